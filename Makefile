@@ -1,0 +1,73 @@
+# `make` alone explains. Every target that needs the environment makes it first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+LOCK := requirements/dev.lock
+PYTEST := $(BIN)/pytest
+# What a newer interpreter is called elsewhere can be said: make setup PYTHON=/opt/python3.13
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv from the lock; does nothing when it is current
+
+$(STAMP): $(LOCK) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 to 3.14; none was found" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Run the approval example: draft, wait, be answered, publish
+	$(BIN)/python examples/approval/demo.py
+
+.PHONY: test
+test: setup ## Run every test
+	$(PYTEST) -n 2
+
+.PHONY: check
+check: lint types test ## Everything a change needs: format, lint, types, tests
+
+.PHONY: fmt
+fmt: setup ## Format, and repair what the linter can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: lint
+lint: setup ## Check format, lint and spelling
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/codespell
+
+.PHONY: types
+types: setup ## mypy and pyright, both strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+.PHONY: lock
+lock: ## Resolve the dependencies again into requirements/dev.lock
+	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 to 3.14; none was found" >&2; exit 1; }
+	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@mkdir -p $(dir $(LOCK))
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --group dev \
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file $(LOCK) pyproject.toml
+	@rm -rf .cache/lock
+
+.PHONY: clean
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist build
+	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

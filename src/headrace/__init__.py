@@ -1,0 +1,1 @@
+"""Send typed data to a running, or sleeping, Python task."""
