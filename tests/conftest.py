@@ -1,0 +1,39 @@
+"""What holds for every test: one async backend, an event loop that is never blocked, told seeds."""
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from blockbuster import BlockBuster
+
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+SEED = int(os.environ.get("HEADRACE_TEST_SEED", "0"))
+
+
+def pytest_report_header() -> str:
+    return f"headrace: HEADRACE_TEST_SEED={SEED}"
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The number that every test by chance starts from; `make chaos` gives a new one."""
+    return SEED
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unblocked_loop() -> Iterator[BlockBuster]:
+    """Make every blocking call that our code does inside an event loop an error."""
+    # Only ours: what a library does on its own account is not ours to repair.
+    blockbuster = BlockBuster("headrace")
+    blockbuster.activate()
+    yield blockbuster
+    blockbuster.deactivate()
