@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 LOCK := requirements/dev.lock
 PYTEST := $(BIN)/pytest
+CHAOS_SEED ?= $(shell date +%s)
 # What a newer interpreter is called elsewhere can be said: make setup PYTHON=/opt/python3.13
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
@@ -55,6 +56,30 @@ lint: setup ## Check format, lint and spelling
 types: setup ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
+
+.PHONY: chaos
+chaos: setup ## Kill real processes, with a new seed (CHAOS_SEED=n repeats one)
+	HEADRACE_TEST_SEED=$(CHAOS_SEED) $(PYTEST) -m chaos --timeout 1800
+
+.PHONY: fuzz
+fuzz: setup ## Let Hypothesis look for new examples, 2,000 a test
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -n 2 -m hypothesis --timeout 900
+
+.PHONY: mutants
+mutants: setup ## Plant every known bug in turn and demand that its tests notice
+	$(BIN)/python tools/mutate.py
+
+.PHONY: bench
+bench: setup ## Measure the whole system as processes over HTTP, fsync on
+	$(BIN)/python -m bench
+
+.PHONY: lifecycle
+lifecycle: setup ## Draw the life cycle of a run again, by asking the kernel
+	$(BIN)/python tools/lifecycle.py
+
+.PHONY: exports
+exports: setup ## Write down the public names again; the difference is the review
+	$(BIN)/python tools/exports.py
 
 .PHONY: lock
 lock: ## Resolve the dependencies again into requirements/dev.lock
