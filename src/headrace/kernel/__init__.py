@@ -1,0 +1,1 @@
+"""The pure middle: what a run is and how it changes. No I/O, no clock, no chance."""

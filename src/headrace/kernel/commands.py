@@ -1,0 +1,184 @@
+"""What can be asked of a run: commands, and the change or refusal that answers them.
+
+Owns: the shapes only; `machine` says what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from headrace.kernel.model import (
+    Cause,
+    Entry,
+    Instant,
+    Key,
+    Record,
+    Retry,
+    Run,
+    StreamId,
+    Wait,
+    WorkerId,
+)
+
+# --- from outside ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker takes the run up; the epoch moves on."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """The worker's lease has lapsed."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """These records now stand in the log, in this order, from the cursor or later on."""
+
+    stream: StreamId
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Elapse:
+    """Time has passed; `heads` is the record at the cursor of each stream whose wait is over."""
+
+    heads: Mapping[StreamId, Record] = field(default_factory=dict[StreamId, Record])
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop it; the task may clean up for `grace_ms`."""
+
+    grace_ms: int
+
+
+# --- from the worker that holds the run; `epoch` proves it --------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A branch waits. `heads` holds the record at the cursor, if there is one."""
+
+    epoch: int
+    wait: Wait
+    heads: Mapping[StreamId, Record] = field(default_factory=dict[StreamId, Record])
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Every live branch stands in a wait: the run waits, with all of them durable."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A branch was cancelled while it waited; the wait ends as `cancelled`."""
+
+    epoch: int
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Add answers to the journal, numbered in the order given."""
+
+    epoch: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The worker gives the run back: warm waiting turns cold, running is queued again."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The task returned."""
+
+    epoch: int
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The task raised. `again` is False where another try is pointless.
+
+    The entries from `undone` up to `seen` are the failures at the journal's end, which the next
+    attempt tries again; `revived` are the deadlines of waits that were cancelled among them.
+    """
+
+    epoch: int
+    cause: Cause
+    retry: Retry
+    jitter: float
+    again: bool = True
+    undone: int | None = None
+    seen: int = 0
+    revived: Mapping[Key, Instant] = field(default_factory=dict[Key, Instant])
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """The task ended with the cancellation that it was sent."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The code does not fit the journal."""
+
+    epoch: int
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    """Somebody made the code fit again: replay it."""
+
+
+FinishCommand: TypeAlias = Complete | Fail | Yield | Block
+WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Release | FinishCommand
+Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | Unblock | WorkerCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What must become true in one transaction, if the run is still as `decide` saw it.
+
+    Journal entries numbered `undone` and above are dropped before `entries` are added.
+    """
+
+    before: Run
+    after: Run
+    entries: tuple[Entry, ...] = ()
+    undone: int | None = None
+
+
+class Refused(Exception):
+    """The run is not in a state that allows the command. Trying again is pointless."""
+
+    def __init__(self, run: Run, command: Command) -> None:
+        asked, state = type(command).__name__, type(run.state).__name__
+        super().__init__(f"{asked} refused: run {run.id} is {state} at epoch {run.epoch}")
+        self.run, self.command = run, command
+
+
+class Fenced(Refused):
+    """The sender no longer holds the run; whatever it still does must not count."""
+
+
+class Stopping(Refused):
+    """The run has been told to stop: no take, wait or trigger is accepted any more."""

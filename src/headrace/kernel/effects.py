@@ -1,0 +1,119 @@
+"""The small moves that transitions are made of: pure functions from run to run.
+
+Owns: what an answer, a wake-up and an end do to a run. `machine` owns when they happen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headrace.kernel.commands import Change
+from headrace.kernel.model import (
+    Ending,
+    Entry,
+    Instant,
+    Kind,
+    Outcome,
+    Over,
+    Queued,
+    Record,
+    Run,
+    Running,
+    Wait,
+    Waiting,
+    WorkerId,
+)
+
+
+def durable(run: Run) -> Run:
+    """Return what a store keeps of the run: all but the waits that live in memory only."""
+    if all(wait.held for wait in run.waits):
+        return run
+    return replace(run, waits=tuple(wait for wait in run.waits if wait.held))
+
+
+def lasting(change: Change) -> bool:
+    """Tell whether a store has anything to do for `change`."""
+    if change.after is change.before:
+        return False
+    return bool(change.entries) or durable(change.after) != durable(change.before)
+
+
+def running(run: Run, worker: WorkerId, now: Instant) -> Run:
+    """Put the run into `worker`'s hands, its clock running."""
+    return replace(run, state=Running(worker), resumed=now)
+
+
+def queued(run: Run, since: Instant) -> Run:
+    """Take the run out of anybody's hands; what stood only in a worker's memory is gone."""
+    held = tuple(wait for wait in run.waits if wait.held)
+    paused = _paused(run, since)
+    return replace(paused, state=Queued(since), waits=held)
+
+
+def ended(run: Run, outcome: Outcome, now: Instant) -> Run:
+    """Make the run final."""
+    return replace(_paused(run, now), state=Over(outcome, now), waits=(), deadlines={}, stop=None)
+
+
+def _paused(run: Run, now: Instant) -> Run:
+    if run.resumed is None:
+        return run
+    return replace(run, ran_ms=run.ran_ms + now - run.resumed, resumed=None)
+
+
+def remembered(run: Run, entries: tuple[Entry, ...], now: Instant) -> Change:
+    """Add `entries` to the journal, numbered on; news from a warm run mean that it executes."""
+    numbered = tuple(replace(entry, n=run.entries + i, at=now) for i, entry in enumerate(entries))
+    after = replace(run, entries=run.entries + len(entries), lost=0)
+    return woken(Change(run, after, numbered), now)
+
+
+def answered(
+    change: Change, wait: Wait, now: Instant, record: Record | None, *, ending: Ending = "timeout"
+) -> Change:
+    """End `wait` with `record`, or with `ending` where there is none.
+
+    A timer's end is its answer: its entry is a value.
+    """
+    run = change.after
+    kind: Kind = "take" if wait.stream is not None else "timer"
+    if record is not None or (kind == "timer" and ending == "timeout"):
+        ending = "value"
+    entry = Entry(
+        n=run.entries,
+        key=wait.key,
+        kind=kind,
+        ending=ending,
+        body=b"" if record is None else record.body,
+        at=now,
+        fingerprint=wait.fingerprint,
+        line=wait.line,
+        stream=wait.stream,
+        seq=-1 if record is None else record.seq,
+        deadline=wait.deadline,
+    )
+    after = replace(
+        run,
+        entries=run.entries + 1,
+        lost=0,
+        waits=tuple(other for other in run.waits if other.key != wait.key),
+        cursors=run.cursors
+        if record is None or wait.stream is None
+        else {**run.cursors, wait.stream: record.seq + 1},
+    )
+    return replace(change, after=after, entries=(*change.entries, entry))
+
+
+def woken(change: Change, now: Instant, *, wake: bool = False) -> Change:
+    """Let a waiting run go on, if it was answered (or `wake` says so)."""
+    run = change.after
+    if not (change.entries or wake):
+        return change
+    match run.state:
+        case Waiting(worker=None):
+            return replace(change, after=queued(run, now))
+        case Waiting(worker=worker) if worker is not None:
+            return replace(change, after=running(run, worker, now))
+        case _:
+            return change

@@ -1,0 +1,344 @@
+"""How a run changes: every transition there is, and nothing else.
+
+Rule 1: no clock, no randomness, no I/O; what is needed comes in as an argument.
+Rule 2: a backend may apply a transition faster (in SQL), never differently.
+Rule 3: a wait that stands takes the record at the cursor, first come, first served, whatever the
+        state of the run; the entry, the cursor and the end of the wait are one change.
+Rule 4: a worker's command counts only with the run's epoch, and only while the worker holds it.
+Rule 5: once a run is stopping, nothing is taken, timed out or started for it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from headrace.kernel import commands as c
+from headrace.kernel.commands import Change, Command, Fenced, Refused, Stopping
+from headrace.kernel.effects import answered, ended, lasting, queued, remembered, running, woken
+from headrace.kernel.model import (
+    Blocked,
+    Canceled,
+    Cause,
+    Completed,
+    Crashed,
+    Delayed,
+    Expired,
+    Failed,
+    Instant,
+    Outcome,
+    Over,
+    Queued,
+    Record,
+    Retrying,
+    Run,
+    Running,
+    Stop,
+    StreamId,
+    TimedOut,
+    Wait,
+    Waiting,
+    later,
+)
+from headrace.kernel.retry import next_try
+
+LOST_AT_MOST = 3
+GRACE_MS = 30_000
+
+
+def decide(run: Run, command: Command, now: Instant) -> Change:
+    """Return what `command` does to `run` at `now`, or raise `Refused`."""
+    match command:
+        case c.Claim():
+            change = _claim(run, command, now)
+        case c.Lose():
+            change = _lose(run, command, now)
+        case c.Deliver():
+            change = _deliver(run, command, now)
+        case c.Elapse():
+            change = _elapse(run, command, now)
+        case c.Cancel():
+            change = _cancel(run, command, now)
+        case c.Unblock():
+            change = _unblock(run, command, now)
+        case _:
+            change = _held(run, command, now)
+    if not lasting(change):
+        return change
+    return replace(change, after=replace(change.after, version=run.version + 1, updated=now))
+
+
+def holds(run: Run, epoch: int) -> bool:
+    """Tell whether the worker that claimed `run` as `epoch` still holds it."""
+    match run.state:
+        case Running() | Waiting(worker=str()):
+            return run.epoch == epoch
+        case _:
+            return False
+
+
+def due(run: Run) -> Instant | None:
+    """Return when `Elapse` has something to do, if nothing else happens before."""
+    if run.stop is not None:
+        return None if isinstance(run.state, Over) else run.stop.by
+    match run.state:
+        case Delayed(until=until) | Retrying(until=until):
+            return until
+        case Over() | Blocked():
+            return None
+        case Queued() | Running() | Waiting():
+            moments = [w.deadline for w in run.waits if w.deadline is not None]
+            moments += [m for m in (_ttl_end(run), _duration_end(run)) if m is not None]
+            return min(moments, default=None)
+        case _:
+            assert_never(run.state)
+
+
+def _ttl_end(run: Run) -> Instant | None:
+    match run.state:
+        case Queued(since=since) if run.started is None and run.limits.ttl_ms is not None:
+            return later(since, run.limits.ttl_ms)
+        case _:
+            return None
+
+
+def _duration_end(run: Run) -> Instant | None:
+    if run.resumed is None or run.limits.max_duration_ms is None:
+        return None
+    return later(run.resumed, run.limits.max_duration_ms - run.ran_ms)
+
+
+# --- from outside ------------------------------------------------------------------------------
+
+
+def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
+    match run.state:
+        case Queued():
+            after = replace(
+                running(run, command.worker, now),
+                epoch=run.epoch + 1,
+                attempt=run.failures + 1,
+                started=now if run.started is None else run.started,
+            )
+            return Change(run, after)
+        case _:
+            raise Refused(run, command)
+
+
+def _lose(run: Run, command: c.Lose, now: Instant) -> Change:
+    match run.state:
+        case Waiting(worker=command.worker):
+            return Change(run, replace(run, state=Waiting(None)))
+        case Running(worker=command.worker) if run.lost + 1 >= LOST_AT_MOST:
+            why = f"{LOST_AT_MOST} workers were lost in a row while they executed this run"
+            return Change(run, ended(run, Crashed(Cause(why, "WorkerLost")), now))
+        case Running(worker=command.worker):
+            return Change(run, replace(queued(run, now), lost=run.lost + 1))
+        case _:
+            raise Refused(run, command)
+
+
+def _deliver(run: Run, command: c.Deliver, now: Instant) -> Change:
+    if isinstance(run.state, Over):
+        raise Refused(run, command)
+    change = Change(run, run)
+    for record in command.records:
+        wait = _first_waiter(change.after, command.stream)
+        if wait is None or record.seq != change.after.cursors.get(command.stream, 0):
+            break
+        change = answered(change, wait, now, record)
+    return woken(change, now)
+
+
+def _first_waiter(run: Run, stream: StreamId) -> Wait | None:
+    if run.stop is not None:
+        return None
+    return next((wait for wait in run.waits if wait.stream == stream), None)
+
+
+def _elapse(run: Run, command: c.Elapse, now: Instant) -> Change:
+    moment = due(run)
+    if moment is None or moment > now:
+        return Change(run, run)
+    if run.stop is not None:
+        return Change(run, ended(run, run.stop.outcome, now))
+    match run.state:
+        case Delayed() | Retrying():
+            return Change(run, queued(run, moment))
+        case Queued() if (end := _ttl_end(run)) is not None and end <= now:
+            return Change(run, ended(run, Expired(), now))
+        case _:
+            change = _waits_elapse(run, command.heads, now)
+            return _duration_elapses(change, now)
+
+
+def _waits_elapse(run: Run, heads: Mapping[StreamId, Record], now: Instant) -> Change:
+    change = Change(run, run)
+    for wait in run.waits:
+        if wait.deadline is not None and wait.deadline <= now:
+            change = answered(change, wait, now, _head(change.after, wait, heads))
+    return woken(change, now)
+
+
+def _head(run: Run, wait: Wait, heads: Mapping[StreamId, Record]) -> Record | None:
+    """Return the record that stands at the cursor of what `wait` waits for."""
+    if wait.stream is None:
+        return None
+    record = heads.get(wait.stream)
+    fits = record is not None and record.seq == run.cursors.get(wait.stream, 0)
+    return record if fits else None
+
+
+def _duration_elapses(change: Change, now: Instant) -> Change:
+    end = _duration_end(change.after)
+    if end is None or end > now:
+        return change
+    return replace(change, after=_stopping(change.after, TimedOut(), now, GRACE_MS))
+
+
+def _stopping(run: Run, outcome: Canceled | TimedOut, now: Instant, grace_ms: int) -> Run:
+    return replace(run, stop=Stop(later(now, grace_ms), outcome))
+
+
+def _cancel(run: Run, command: c.Cancel, now: Instant) -> Change:
+    if run.stop is not None:
+        return Change(run, run)
+    match run.state:
+        case Over():
+            return Change(run, run)
+        case Delayed() | Retrying() | Blocked():
+            return Change(run, ended(run, Canceled(), now))
+        case Queued() if run.attempt == run.failures:  # no try is under way
+            return Change(run, ended(run, Canceled(), now))
+        case Queued() | Running() | Waiting():
+            after = _stopping(run, Canceled(), now, command.grace_ms)
+            return woken(Change(run, after), now, wake=True)
+        case _:
+            assert_never(run.state)
+
+
+def _unblock(run: Run, command: c.Unblock, now: Instant) -> Change:
+    match run.state:
+        case Blocked():
+            return Change(run, queued(run, now))
+        case _:
+            raise Refused(run, command)
+
+
+# --- from the worker that holds the run ----------------------------------------------------------
+
+
+def _held(run: Run, command: c.WorkerCommand, now: Instant) -> Change:
+    if not holds(run, command.epoch):
+        return _late(run, command)
+    match command:
+        case c.Stand():
+            return _stand(run, command, now)
+        case c.Park():
+            return _park(run, command, now)
+        case c.Leave():
+            return _leave(run, command, now)
+        case c.Remember():
+            return remembered(run, command.entries, now)
+        case c.Release():
+            return _release(run, now)
+        case _:
+            return _finish(run, command, now)
+
+
+def _late(run: Run, command: c.WorkerCommand) -> Change:
+    """Answer a worker that holds the run no more: its own finish again, or a zombie."""
+    finishes = isinstance(command, c.Complete | c.Fail | c.Yield | c.Block | c.Release)
+    settled = isinstance(run.state, Over | Retrying | Blocked)
+    if finishes and settled and run.epoch == command.epoch:
+        return Change(run, run)  # its own command, whose reply was lost
+    raise Fenced(run, command)
+
+
+def _stand(run: Run, command: c.Stand, now: Instant) -> Change:
+    if run.stop is not None:
+        raise Stopping(run, command)
+    wait = command.wait
+    if any(other.key == wait.key for other in run.waits):
+        return Change(run, run)
+    deadlines = dict(run.deadlines)
+    deadline = deadlines.pop(wait.key, wait.deadline)
+    wait = replace(wait, deadline=deadline, since=now)
+    after = replace(run, waits=(*run.waits, wait), deadlines=deadlines)
+    record = _head(run, wait, command.heads)
+    over = deadline is not None and deadline <= now
+    if record is None and not over:
+        return Change(run, after)
+    return answered(Change(run, after), wait, now, record)
+
+
+def _park(run: Run, command: c.Park, now: Instant) -> Change:
+    match run.state:
+        case Running(worker=worker) if run.stop is None:
+            waits = tuple(replace(wait, held=True) for wait in run.waits)
+            ran = run.ran_ms + (now - run.resumed if run.resumed is not None else 0)
+            state = Waiting(worker)
+            return Change(run, replace(run, state=state, waits=waits, ran_ms=ran, resumed=None))
+        case Running():
+            raise Stopping(run, command)
+        case _:
+            return Change(run, run)
+
+
+def _leave(run: Run, command: c.Leave, now: Instant) -> Change:
+    for wait in run.waits:
+        if wait.key == command.key:
+            change = answered(Change(run, run), wait, now, None, ending="cancelled")
+            return woken(change, now)
+    return Change(run, run)  # it was answered first; the worker will see the entry
+
+
+def _release(run: Run, now: Instant) -> Change:
+    match run.state:
+        case Waiting():
+            return Change(run, replace(run, state=Waiting(None)))
+        case _:
+            return Change(run, queued(run, now))
+
+
+def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
+    if isinstance(command, c.Block):
+        blocked = replace(queued(run, now), state=Blocked(command.cause))
+        return Change(run, blocked)
+    if run.stop is not None:
+        return Change(run, ended(run, run.stop.outcome, now))
+    match command:
+        case c.Complete(output=output):
+            return Change(run, ended(run, Completed(output), now))
+        case c.Yield():
+            cause = Cause("the task cancelled itself", "CancelledError")
+            return Change(run, ended(run, Failed(cause), now))
+        case c.Fail():
+            return _fail(run, command, now)
+        case _:
+            assert_never(command)
+
+
+def _fail(run: Run, command: c.Fail, now: Instant) -> Change:
+    failures = run.failures + 1
+    if not command.again or failures >= run.limits.max_attempts:
+        after = ended(run, Failed(command.cause), now)
+        return Change(run, replace(after, failures=failures))
+    undone = command.undone if command.seen == run.entries else None
+    running_out = {w.key: w.deadline for w in run.waits if w.deadline is not None}
+    after = replace(
+        queued(run, now),
+        state=Retrying(next_try(command.retry, failures, now, command.jitter)),
+        failures=failures,
+        lost=0,
+        waits=(),
+        deadlines={**run.deadlines, **running_out, **command.revived},
+        entries=run.entries if undone is None else undone,
+    )
+    return Change(run, after, undone=undone)
+
+
+def outcome_of(run: Run) -> Outcome | None:
+    """Return how the run ended, if it has."""
+    return run.state.outcome if isinstance(run.state, Over) else None

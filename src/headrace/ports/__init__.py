@@ -1,0 +1,55 @@
+"""Small Protocols between the parts: storage below the engine, use cases above it.
+
+A port has ten verbs at most. What a backend cannot do is a Protocol that it lacks, never a method
+that raises. Must never know: any implementation.
+"""
+
+from headrace.ports.api import (
+    Api,
+    Channel,
+    RunsApi,
+    StreamsApi,
+    WorkApi,
+)
+from headrace.ports.storage import (
+    Appended,
+    Backlog,
+    Blobs,
+    Catalog,
+    Clash,
+    Clock,
+    Conflict,
+    Created,
+    Delivering,
+    Draft,
+    Filter,
+    Leases,
+    Order,
+    Runs,
+    Streams,
+    Wakeups,
+)
+
+__all__ = [
+    "Api",
+    "Appended",
+    "Backlog",
+    "Blobs",
+    "Catalog",
+    "Channel",
+    "Clash",
+    "Clock",
+    "Conflict",
+    "Created",
+    "Delivering",
+    "Draft",
+    "Filter",
+    "Leases",
+    "Order",
+    "Runs",
+    "RunsApi",
+    "Streams",
+    "StreamsApi",
+    "Wakeups",
+    "WorkApi",
+]

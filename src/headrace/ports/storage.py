@@ -1,0 +1,291 @@
+"""What the engine needs from a store, and no more.
+
+Every method is one transaction, durable when it returns; after an `Unavailable` it may or may not
+have happened, and doing it again is safe. Ids of runs are unique across environments; every row
+carries its environment all the same, and whoever serves a caller compares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from headrace.kernel.commands import Change, Claim
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Instant,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+)
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+
+NEVER = Instant(0)
+
+
+class Conflict(Exception):
+    """The run is no longer as it was read; read again and decide again. Nothing was written."""
+
+
+class Clash(Exception):
+    """The journal holds another answer under that key, the log another record under that number.
+
+    Nothing was written. Read again: most likely this very write had landed before.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run was started with; it never changes. `payload` and `metadata` are JSON text.
+
+    `key` is the caller's idempotency key and `request_key` that of the client's retries, each a
+    space of its own within (environment, task); they are free again at their instants.
+    """
+
+    payload: bytes = b""
+    metadata: bytes = b""
+    tags: tuple[str, ...] = ()
+    key: str = ""
+    key_until: Instant = NEVER
+    request_key: str = ""
+    request_until: Instant = NEVER
+    parent: RunId | None = None
+    ttl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The run that now stands under the order's keys: the new one, or (`cached`) an older one.
+
+    `by_request` tells that the client's own retry found it, not the caller's key.
+    """
+
+    run_id: RunId
+    cached: bool = False
+    by_request: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to append at `seq`.
+
+    `key` tells a repeat within the run and stream, `digest` whether its body was another.
+    Without a key there are no repeats. `body` is JSON text.
+    """
+
+    run_id: RunId
+    stream: StreamId
+    seq: int
+    body: bytes
+    at: Instant
+    key: bytes = b""
+    digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the record stands. `same` is False for a repeat of the key with another body."""
+
+    seq: int
+    duplicate: bool = False
+    same: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What stands in a stream from a number on. `tail` is the number of the next record."""
+
+    tail: int = 0
+    count: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which runs to find: newest first, `after`/`before` exclusive, states by class name."""
+
+    env: EnvId
+    size: int
+    after: RunId | None = None
+    before: RunId | None = None
+    states: tuple[str, ...] = ()
+    tasks: tuple[TaskId, ...] = ()
+    tags: tuple[str, ...] = ()
+    waiting: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class Runs(Protocol):
+    """Runs, their orders and journals."""
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        """Add a run, unless its id or one of the order's keys is taken (expired keys are not).
+
+        The keys of run `free` are given up in the same transaction.
+        """
+        ...
+
+    async def load(self, run_id: RunId) -> Run | None:
+        """Return the run, without the waits that live in memory only."""
+        ...
+
+    async def order(self, run_id: RunId) -> Order | None:
+        """Return what the run was started with."""
+        ...
+
+    async def commit(self, change: Change) -> None:
+        """Apply `change` whole, or raise and leave everything as it was.
+
+        `Conflict` when the stored version is not that of `change.before`; `Clash` when the
+        journal holds another answer under a key. A change without a difference only checks.
+        """
+        ...
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        ...
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        """Return the entries numbered `start` and above, in order."""
+        ...
+
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        """List runs whose `machine.due` is at or before `now`, earliest first."""
+        ...
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        """List the runs that `worker` holds, running or warm."""
+        ...
+
+    async def find(self, query: Filter) -> Sequence[Run]:
+        """List runs of an environment."""
+        ...
+
+    async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
+        """Set the run's metadata (JSON text) if given; return it, empty if never set."""
+        ...
+
+
+class Streams(Protocol):
+    """Durable ordered logs, one per (run, stream); a stream exists as long as its run."""
+
+    async def append(self, draft: Draft) -> Appended:
+        """Append at `draft.seq`, or return where its key stands.
+
+        `Clash` when another record stands at that number.
+        """
+        ...
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        """Return up to `limit` records from number `start` on, in order, without gaps."""
+        ...
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        """Return the record that was appended under `key` (its body may be left out)."""
+        ...
+
+    async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
+        """Weigh what stands from number `start` on."""
+        ...
+
+    async def names(self, run_id: RunId) -> Sequence[StreamId]:
+        """List the streams of the run that hold a record."""
+        ...
+
+
+@runtime_checkable
+class Delivering(Protocol):
+    """The capability to append and to commit in one transaction: speed, not correctness."""
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        """Append every draft at its number and apply `change`, whole or not at all.
+
+        `Conflict` as in `commit`; `Clash` when a number or a key of a draft is taken.
+        """
+        ...
+
+
+class Leases(Protocol):
+    """Which workers are alive: a row each."""
+
+    async def renew(self, worker: WorkerId, until: Instant) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        ...
+
+    async def drop(self, worker: WorkerId) -> None:
+        """Forget the worker."""
+        ...
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        """List workers whose lease ended at or before `now`."""
+        ...
+
+    async def extend(self, until: Instant) -> None:
+        """Give every worker known at least until then (after an outage of the server)."""
+        ...
+
+
+class Catalog(Protocol):
+    """What the workers of an environment have declared. Registrations are durable."""
+
+    async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
+        """Keep a version's tasks and streams; the latest registration of a name counts."""
+        ...
+
+    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
+        """Return the task's latest declaration by any version."""
+        ...
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return the stream's latest declaration by any version."""
+        ...
+
+    async def listing(self, env: EnvId) -> Registration | None:
+        """Return everything known, under the latest version; `None` before any registration."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Hints between processes: may lose, may double, may come late."""
+
+    async def announce(self, run_id: RunId) -> None:
+        """Say that something about the run has changed."""
+        ...
+
+    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, by this process or another."""
+        ...
+
+
+class Blobs(Protocol):
+    """Large values, by key."""
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Store the value; the same key again replaces it."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value."""
+        ...
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+        ...
+
+
+class Clock(Protocol):
+    """The store's time."""
+
+    def now(self) -> Instant:
+        """Return the present instant; it never goes back."""
+        ...

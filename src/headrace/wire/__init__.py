@@ -1,0 +1,1 @@
+"""Bytes to values and back: the HTTP contract as types. No I/O."""

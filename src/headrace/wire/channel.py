@@ -1,0 +1,309 @@
+"""What a worker and its server say to each other: msgpack frames, each a list of messages.
+
+The worker sends operations, the server pushes. Nothing has a reply of its own: every answer is a
+journal entry, pushed in the order of its number, or a refusal of one operation by run and key.
+Both sides may repeat after a reconnect: entries are told apart by number, operations by key.
+Must never know: sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from headrace.kernel.model import Cause, Entry, Retry
+
+
+class Message(Struct, frozen=True, array_like=True, tag=True):
+    """Base: a compact array, told apart by its class name."""
+
+
+# --- registration ------------------------------------------------------------------------------
+
+
+class StreamSpec(Struct, frozen=True, kw_only=True):
+    """One declared stream. `schema` is JSON Schema text, empty for anything."""
+
+    name: str
+    inward: bool
+    schema: bytes = b""
+    trusted: bool = False
+
+
+class TaskSpec(Struct, frozen=True, kw_only=True):
+    """One declared task. Times are in milliseconds."""
+
+    id: str
+    schema: bytes = b""
+    retry: Retry = Retry()
+    ttl_ms: int | None = None
+    max_duration_ms: int | None = None
+
+
+class Registration(Struct, frozen=True, kw_only=True):
+    """What one version of a worker's code declares."""
+
+    version: str
+    tasks: tuple[TaskSpec, ...]
+    streams: tuple[StreamSpec, ...]
+
+
+class Holding(Struct, frozen=True, array_like=True):
+    """A run that the worker holds, and the number of the entry that it expects next."""
+
+    run: str
+    epoch: int
+    next_n: int
+
+
+class Hello(Struct, frozen=True, kw_only=True):
+    """A worker (re)attaches: who it is, what it serves, how many runs it would execute at once."""
+
+    worker: str
+    version: str
+    tasks: tuple[str, ...]
+    slots: int
+    holdings: tuple[Holding, ...] = ()
+
+
+# --- worker to server --------------------------------------------------------------------------
+
+
+class Standing(Message, frozen=True):
+    """A branch waits on `stream` ("" = a timer). `until` wins over `timeout_ms`; 0 means none.
+
+    `held` asks for a durable wait; without it the wait lives in the server's memory.
+    """
+
+    run: str
+    epoch: int
+    key: str
+    stream: str = ""
+    timeout_ms: int = -1
+    until: int = 0
+    held: bool = False
+    fingerprint: str = ""
+    line: str = ""
+
+
+class Parked(Message, frozen=True):
+    """Every live branch of the run stands in a wait."""
+
+    run: str
+    epoch: int
+
+
+class Left(Message, frozen=True):
+    """A branch was cancelled while it stood."""
+
+    run: str
+    epoch: int
+    key: str
+
+
+class Remembered(Message, frozen=True):
+    """An answer that the worker found itself: a step's result, a handler's return, a peek."""
+
+    run: str
+    epoch: int
+    entry: Entry
+
+
+class Started(Message, frozen=True):
+    """Start a run from inside a run, and record its id; doing it again changes nothing.
+
+    `order` is the JSON text of a `TriggerOrder`.
+    """
+
+    run: str
+    epoch: int
+    key: str
+    task: str
+    order: bytes
+    fingerprint: str = ""
+    line: str = ""
+
+
+class Sent(Message, frozen=True):
+    """Send to a run from inside a run, and record the receipt; doing it again changes nothing."""
+
+    run: str
+    epoch: int
+    key: str
+    target: str
+    stream: str
+    body: bytes
+    fingerprint: str = ""
+    line: str = ""
+    idempotency_key: str = ""
+
+
+class Emitted(Message, frozen=True):
+    """Append to an output stream of the run; `key` makes a repeat harmless."""
+
+    run: str
+    epoch: int
+    stream: str
+    key: str
+    body: bytes
+
+
+class Noted(Message, frozen=True):
+    """Set metadata of the run; `value` is JSON text."""
+
+    run: str
+    epoch: int
+    name: str
+    value: bytes
+
+
+class Completed(Message, frozen=True):
+    """The task returned."""
+
+    run: str
+    epoch: int
+    output: bytes
+
+
+class Raised(Message, frozen=True):
+    """The task raised; see `commands.Fail` for `undone`, `seen` and `revived`."""
+
+    run: str
+    epoch: int
+    cause: Cause
+    retry: Retry
+    again: bool = True
+    undone: int | None = None
+    seen: int = 0
+    revived: dict[str, int] = {}
+
+
+class Yielded(Message, frozen=True):
+    """The task ended with the cancellation that it was sent."""
+
+    run: str
+    epoch: int
+
+
+class Blocked(Message, frozen=True):
+    """The code does not fit the journal."""
+
+    run: str
+    epoch: int
+    cause: Cause
+
+
+class Released(Message, frozen=True):
+    """The worker gives the run back."""
+
+    run: str
+    epoch: int
+
+
+class Renewed(Message, frozen=True):
+    """The worker is alive; `slots` is how many runs it would execute at once."""
+
+    slots: int
+
+
+Operation: TypeAlias = (
+    Standing
+    | Parked
+    | Left
+    | Remembered
+    | Started
+    | Sent
+    | Emitted
+    | Noted
+    | Completed
+    | Raised
+    | Yielded
+    | Blocked
+    | Released
+    | Renewed
+)
+
+
+# --- server to worker --------------------------------------------------------------------------
+
+
+class Assigned(Message, frozen=True):
+    """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream."""
+
+    run: str
+    epoch: int
+    task: str
+    attempt: int
+    payload: bytes
+    metadata: bytes
+    entries: tuple[Entry, ...]
+    newest: dict[str, tuple[int, bytes]]
+    tags: tuple[str, ...] = ()
+    stopping: bool = False
+
+
+class Told(Message, frozen=True):
+    """Entries are durable. Those that the worker sent itself come back without their body."""
+
+    run: str
+    epoch: int
+    entries: tuple[Entry, ...]
+
+
+class Emit(Message, frozen=True):
+    """An output record is durable."""
+
+    run: str
+    epoch: int
+    key: str
+
+
+class Unread(Message, frozen=True):
+    """The newest record of an input stream that nobody has taken yet."""
+
+    run: str
+    epoch: int
+    stream: str
+    seq: int
+    body: bytes
+
+
+class Stopping(Message, frozen=True):
+    """The run has been told to stop: cancel its task."""
+
+    run: str
+    epoch: int
+
+
+class Refusal(Message, frozen=True):
+    """One operation was refused; nothing of it happened. `key` is empty where it had none."""
+
+    run: str
+    epoch: int
+    key: str
+    code: str
+    message: str
+
+
+class Fenced(Message, frozen=True):
+    """The worker does not hold this run (any more): drop it without a trace."""
+
+    run: str
+    epoch: int
+
+
+class Ended(Message, frozen=True):
+    """The run's end (or its release) is durable; forget it."""
+
+    run: str
+    epoch: int
+
+
+Push: TypeAlias = Assigned | Told | Emit | Unread | Stopping | Refusal | Fenced | Ended
+
+encode = msgspec.msgpack.Encoder().encode
+decode_operations = msgspec.msgpack.Decoder(list[Operation]).decode
+decode_pushes = msgspec.msgpack.Decoder(list[Push]).decode
+decode_hello = msgspec.msgpack.Decoder(Hello).decode

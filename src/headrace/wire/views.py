@@ -1,0 +1,170 @@
+"""What goes over HTTP, and through every `Api`: requests, answers, views of a run.
+
+Field names are camelCase on the wire. What is optional is absent there, never null.
+Must never know: how a run is stored or decided.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+Status: TypeAlias = Literal[
+    "DELAYED",
+    "PENDING_VERSION",
+    "QUEUED",
+    "DEQUEUED",
+    "EXECUTING",
+    "WAITING",
+    "COMPLETED",
+    "FAILED",
+    "CANCELED",
+    "CRASHED",
+    "SYSTEM_FAILURE",
+    "EXPIRED",
+    "TIMED_OUT",
+]
+FINAL: frozenset[Status] = frozenset(
+    {"COMPLETED", "FAILED", "CANCELED", "CRASHED", "SYSTEM_FAILURE", "EXPIRED", "TIMED_OUT"}
+)
+
+
+class Wire(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base: frozen, by keyword, camelCase, defaults left out."""
+
+
+class TriggerOptions(Wire, frozen=True, kw_only=True):
+    """How to start a run. Durations are text ("5m"), seconds, or (delay) an ISO date."""
+
+    payload_type: str = "application/json"
+    delay: str | int | float | None = None
+    ttl: str | int | float | None = None
+    idempotency_key: str | None = None
+    idempotency_key_ttl: str | None = None
+    idempotency_key_options: dict[str, str] | None = None
+    tags: str | list[str] | None = None
+    metadata: Raw | None = None
+    max_attempts: int | None = None
+    max_duration: float | None = None
+    parent_run_id: str | None = None
+
+
+class TriggerOrder(Wire, frozen=True, kw_only=True):
+    """Body of a trigger. `payload` is a bare JSON value, or the text of a packet."""
+
+    payload: Raw = Raw()
+    options: TriggerOptions = TriggerOptions()
+
+
+class Triggered(Wire, frozen=True, kw_only=True):
+    """Answer to a trigger. `public_token` travels as a header."""
+
+    id: str
+    is_cached: bool
+    public_token: str = ""
+
+
+class Receipt(Wire, frozen=True, kw_only=True):
+    """Answer to a send: durable, and any waiting run has been made runnable."""
+
+    ok: Literal[True] = True
+    seq: int
+    duplicate: bool
+    resumed: bool
+
+
+class WaitView(Wire, frozen=True, kw_only=True):
+    """What one branch of a run waits for. Instants are ISO 8601 text."""
+
+    key: str
+    since: str
+    stream: str | UnsetType = UNSET
+    until: str | UnsetType = UNSET
+    line: str | UnsetType = UNSET
+
+
+class ErrorView(Wire, frozen=True, kw_only=True):
+    """How a run failed."""
+
+    message: str
+    name: str | UnsetType = UNSET
+    stack_trace: str | UnsetType = UNSET
+
+
+class RelatedRuns(Wire, frozen=True, kw_only=True):
+    """Kept for the clients' schema; filled once runs have children views."""
+
+
+class RunView(Wire, frozen=True, kw_only=True):
+    """A run as everybody outside sees it."""
+
+    id: str
+    task_identifier: str
+    status: Status
+    is_queued: bool
+    is_executing: bool
+    is_waiting: bool
+    is_completed: bool
+    is_success: bool
+    is_failed: bool
+    is_cancelled: bool
+    is_test: bool
+    created_at: str
+    updated_at: str
+    tags: list[str]
+    cost_in_cents: float
+    base_cost_in_cents: float
+    duration_ms: int
+    depth: int
+    trigger_function: Literal["trigger"]
+    attempt_count: int
+    related_runs: RelatedRuns
+    waits: list[WaitView]
+    unread: dict[str, int]
+    idempotency_key: str | UnsetType = UNSET
+    version: str | UnsetType = UNSET
+    started_at: str | UnsetType = UNSET
+    finished_at: str | UnsetType = UNSET
+    delayed_until: str | UnsetType = UNSET
+    expired_at: str | UnsetType = UNSET
+    ttl: str | UnsetType = UNSET
+    metadata: Raw | UnsetType = UNSET
+    payload: Raw | UnsetType = UNSET
+    output: Raw | UnsetType = UNSET
+    error: ErrorView | UnsetType = UNSET
+    blocked: str | UnsetType = UNSET
+
+
+class Pagination(Wire, frozen=True, kw_only=True):
+    """Cursors to the pages beside this one."""
+
+    next: str | UnsetType = UNSET
+    previous: str | UnsetType = UNSET
+
+
+class RunPage(Wire, frozen=True, kw_only=True):
+    """Runs, newest first."""
+
+    data: list[RunView]
+    pagination: Pagination
+
+
+class RunQuery(Wire, frozen=True, kw_only=True):
+    """Which runs to list. Empty means all. `after` and `before` are run ids."""
+
+    size: int = 25
+    after: str | None = None
+    before: str | None = None
+    status: tuple[Status, ...] = ()
+    task: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+
+
+class RecordView(Wire, frozen=True, kw_only=True):
+    """One record of a stream. `data` is the user's value; `timestamp` is in ms."""
+
+    seq: int
+    timestamp: int
+    id: str
+    data: Raw
