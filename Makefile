@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 LOCK := requirements/dev.lock
 PYTEST := $(BIN)/pytest
+CODE := $(wildcard src tests examples tools bench)
 CHAOS_SEED ?= $(shell date +%s)
 # What a newer interpreter is called elsewhere can be said: make setup PYTHON=/opt/python3.13
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -54,8 +55,8 @@ lint: setup ## Check format, lint and spelling
 
 .PHONY: types
 types: setup ## mypy and pyright, both strict
-	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/mypy $(CODE)
+	$(BIN)/pyright $(CODE)
 
 .PHONY: chaos
 chaos: setup ## Kill real processes, with a new seed (CHAOS_SEED=n repeats one)
@@ -95,4 +96,4 @@ lock: ## Resolve the dependencies again into requirements/dev.lock
 .PHONY: clean
 clean: ## Remove the environment and every cache
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache dist build
-	find src tests examples tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
