@@ -289,3 +289,19 @@ class Clock(Protocol):
     def now(self) -> Instant:
         """Return the present instant; it never goes back."""
         ...
+
+    async def sleep_until(self, moment: Instant) -> None:
+        """Return once `now()` has reached `moment`, or somewhat earlier; never much later."""
+        ...
+
+
+class Chance(Protocol):
+    """Where randomness comes from."""
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+        ...
+
+    def unique(self, size: int) -> bytes:
+        """Return `size` unpredictable bytes."""
+        ...
