@@ -12,6 +12,8 @@ from headrace.ports.api import (
     WorkApi,
 )
 from headrace.ports.storage import (
+    ANYTHING,
+    NEVER,
     Appended,
     Backlog,
     Blobs,
@@ -27,11 +29,14 @@ from headrace.ports.storage import (
     Leases,
     Order,
     Runs,
+    Stores,
     Streams,
     Wakeups,
 )
 
 __all__ = [
+    "ANYTHING",
+    "NEVER",
     "Api",
     "Appended",
     "Backlog",
@@ -50,6 +55,7 @@ __all__ = [
     "Order",
     "Runs",
     "RunsApi",
+    "Stores",
     "Streams",
     "StreamsApi",
     "Wakeups",

@@ -45,7 +45,8 @@ class Order:
     """What a run was started with; it never changes. `payload` and `metadata` are JSON text.
 
     `key` is the caller's idempotency key and `request_key` that of the client's retries, each a
-    space of its own within (environment, task); they are free again at their instants.
+    space of its own within (environment, task); they are free again at their instants, compared
+    with `created` of the run that asks for them (`NEVER`: they stay taken).
     """
 
     payload: bytes = b""
@@ -108,7 +109,12 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs to find: newest first, `after`/`before` exclusive, states by class name."""
+    """Which runs to find: newest first, `after`/`before` exclusive, states by class name.
+
+    `after` is the last run of the page before, `before` the first of the page after; where no such
+    run is, nothing is found. The class of its outcome is a name for a run that is over as well.
+    One of the `tags` is enough. `waiting` demands that a durable wait stands.
+    """
 
     env: EnvId
     size: int
@@ -170,7 +176,7 @@ class Runs(Protocol):
         ...
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
-        """Set the run's metadata (JSON text) if given; return it, empty if never set."""
+        """Set the run's metadata (JSON text) if given; return it: at first that of its order."""
         ...
 
 
@@ -180,7 +186,7 @@ class Streams(Protocol):
     async def append(self, draft: Draft) -> Appended:
         """Append at `draft.seq`, or return where its key stands.
 
-        `Clash` when another record stands at that number.
+        `Clash` when that is not the stream's next number.
         """
         ...
 
@@ -210,7 +216,8 @@ class Delivering(Protocol):
     async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
         """Append every draft at its number and apply `change`, whole or not at all.
 
-        `Conflict` as in `commit`; `Clash` when a number or a key of a draft is taken.
+        `Conflict` and `Clash` as in `commit`; `Clash` also when a draft's key is taken, or its
+        number is not the stream's next.
         """
         ...
 
@@ -255,8 +262,12 @@ class Catalog(Protocol):
         ...
 
 
+ANYTHING = RunId("")
+"""Announced instead of a run's id: any run may have changed, look again."""
+
+
 class Wakeups(Protocol):
-    """Hints between processes: may lose, may double, may come late."""
+    """Hints between processes: may lose, may double, may come late, may say `ANYTHING`."""
 
     async def announce(self, run_id: RunId) -> None:
         """Say that something about the run has changed."""
@@ -305,3 +316,16 @@ class Chance(Protocol):
     def unique(self, size: int) -> bytes:
         """Return `size` unpredictable bytes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One opened store, port by port. `streams` may be `Delivering` as well."""
+
+    runs: Runs
+    streams: Streams
+    leases: Leases
+    catalog: Catalog
+    wakeups: Wakeups
+    blobs: Blobs
+    clock: Clock
