@@ -1,0 +1,1 @@
+"""Stores: each implements the storage ports; the contracts in `testing` say what they promise."""

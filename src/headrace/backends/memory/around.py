@@ -1,0 +1,86 @@
+"""Leases, catalog and blobs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+
+
+class MemoryLeases:
+    """The `Leases` port."""
+
+    def __init__(self) -> None:
+        self._ends: dict[WorkerId, Instant] = {}
+
+    async def renew(self, worker: WorkerId, until: Instant) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        self._ends[worker] = max(until, self._ends.get(worker, until))
+
+    async def drop(self, worker: WorkerId) -> None:
+        """Forget the worker."""
+        self._ends.pop(worker, None)
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        """List workers whose lease ended at or before `now`, longest ago first."""
+        ended = [(end, worker) for worker, end in self._ends.items() if end <= now]
+        return [worker for _, worker in sorted(ended)]
+
+    async def extend(self, until: Instant) -> None:
+        """Give every worker known at least until then."""
+        self._ends = {worker: max(end, until) for worker, end in self._ends.items()}
+
+
+class MemoryCatalog:
+    """The `Catalog` port."""
+
+    def __init__(self) -> None:
+        self._latest: dict[EnvId, str] = {}
+        self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
+        self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
+
+    async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:  # noqa: ARG002 - others keep it
+        """Keep a version's tasks and streams; the latest registration of a name counts."""
+        self._latest[env] = registration.version
+        self._tasks.update({(env, task.id): task for task in registration.tasks})
+        self._streams.update({(env, one.name): one for one in registration.streams})
+
+    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
+        """Return the task's latest declaration by any version."""
+        return self._tasks.get((env, task_id))
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return the stream's latest declaration by any version."""
+        return self._streams.get((env, name))
+
+    async def listing(self, env: EnvId) -> Registration | None:
+        """Return everything known, by name, under the latest version."""
+        if env not in self._latest:
+            return None
+        tasks = sorted(key for key in self._tasks if key[0] == env)
+        streams = sorted(key for key in self._streams if key[0] == env)
+        return Registration(
+            version=self._latest[env],
+            tasks=tuple(self._tasks[key] for key in tasks),
+            streams=tuple(self._streams[key] for key in streams),
+        )
+
+
+class MemoryBlobs:
+    """The `Blobs` port."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Store the value; the same key again replaces it."""
+        self._values[key] = value
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value."""
+        return self._values.get(key)
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+        self._values.pop(key, None)

@@ -1,0 +1,29 @@
+"""Puts the memory backend's ports together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from headrace.backends.broadcast import Broadcast
+from headrace.backends.clocks import CarriedClock
+from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.runs import MemoryRuns
+from headrace.backends.memory.streams import MemoryStreams
+from headrace.backends.memory.tables import Tables
+from headrace.ports import Clock, Stores
+
+
+@asynccontextmanager
+async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
+    """Open an empty store. Without a `clock` its time begins at 1970, since it asks nobody."""
+    tables = Tables()
+    yield Stores(
+        runs=MemoryRuns(tables),
+        streams=MemoryStreams(tables),
+        leases=MemoryLeases(),
+        catalog=MemoryCatalog(),
+        wakeups=Broadcast(),
+        blobs=MemoryBlobs(),
+        clock=CarriedClock() if clock is None else clock,
+    )

@@ -1,0 +1,174 @@
+"""Runs, their orders and journals, in memory.
+
+Owns: the storage of runs. Must never know: a transition; `claim` asks the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from headrace.backends.memory.tables import KeyPlace, Tables, Taken
+from headrace.kernel import machine
+from headrace.kernel.commands import Change, Claim
+from headrace.kernel.effects import durable
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Instant,
+    Over,
+    Queued,
+    Run,
+    RunId,
+    Running,
+    TaskId,
+    Waiting,
+    WorkerId,
+)
+from headrace.ports import Clash, Conflict, Created, Filter, Order
+
+REQUEST: Literal["request"] = "request"
+CALLER: Literal["caller"] = "caller"
+
+
+class MemoryRuns:
+    """The `Runs` port."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        """Add a run, unless its id or one of the order's keys is taken."""
+        keys = self._tables.keys
+        for place in [place for place, taken in keys.items() if taken.run_id == free]:
+            del keys[place]
+        if run.id in self._tables.runs:
+            return Created(run.id, cached=True)
+        wanted = list(_places(run, order))
+        for place, _ in wanted:
+            taken = keys.get(place)
+            if taken is not None and taken.is_taken(run.created):
+                by_request = place.space == REQUEST
+                return Created(taken.run_id, cached=True, by_request=by_request)
+        self._add(run, order)
+        keys.update(wanted)
+        return Created(run.id)
+
+    def _add(self, run: Run, order: Order) -> None:
+        self._tables.runs[run.id] = durable(run)
+        self._tables.orders[run.id] = order
+        self._tables.metadata[run.id] = order.metadata
+        self._tables.journals[run.id] = []
+        self._tables.records[run.id] = {}
+
+    async def load(self, run_id: RunId) -> Run | None:
+        """Return the run, without the waits that live in memory only."""
+        return self._tables.runs.get(run_id)
+
+    async def order(self, run_id: RunId) -> Order | None:
+        """Return what the run was started with."""
+        return self._tables.orders.get(run_id)
+
+    async def commit(self, change: Change) -> None:
+        """Apply `change` whole, or raise and leave everything as it was."""
+        apply(self._tables, change)
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        ready = [
+            (run.state.since, run)
+            for run in self._tables.runs.values()
+            if isinstance(run.state, Queued) and run.env == env and run.task in tasks
+        ]
+        ready.sort(key=lambda one: one[0])  # stable: equal ones stay in the order of creation
+        claimed = [machine.decide(run, command, now).after for _, run in ready[:limit]]
+        self._tables.runs.update({run.id: run for run in claimed})
+        return claimed
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        """Return the entries numbered `start` and above, in order."""
+        return [entry for entry in self._tables.journals.get(run_id, ()) if entry.n >= start]
+
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        """List runs whose `machine.due` is at or before `now`, earliest first."""
+        moments = [(machine.due(run), run.id) for run in self._tables.runs.values()]
+        found = [(due, run_id) for due, run_id in moments if due is not None and due <= now]
+        return sorted(found, key=lambda one: one[0])[:limit]
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        """List the runs that `worker` holds, running or warm."""
+        return [run.id for run in self._tables.runs.values() if _holder(run) == worker]
+
+    async def find(self, query: Filter) -> Sequence[Run]:
+        """List runs of an environment."""
+        newest_first = list(reversed(self._tables.runs.values()))
+        ids = [run.id for run in newest_first]
+        if not {query.after, query.before} - {None} <= set(ids):
+            return []
+        first = 0 if query.after is None else ids.index(query.after) + 1
+        end = len(ids) if query.before is None else ids.index(query.before)
+        found = [run for run in newest_first[first:end] if self._fits(run, query)]
+        from_the_end = query.after is None and query.before is not None
+        return found[max(0, len(found) - query.size) :] if from_the_end else found[: query.size]
+
+    def _fits(self, run: Run, query: Filter) -> bool:
+        tags = self._tables.orders[run.id].tags
+        return (
+            run.env == query.env
+            and (not query.states or not names(run).isdisjoint(query.states))
+            and (not query.tasks or run.task in query.tasks)
+            and (not query.tags or not set(query.tags).isdisjoint(tags))
+            and (not query.waiting or bool(run.waits))
+        )
+
+    async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
+        """Set the run's metadata if given; return it: at first that of its order."""
+        if value is not None and run_id in self._tables.runs:
+            self._tables.metadata[run_id] = value
+        return self._tables.metadata.get(run_id, b"")
+
+
+def apply(tables: Tables, change: Change) -> None:
+    """Do everything that `change` says, or raise before anything is done."""
+    before, after = change.before, change.after
+    stored = tables.runs.get(before.id)
+    if stored is None or stored.version != before.version:
+        raise Conflict
+    kept = [
+        entry
+        for entry in tables.journals[before.id]
+        if change.undone is None or entry.n < change.undone
+    ]
+    keys = [entry.key for entry in (*kept, *change.entries)]
+    if len(set(keys)) < len(keys):
+        raise Clash
+    tables.journals[before.id] = [*kept, *change.entries]
+    tables.runs[before.id] = durable(after)
+
+
+def names(run: Run) -> set[str]:
+    """Return the names under which `find` knows the state of `run`."""
+    match run.state:
+        case Over(outcome=outcome):
+            return {"Over", type(outcome).__name__}
+        case state:
+            return {type(state).__name__}
+
+
+def _places(run: Run, order: Order) -> Iterator[tuple[KeyPlace, Taken]]:
+    if order.request_key:
+        place = KeyPlace(run.env, run.task, REQUEST, order.request_key)
+        yield place, Taken(run.id, order.request_until)
+    if order.key:
+        place = KeyPlace(run.env, run.task, CALLER, order.key)
+        yield place, Taken(run.id, order.key_until)
+
+
+def _holder(run: Run) -> WorkerId | None:
+    match run.state:
+        case Running(worker=worker) | Waiting(worker=worker):
+            return worker
+        case _:
+            return None

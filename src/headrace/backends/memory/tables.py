@@ -1,0 +1,51 @@
+"""What the memory backend holds. Its methods never await, so each is one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from headrace.errors import NotFound
+from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
+from headrace.ports import NEVER, Order
+
+
+class KeyPlace(NamedTuple):
+    """Where an idempotency key is unique. `space` tells the caller's keys from the client's."""
+
+    env: EnvId
+    task: TaskId
+    space: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The run that stands under an idempotency key, and when the key is free again."""
+
+    run_id: RunId
+    until: Instant
+
+    def is_taken(self, now: Instant) -> bool:
+        """Tell whether the key still stands for the run."""
+        return self.until == NEVER or self.until > now
+
+
+@dataclass(slots=True)
+class Tables:
+    """Runs in the order of their creation, and what belongs to each."""
+
+    runs: dict[RunId, Run] = field(default_factory=dict[RunId, Run])
+    orders: dict[RunId, Order] = field(default_factory=dict[RunId, Order])
+    metadata: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
+    journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])
+    keys: dict[KeyPlace, Taken] = field(default_factory=dict[KeyPlace, Taken])
+    records: dict[RunId, dict[StreamId, list[Record]]] = field(
+        default_factory=dict[RunId, dict[StreamId, list[Record]]]
+    )
+
+    def log(self, run_id: RunId, stream: StreamId) -> list[Record]:
+        """Return the records of a stream, to read or to append to."""
+        if run_id not in self.runs:
+            raise NotFound(f"there is no run {run_id}")
+        return self.records[run_id].setdefault(stream, [])

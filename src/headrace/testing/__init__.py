@@ -1,0 +1,1 @@
+"""For tests of your own tasks and backends: contracts, clocks, faults."""
