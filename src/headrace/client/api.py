@@ -1,0 +1,37 @@
+"""The whole `Api` over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from headrace.client.runs import RunsClient
+from headrace.client.streams import StreamsClient
+from headrace.client.target import Target
+from headrace.client.transport import Transport
+from headrace.client.work import WorkClient
+from headrace.ports import Chance, Clock
+
+
+class Client(RunsClient, StreamsClient, WorkClient):
+    """A server elsewhere. It may be used from several event loops, and closes with each."""
+
+    def __init__(self, target: Target, clock: Clock, chance: Chance) -> None:
+        super().__init__(Transport(target, clock, chance))
+
+    def __repr__(self) -> str:
+        return f"Client({self._http.target.place!r})"
+
+    async def aclose(self) -> None:
+        """Close what the running event loop has opened; it may be opened again."""
+        await self._http.aclose()
+
+
+@asynccontextmanager
+async def open_client(target: Target, clock: Clock, chance: Chance) -> AsyncGenerator[Client]:
+    """Give a client whose connections end with the block."""
+    client = Client(target, clock, chance)
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -1,0 +1,83 @@
+"""The `RunsApi` over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from headrace.client.following import FIRST_S, Following
+from headrace.client.transport import Call, Transport
+from headrace.wire import http
+from headrace.wire.views import RunPage, RunQuery, RunView, Triggered, TriggerOrder
+
+_view: Final = msgspec.json.Decoder(RunView).decode
+
+
+class RunsClient:
+    """Start, see and stop runs of a server elsewhere."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._http = transport
+
+    async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
+        """Start a run of `task`."""
+        call = Call(
+            "POST",
+            f"/api/v1/tasks/{_segment(task)}/trigger",
+            msgspec.json.encode(order),
+            request_key=request_key,
+        )
+        answer = await self._http.call(call)
+        triggered = answer.parse(Triggered)
+        token = answer.headers.get(http.TOKEN, "")
+        return msgspec.structs.replace(triggered, public_token=token)
+
+    async def retrieve(self, run_id: str) -> RunView:
+        """Return the run."""
+        answer = await self._http.call(Call("GET", f"/api/v3/runs/{_segment(run_id)}"))
+        return answer.parse(RunView)
+
+    async def list_runs(self, query: RunQuery) -> RunPage:
+        """List runs, newest first."""
+        answer = await self._http.call(Call("GET", "/api/v1/runs", query=_query(query)))
+        return answer.parse(RunPage)
+
+    async def cancel(self, run_id: str) -> RunView:
+        """Ask the run to stop."""
+        await self._http.call(Call("POST", f"/api/v2/runs/{_segment(run_id)}/cancel"))
+        return await self.retrieve(run_id)
+
+    async def subscribe(self, run_id: str) -> AsyncGenerator[RunView]:
+        """Yield the run now and after every change, until it is final."""
+        call = Call("GET", f"/api/headrace/v1/runs/{_segment(run_id)}/events")
+        last: RunView | None = None
+        while last is None or not last.is_completed:
+            async with aclosing(Following(self._http, lambda: call).events()) as events:
+                async for event in events:
+                    view = _view(event.data) if event.name == "run" else last
+                    if view is not None and view != last:
+                        last = view
+                        yield view
+            if last is None or not last.is_completed:
+                await asyncio.sleep(FIRST_S)
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _query(query: RunQuery) -> dict[str, str]:
+    parts = {
+        "page[size]": str(query.size),
+        "page[after]": query.after or "",
+        "page[before]": query.before or "",
+        "filter[status]": ",".join(query.status),
+        "filter[taskIdentifier]": ",".join(query.task),
+        "filter[tag]": ",".join(query.tag),
+    }
+    return {name: value for name, value in parts.items() if value}

@@ -1,0 +1,1 @@
+"""One suite of tests for each port: whatever implements it passes all of it."""

@@ -1,0 +1,12 @@
+"""What every `Api` promises: the engine in this process and a client of one elsewhere alike.
+
+Subclass it and give the fixture `api`: an `Api` bound to an environment that nothing else uses.
+"""
+
+from headrace.testing.contracts.api_runs import RunsApiContract
+from headrace.testing.contracts.api_streams import StreamsApiContract
+from headrace.testing.contracts.api_work import WorkApiContract
+
+
+class ApiContract(RunsApiContract, StreamsApiContract, WorkApiContract):
+    """One suite for every implementation."""

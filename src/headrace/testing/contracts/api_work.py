@@ -1,0 +1,171 @@
+"""What every `Api` promises to a worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import anyio
+import msgspec
+from msgspec import Raw
+
+from headrace.kernel.model import Cause, Retry
+from headrace.ports import Api
+from headrace.testing.contracts.declared import ANSWER, ANSWERS, Declared, order
+from headrace.testing.contracts.puppet import PATIENCE_S, Puppet, working
+from headrace.wire.channel import (
+    Completed,
+    Ended,
+    Holding,
+    Parked,
+    Raised,
+    Refusal,
+    Standing,
+    Told,
+)
+from headrace.wire.views import RunView
+
+
+class WorkApiContract(Declared):
+    """Declaring, attaching, executing, waiting."""
+
+    # --- working -------------------------------------------------------------------------------
+
+    async def test_nothing_is_listed_before_it_is_declared(self, api: Api) -> None:
+        assert await api.listing() is None
+
+    async def test_what_is_declared_is_listed(self, known: Api) -> None:
+        listed = await known.listing()
+        assert listed is not None
+        assert {task.id for task in listed.tasks} == {"publish", "a/b c"}
+        streams = {stream.name: stream for stream in listed.streams}
+        assert streams["approval"].schema == ANSWERS
+        assert (streams["approval"].inward, streams["progress"].inward) == (True, False)
+
+    async def test_a_run_is_assigned_executed_and_completed(self, known: Api) -> None:
+        run = (await known.trigger("publish", order(b"7", tags=["t"]))).id
+        async with working(known, "publish") as puppet:
+            assigned = await puppet.assigned(run)
+            assert (assigned.task, assigned.attempt, assigned.payload) == ("publish", 1, b"7")
+            assert assigned.tags == ("t",)
+            assert (await known.retrieve(run)).status == "EXECUTING"
+            puppet.post(Completed(run, assigned.epoch, b'{"by":"alice"}'))
+            await puppet.pushed(Ended, run)
+        view = await known.retrieve(run)
+        assert (view.status, view.is_success, view.attempt_count) == ("COMPLETED", True, 1)
+        assert isinstance(view.output, Raw)
+        assert bytes(view.output) == b'{"by":"alice"}'
+
+    async def test_a_failed_run_shows_why(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            cause = Cause("no paper", "OSError", 'File "tasks.py", line 3')
+            puppet.post(Raised(run, epoch, cause, Retry(), again=False))
+            await puppet.pushed(Ended, run)
+        view = await known.retrieve(run)
+        assert (view.status, view.is_failed) == ("FAILED", True)
+        assert not isinstance(view.error, msgspec.UnsetType)
+        assert (view.error.name, view.error.message) == ("OSError", "no paper")
+        assert view.error.stack_trace == 'File "tasks.py", line 3'
+
+    async def test_a_send_answers_a_wait(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = await _parked(known, puppet, run)
+            waiting = await known.retrieve(run)
+            assert (waiting.status, waiting.is_waiting) == ("WAITING", True)
+            assert [(wait.stream, wait.line) for wait in waiting.waits] == [
+                ("approval", "tasks.py:7")
+            ]
+            assert isinstance(waiting.waits[0].until, str)
+            receipt = await known.send(run, "approval", ANSWER)
+            assert (receipt.seq, receipt.resumed) == (0, True)
+            entry = (await puppet.pushed(Told, run)).entries[0]
+            assert (entry.n, entry.key, entry.ending) == (0, "0/approval#0", "value")
+            assert (entry.body, entry.seq) == (ANSWER, 0)
+            assert (await known.retrieve(run)).status == "EXECUTING"
+            puppet.post(Completed(run, epoch, b""))
+            await puppet.pushed(Ended, run)
+
+    async def test_a_message_that_was_there_first_answers_at_once(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        await known.send(run, "approval", ANSWER)
+        async with working(known, "publish") as puppet:
+            assigned = await puppet.assigned(run)
+            assert assigned.newest == {"approval": (0, ANSWER)}
+            puppet.post(_standing(run, assigned.epoch))
+            entry = (await puppet.pushed(Told, run)).entries[0]
+            assert (entry.body, entry.seq) == (ANSWER, 0)
+            assert (await known.retrieve(run)).unread == {}
+
+    async def test_a_worker_that_comes_back_gets_what_it_missed(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = await _parked(known, puppet, run)
+        await known.send(run, "approval", ANSWER)
+        async with working(known, "publish", holdings=[Holding(run, epoch, 0)]) as puppet:
+            entry = (await puppet.pushed(Told, run)).entries[0]
+            assert (entry.n, entry.body) == (0, ANSWER)
+
+    async def test_a_worker_that_forgot_gets_the_run_with_its_journal(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            await _parked(known, puppet, run)
+        await known.send(run, "approval", ANSWER)
+        async with working(known, "publish") as puppet:
+            assigned = await puppet.assigned(run)
+            assert [entry.body for entry in assigned.entries] == [ANSWER]
+
+    async def test_an_older_epoch_can_change_nothing(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            puppet.post(Completed(run, epoch - 1, b'"stale"'))
+            await puppet.fenced(run)
+            assert (await known.retrieve(run)).status == "EXECUTING"
+
+    async def test_what_cannot_be_done_is_refused_by_its_key(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            puppet.post(Standing(run, epoch, "0/unheard#0", "unheard", held=True))
+            refusal = await puppet.pushed(Refusal, run)
+            assert (refusal.key, refusal.code) == ("0/unheard#0", "not_found")
+
+    async def test_a_second_attachment_ends_the_first(self, known: Api) -> None:
+        async with working(known, "publish") as first, working(known, "publish") as second:
+            await first.ended()
+            run = (await known.trigger("publish", order())).id
+            await second.assigned(run)
+
+    async def test_a_worker_takes_only_what_it_serves_and_has_room_for(self, known: Api) -> None:
+        other = (await known.trigger("a/b c", order())).id
+        ids = [(await known.trigger("publish", order())).id for _ in range(2)]
+        async with working(known, "publish", slots=1) as puppet:
+            assigned = await puppet.assigned(ids[0])
+            statuses = [(await known.retrieve(run)).status for run in (*ids, other)]
+            assert statuses == ["EXECUTING", "QUEUED", "QUEUED"]
+            puppet.post(Completed(ids[0], assigned.epoch, b""))
+            await puppet.assigned(ids[1])
+
+
+def _standing(run: str, epoch: int) -> Standing:
+    return Standing(
+        run, epoch, "0/approval#0", "approval", timeout_ms=604_800_000, held=True, line="tasks.py:7"
+    )
+
+
+async def _parked(api: Api, puppet: Puppet, run: str) -> int:
+    epoch = (await puppet.assigned(run)).epoch
+    puppet.post(_standing(run, epoch), Parked(run, epoch))
+    with anyio.fail_after(PATIENCE_S):
+        async with aclosing(api.subscribe(run)) as views:
+            await _until(views, "WAITING")
+    return epoch
+
+
+async def _until(views: AsyncGenerator[RunView], status: str) -> None:
+    async for view in views:
+        if view.status == status:
+            return
