@@ -1,0 +1,74 @@
+"""The only writer of runs: load, decide, commit, tell.
+
+`open_engine` starts it; `Engine.at` gives the use cases of one environment.
+Must never know: HTTP, sockets, which backend it stands on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from headrace.engine.api import EnvApi, Sign
+from headrace.engine.core import Core
+from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
+from headrace.errors import HeadraceError
+from headrace.kernel.model import EnvId, later
+from headrace.ports import Chance, Stores
+
+PAUSE_S = 0.5
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
+
+
+class Engine:
+    """All environments of one store."""
+
+    def __init__(self, core: Core, sign: Sign) -> None:
+        self._core, self._sign = core, sign
+
+    def at(self, env: EnvId, *, trusted: bool = True) -> EnvApi:
+        """Return the use cases of `env`; see `EnvApi` for `trusted`."""
+        return EnvApi(self._core, env, self._sign, trusted=trusted)
+
+
+def unsigned(_env: EnvId, _run_id: str) -> str:
+    """Give no public token: for an engine without keys."""
+    return ""
+
+
+async def _steadily(loop: Callable[[], Awaitable[None]]) -> None:
+    """Keep a loop of the engine alive while the store has trouble."""
+    while True:
+        try:
+            await loop()
+        except HeadraceError as error:
+            _log.warning("the store failed; trying again", error=str(error), part=loop.__qualname__)
+            await asyncio.sleep(PAUSE_S)
+
+
+@asynccontextmanager
+async def open_engine(
+    stores: Stores, chance: Chance, sign: Sign = unsigned
+) -> AsyncGenerator[Engine]:
+    """Run the engine on `stores` for as long as the context lasts.
+
+    Workers known from before get a full lease, since they could not renew while nobody served.
+    """
+    await stores.leases.extend(later(stores.clock.now(), LEASE_MS))
+    async with asyncio.TaskGroup() as group:
+        core = Core(stores, chance, group)
+        loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
+        running = [group.create_task(_steadily(loop)) for loop in loops]
+        try:
+            yield Engine(core, sign)
+        finally:
+            for seat in core.seats.all():
+                core.seats.remove(seat)
+            for task in running:
+                task.cancel()
+
+
+__all__ = ["Engine", "EnvApi", "open_engine", "unsigned"]

@@ -1,0 +1,169 @@
+"""The use cases for one environment: the engine's face.
+
+Owns: nothing; each verb is a line or two onto the parts beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from msgspec import UNSET
+
+from headrace.engine import sends, triggers, work
+from headrace.engine.bells import rung
+from headrace.engine.core import Core
+from headrace.engine.sheet import Sheet
+from headrace.engine.views import show
+from headrace.errors import Mistake
+from headrace.kernel.commands import Cancel
+from headrace.kernel.machine import GRACE_MS
+from headrace.kernel.model import EnvId, Run, RunId, TaskId
+from headrace.ports import Channel, Filter
+from headrace.wire.channel import Hello, Registration
+from headrace.wire.statuses import states_of
+from headrace.wire.views import (
+    FINAL,
+    Pagination,
+    Receipt,
+    RecordView,
+    RunPage,
+    RunQuery,
+    RunView,
+    Triggered,
+    TriggerOrder,
+)
+
+Sign = Callable[[EnvId, str], str]
+"""Mints the public token of a run."""
+
+
+class EnvApi:
+    """An `Api` bound to one environment.
+
+    `trusted` says that its caller holds a secret key, or a token that names the stream.
+    """
+
+    def __init__(self, core: Core, env: EnvId, sign: Sign, *, trusted: bool = True) -> None:
+        self._core, self._env, self._sign, self._trusted = core, env, sign, trusted
+
+    async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
+        """Start a run of `task`."""
+        start = triggers.Start(self._env, task, order, request_key)
+        created = await triggers.trigger(self._core, start)
+        return triggers.triggered(created, self._sign(self._env, created.run_id))
+
+    async def retrieve(self, run_id: str) -> RunView:
+        """Return the run."""
+        return await show(self._core, await self._load(run_id))
+
+    async def _load(self, run_id: str) -> Run:
+        run = await self._core.stores.runs.load(RunId(run_id))
+        if run is None or run.env != self._env:
+            raise sends.unknown_run(run_id)
+        return run
+
+    async def list_runs(self, query: RunQuery) -> RunPage:
+        """List runs, newest first."""
+        if query.status and not _states(query):
+            return RunPage(data=[], pagination=Pagination())
+        found = await self._core.stores.runs.find(_filter(self._env, query))
+        backwards = query.before is not None and query.after is None
+        more = len(found) > query.size
+        page = found[-query.size :] if backwards else found[: query.size]
+        data = [await show(self._core, run) for run in page]
+        return RunPage(data=data, pagination=_beside(query, page, more=more))
+
+    async def cancel(self, run_id: str) -> RunView:
+        """Ask the run to stop."""
+        run = await self._load(run_id)
+        await self._core.post(run.id, _cancel)
+        return await self.retrieve(run_id)
+
+    async def subscribe(self, run_id: str) -> AsyncGenerator[RunView]:
+        """Yield the run now and after every change, until it is final."""
+        shown: RunView | None = None
+        with self._core.bells.bell(RunId(run_id)) as bell:
+            while shown is None or shown.status not in FINAL:
+                bell.clear()
+                view = await self.retrieve(run_id)
+                if view != shown:
+                    shown = view
+                    yield view
+                else:
+                    await rung(bell)
+
+    async def send(
+        self,
+        run_id: str,
+        stream: str,
+        data: bytes | Mistake,
+        *,
+        key: str = "",
+        request_key: str = "",
+    ) -> Receipt:
+        """Append `data` to an input stream of the run."""
+        core = self._core
+        spec = await core.specs.stream(self._env, stream)
+        message = sends.Message(
+            core, self._env, stream, data, self._key(key, request_key), self._trusted, spec
+        )
+        return await sends.send(core, message, run_id)
+
+    def _key(self, key: str, request_key: str) -> bytes:
+        if key:
+            return sends.key_of("key", key)
+        if request_key:
+            return sends.key_of("request", request_key)
+        return self._core.chance.unique(16)
+
+    def tail(
+        self, run_id: str, stream: str, *, inward: bool, start: int = 0
+    ) -> AsyncGenerator[RecordView]:
+        """Yield the records of a stream from number `start` on, waiting for more."""
+        return sends.tail(self._core, self._env, run_id, stream, is_inward=inward, start=start)
+
+    async def register(self, registration: Registration) -> None:
+        """Declare tasks and streams, durably."""
+        core = self._core
+        await core.stores.catalog.register(self._env, registration, core.now())
+        core.specs.forget()
+
+    async def listing(self) -> Registration | None:
+        """Return what all workers of the environment have declared."""
+        return await self._core.stores.catalog.listing(self._env)
+
+    def attach(self, hello: Hello) -> AbstractAsyncContextManager[Channel]:
+        """Take work."""
+        return work.attach(self._core, self._env, hello)
+
+
+async def _cancel(sheet: Sheet) -> object:
+    return sheet.apply(Cancel(GRACE_MS))
+
+
+def _states(query: RunQuery) -> tuple[str, ...]:
+    return tuple(sorted({state for status in query.status for state in states_of(status)}))
+
+
+def _filter(env: EnvId, query: RunQuery) -> Filter:
+    """Ask for one run more than is shown, to know whether there is a page behind."""
+    return Filter(
+        env=env,
+        size=query.size + 1,
+        after=None if query.after is None else RunId(query.after),
+        before=None if query.before is None else RunId(query.before),
+        states=_states(query),
+        tasks=tuple(TaskId(task) for task in query.task),
+        tags=query.tag,
+    )
+
+
+def _beside(query: RunQuery, page: Sequence[Run], *, more: bool) -> Pagination:
+    """Return the cursors of the pages beside this one, as far as there are any."""
+    if not page:
+        return Pagination()
+    backwards = query.before is not None and query.after is None
+    older = backwards or more
+    newer = more if backwards else query.after is not None
+    return Pagination(next=page[-1].id if older else UNSET, previous=page[0].id if newer else UNSET)

@@ -1,0 +1,119 @@
+"""The engine's heart: the desks of all runs, their tasks, and what moves between them.
+
+Owns: which desk stands for which run, and the life of background work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+
+from headrace.engine.bells import ANY, Bells
+from headrace.engine.desk import Desk, Job
+from headrace.engine.landing import Lander, recheck
+from headrace.engine.seats import Seats
+from headrace.engine.specs import Specs
+from headrace.kernel import machine
+from headrace.kernel.model import Instant, Over, Queued, Run, RunId
+from headrace.ports import Chance, Stores
+
+DESKS_KEPT = 4_096
+"""Idle desks kept in memory; one that holds what is nowhere else is never given up."""
+
+
+class Core:
+    """Shared by the use cases; one per process and store."""
+
+    def __init__(self, stores: Stores, chance: Chance, group: asyncio.TaskGroup) -> None:
+        self.stores, self.chance = stores, chance
+        self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
+        self.lander = Lander(stores, self.seats, self._changed)
+        self.wanted = asyncio.Event()
+        """Set when a queued run may find a worker."""
+        self.alarm = asyncio.Event()
+        """Set when something is due earlier than was thought."""
+        self.next_due = Instant(0)
+        self._group = group
+        self._desks: OrderedDict[RunId, Desk] = OrderedDict()
+
+    def now(self) -> Instant:
+        """Return the store's time."""
+        return self.stores.clock.now()
+
+    def desk(self, run_id: RunId) -> Desk:
+        """Return the run's desk."""
+        desk = self._desks.get(run_id)
+        if desk is None:
+            desk = self._desks[run_id] = Desk(run_id, self.stores, self.lander)
+            self._tidy()
+        else:
+            self._desks.move_to_end(run_id)
+        return desk
+
+    def desks(self) -> tuple[Desk, ...]:
+        """List the desks in memory."""
+        return tuple(self._desks.values())
+
+    def _tidy(self) -> None:
+        for run_id in list(self._desks)[: max(0, len(self._desks) - DESKS_KEPT)]:
+            if not self._desks[run_id].is_idle:
+                self._desks.move_to_end(run_id)
+            else:
+                del self._desks[run_id]
+
+    def post(self, run_id: RunId, job: Job) -> asyncio.Future[object]:
+        """Put a job on the run's desk."""
+        desk = self.desk(run_id)
+        answer = desk.post(job)
+        self.attend(desk)
+        return answer
+
+    def attend(self, desk: Desk) -> None:
+        """See to it that somebody works at the desk."""
+        if not desk.working:
+            desk.working = True
+            self.start(desk.work())
+
+    def start(self, work: Coroutine[object, object, None]) -> None:
+        """Run something beside the caller, for as long as the engine lives at the most."""
+        self._group.create_task(work)
+
+    def look_again(self) -> None:
+        """Trust no memory: another process has written, or a hint may have been lost."""
+        self.specs.forget()
+        self.seats.all_behind()
+        self.wanted.set()
+        for desk in self.desks():
+            if desk.run is not None and desk.run.waits:
+                recheck(desk, desk.run)
+                self.attend(desk)
+
+    async def listen(self) -> None:
+        """Pass on what is announced, by this process or another."""
+        async with self.stores.wakeups.listen() as hints:
+            async for run_id in hints:
+                if run_id == ANY:
+                    self.look_again()
+                self.bells.ring(run_id)
+
+    def created(self, run: Run) -> None:
+        """Note a run that has just been created."""
+        self._schedule(run)
+
+    def _schedule(self, run: Run) -> None:
+        """Have a queued run looked for, and the timer wake up for what is due earlier."""
+        if isinstance(run.state, Queued):
+            self.seats.fall_behind(run.env, run.task)
+        self.wanted.set()
+        due = machine.due(run)
+        if due is not None and due < self.next_due:
+            self.next_due = due
+            self.alarm.set()
+
+    async def _changed(self, run: Run) -> None:
+        """Follow up on a commit."""
+        if isinstance(run.state, Over):
+            self._desks.pop(run.id, None)
+        self._schedule(run)
+        await self.stores.wakeups.announce(run.id)

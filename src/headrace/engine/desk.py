@@ -1,0 +1,196 @@
+"""One run's desk: everything that is asked of the run, one after another, many to a commit.
+
+Owns: order, batching, and what happens when a commit fails. Must never know: what is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from headrace.engine.sheet import Sheet, Tails
+from headrace.errors import HeadraceError, NotFound, Unavailable
+from headrace.kernel.commands import Refused
+from headrace.kernel.effects import durable
+from headrace.kernel.model import Run, RunId, Running, Waiting
+from headrace.ports import Clash, Conflict, Delivering, Stores
+
+TRIES = 20
+"""How often a batch is decided again because another process was faster."""
+
+Job = Callable[[Sheet], Awaitable[object]]
+"""Decides on the sheet and returns its answer; what it raises, it raises before it decides."""
+
+
+class Landing(Protocol):
+    """What the engine does around a commit."""
+
+    def prepare(self, sheet: Sheet) -> None:
+        """Add what follows at once, in the same commit."""
+        ...
+
+    async def landed(self, desk: Desk, sheet: Sheet) -> None:
+        """Tell whoever must know; the next batch starts when this returns."""
+        ...
+
+
+@dataclass(slots=True)
+class _Slip:
+    """A job and who waits for it."""
+
+    job: Job
+    answer: asyncio.Future[object]
+    value: object = None
+    error: Exception | None = None
+
+    async def decide(self, sheet: Sheet) -> None:
+        """Run the job; it counts only once the sheet has landed."""
+        self.error = None
+        try:
+            self.value = await self.job(sheet)
+        except (HeadraceError, Refused) as error:
+            self.error = error
+
+    def settle(self, error: Exception | None = None) -> None:
+        """Tell the outcome to whoever still waits for it."""
+        if self.answer.done():
+            return
+        if error is not None or self.error is not None:
+            self.answer.set_exception(error or self.error or Unavailable("no outcome"))
+        else:
+            self.answer.set_result(self.value)
+
+
+class Desk:
+    """Single owner of one run in this process; other processes are held off by the version."""
+
+    __slots__ = (
+        "_clock",
+        "_landing",
+        "_runs",
+        "_slips",
+        "_streams",
+        "_tails",
+        "run",
+        "run_id",
+        "working",
+    )
+
+    def __init__(self, run_id: RunId, stores: Stores, landing: Landing) -> None:
+        self.run_id = run_id
+        self.run: Run | None = None
+        self.working = False
+        self._runs, self._streams, self._clock = stores.runs, stores.streams, stores.clock
+        self._landing = landing
+        self._slips: deque[_Slip] = deque()
+        self._tails = Tails()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the desk can be given up without losing anything."""
+        if self.working or self._slips:
+            return False
+        return self.run is None or durable(self.run) is self.run
+
+    def post(self, job: Job) -> asyncio.Future[object]:
+        """Queue a job; its future is done once its outcome is durable."""
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._slips.append(_Slip(job, answer))
+        return answer
+
+    def renew(self, run: Run) -> None:
+        """Take over what another path has just committed, unless something newer is known."""
+        if self.run is None or self.run.version < run.version:
+            self.run = run
+
+    async def reload(self) -> None:
+        """Read the run again, and keep the waits that live in memory only."""
+        known, fresh = self.run, await self._runs.load(self.run_id)
+        self._tails.known.clear()
+        self.run = fresh if known is None or fresh is None else _keep(known, fresh)
+
+    async def work(self) -> None:
+        """Handle all that is queued, and what is queued meanwhile."""
+        try:
+            while self._slips:
+                batch = list(self._slips)
+                self._slips.clear()
+                await self._handle(batch)
+        finally:
+            self.working = False
+
+    async def _handle(self, batch: list[_Slip]) -> None:
+        try:
+            sheet = await self._decided(batch)
+            self.run, self._tails.known = sheet.landed(), sheet.tails
+            await self._landing.landed(self, sheet)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
+            await self._failed(batch, error)
+        except asyncio.CancelledError:
+            for slip in batch:
+                slip.answer.cancel()
+            raise
+        else:
+            for slip in batch:
+                slip.settle()
+
+    async def _failed(self, batch: list[_Slip], error: Exception) -> None:
+        """Trust nothing read so far, and tell everybody: it may or may not have happened."""
+        with suppress(HeadraceError):
+            await self.reload()
+        for slip in batch:
+            slip.settle(error)
+
+    async def _decided(self, batch: list[_Slip]) -> Sheet:
+        """Decide the batch and commit it, again if another process was faster."""
+        for attempt in range(TRIES):
+            sheet = await self._sheet()
+            for slip in batch:
+                await slip.decide(sheet)
+            self._landing.prepare(sheet)
+            try:
+                await self._commit(sheet)
+            except (Conflict, Clash):
+                await self.reload()
+                await asyncio.sleep(0.001 * attempt)
+            else:
+                return sheet
+        message = f"run {self.run_id} is being written to by too many processes at once"
+        raise Unavailable(message, hint="Try again.")
+
+    async def _sheet(self) -> Sheet:
+        if self.run is None:
+            self.run = await self._runs.load(self.run_id)
+        if self.run is None:
+            message = f"there is no run {self.run_id}"
+            raise NotFound(message)
+        return Sheet(self.run, self._streams, self._tails, self._clock.now())
+
+    async def _commit(self, sheet: Sheet) -> None:
+        if sheet.is_empty:
+            return
+        if not sheet.drafts:
+            await self._runs.commit(sheet.change())
+        elif isinstance(self._streams, Delivering):
+            await self._streams.deliver(sheet.drafts, sheet.change())
+        else:
+            await self._append_first(sheet)
+
+    async def _append_first(self, sheet: Sheet) -> None:
+        """Append, then commit what the records lead to; a crash between is healed by a retry."""
+        for draft in sheet.drafts:
+            if (await self._streams.append(draft)).seq != draft.seq:
+                raise Clash
+        await self._runs.commit(sheet.change())
+
+
+def _keep(known: Run, fresh: Run) -> Run:
+    """Give `fresh` the waits of `known` that live in memory only, if its holder is the same."""
+    held_on = isinstance(fresh.state, Running | Waiting) and known.epoch == fresh.epoch
+    standing = {wait.key for wait in fresh.waits}
+    kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
+    return replace(fresh, waits=(*fresh.waits, *kept)) if kept else fresh

@@ -1,0 +1,152 @@
+"""How queued runs find workers, leases end, and what is due happens.
+
+Owns: the engine's three loops. Set operations ask the store; each run is changed at its desk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from headrace.engine.bells import RECHECK_S
+from headrace.engine.core import Core
+from headrace.engine.landing import holder
+from headrace.engine.seats import Seat
+from headrace.engine.sheet import Sheet
+from headrace.kernel.commands import Claim, Elapse, Lose
+from headrace.kernel.model import Instant, Record, RunId, StreamId, WorkerId, later
+
+LEASE_MS = 5_000
+BATCH = 500
+HORIZON_MS = 1_000
+"""How far the timer looks ahead; also how often it looks without a reason."""
+
+
+class Dispatch:
+    """Gives queued runs to workers with room."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def run(self) -> None:
+        """Fill the workers' slots whenever something may have changed."""
+        core = self._core
+        while True:
+            await core.wanted.wait()
+            core.wanted.clear()
+            for seat in core.seats.all():
+                await self._fill(seat)
+
+    async def _fill(self, seat: Seat) -> None:
+        core = self._core
+        while seat.free and (tasks := core.seats.backlog_of(seat)):
+            limit = seat.free
+            # Cleared first: a run that is queued while the store is asked sets it again.
+            core.seats.catch_up(seat.env, tasks)
+            command = Claim(seat.worker)
+            claimed = await core.stores.runs.claim(command, seat.env, tasks, core.now(), limit)
+            for run in claimed:
+                seat.running.add(run.id)
+                core.desk(run.id).renew(run)
+                core.post(run.id, nothing)
+            if len(claimed) == limit:
+                for task in tasks:
+                    core.seats.fall_behind(seat.env, task)
+
+
+async def nothing(_sheet: Sheet) -> object:
+    """Decide nothing: the landing alone tells the worker that holds the run."""
+    return None
+
+
+class Timer:
+    """Makes happen what is due."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def run(self) -> None:
+        """Sleep until something is due, and see to it."""
+        core = self._core
+        while True:
+            horizon = later(core.now(), HORIZON_MS)
+            core.next_due = horizon
+            core.alarm.clear()
+            listed = await core.stores.runs.due(horizon, BATCH)
+            now = core.now()
+            due = [run_id for moment, run_id in listed if moment <= now]
+            if due:
+                await self._elapse(due)
+                continue
+            if listed:
+                core.next_due = min(core.next_due, listed[0][0])
+            await self._sleep(core.next_due)
+
+    async def _elapse(self, due: Sequence[RunId]) -> None:
+        answers = [self._core.post(run_id, elapse) for run_id in due]
+        await asyncio.gather(*answers, return_exceptions=True)
+
+    async def _sleep(self, until: Instant) -> None:
+        core = self._core
+        async with asyncio.TaskGroup() as group:
+            sleeping = group.create_task(core.stores.clock.sleep_until(until))
+            ringing = group.create_task(_wait(core.alarm))
+            await asyncio.wait((sleeping, ringing), return_when=asyncio.FIRST_COMPLETED)
+            sleeping.cancel()
+            ringing.cancel()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def elapse(sheet: Sheet) -> object:
+    """Let the run's time pass."""
+    streams = {wait.stream for wait in sheet.run.waits if wait.stream is not None}
+    heads: dict[StreamId, Record] = {}
+    for stream in streams:
+        head = await sheet.head(stream)
+        if head is not None:
+            heads[stream] = head
+    return sheet.apply(Elapse(heads))
+
+
+class Warden:
+    """Takes runs from workers whose lease has lapsed, and looks again at what hints may miss."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def run(self) -> None:
+        """Look a few times within the time of a lease."""
+        core = self._core
+        while True:
+            for worker in await core.stores.leases.lapsed(core.now()):
+                await self.bury(worker)
+            core.seats.all_behind()
+            core.wanted.set()
+            pause = round(RECHECK_S * 1_000) // 4
+            await core.stores.clock.sleep_until(later(core.now(), pause))
+
+    async def bury(self, worker: WorkerId) -> None:
+        """Give back what a lost worker held; its own writes are fenced from here on."""
+        core = self._core
+        if seat := core.seats.of(worker):
+            core.seats.remove(seat)
+        held = await core.stores.runs.held(worker)
+        answers = [core.post(run_id, _Lose(worker)) for run_id in held]
+        outcomes = await asyncio.gather(*answers, return_exceptions=True)
+        if not any(isinstance(outcome, OSError) for outcome in outcomes):
+            await core.stores.leases.drop(worker)
+
+
+class _Lose:
+    """The job of taking a run from a lost worker."""
+
+    def __init__(self, worker: WorkerId) -> None:
+        self._worker = worker
+
+    async def __call__(self, sheet: Sheet) -> object:
+        if holder(sheet.run) != self._worker:
+            return None
+        return sheet.apply(Lose(self._worker))

@@ -1,0 +1,17 @@
+"""Ids of runs: `run_` and 26 characters that sort by time."""
+
+from __future__ import annotations
+
+from headrace.kernel.model import Instant, RunId
+from headrace.ports import Chance
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+_TIME_BYTES, _CHANCE_BYTES, _LENGTH = 6, 9, 24
+
+
+def run_id(now: Instant, chance: Chance) -> RunId:
+    """Return a new id: base32hex of 6 bytes of time and 9 of chance, then region and version."""
+    raw = now.to_bytes(_TIME_BYTES, "big") + chance.unique(_CHANCE_BYTES)
+    number = int.from_bytes(raw, "big")
+    body = "".join(_DIGITS[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
+    return RunId(f"run_{body}a1")

@@ -1,0 +1,262 @@
+"""What each operation of a worker does: one function per operation, from message to job.
+
+Owns: the translation into commands. Must never know: how the answer travels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from headrace.engine.core import Core
+from headrace.engine.seats import Seat
+from headrace.engine.sends import Message, key_of, send
+from headrace.engine.sheet import Sheet
+from headrace.engine.triggers import Start, trigger
+from headrace.errors import BadRequest, HeadraceError, TooLarge
+from headrace.kernel import commands as c, machine
+from headrace.kernel.model import (
+    EPOCH,
+    Entry,
+    EnvId,
+    Instant,
+    Key,
+    Kind,
+    RunId,
+    Wait,
+    inward,
+    later,
+    outward,
+)
+from headrace.wire import channel, jsontext
+from headrace.wire.views import TriggerOrder
+
+METADATA_AT_MOST = 256 * 1_024
+_order_of = msgspec.json.Decoder(TriggerOrder).decode
+_object_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Step(Protocol):
+    """An operation on its way to the run's desk."""
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Decide on the sheet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A branch waits."""
+
+    op: channel.Standing
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Let the wait stand, or answer it at once."""
+        op = self.op
+        stream = inward(op.stream) if op.stream else None
+        deadline = self._deadline(sheet.now)
+        held = op.held or deadline is not None
+        wait = Wait(Key(op.key), stream, deadline, held, op.fingerprint, op.line)
+        head = None
+        if stream is not None and not sheet.stands(stream):
+            head = await sheet.head(stream)
+        heads = {} if stream is None or head is None else {stream: head}
+        return sheet.apply(c.Stand(op.epoch, wait, heads))
+
+    def _deadline(self, now: Instant) -> Instant | None:
+        if self.op.until:
+            return Instant(self.op.until)
+        return None if self.op.timeout_ms < 0 else later(now, self.op.timeout_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The worker found an answer itself."""
+
+    epoch: int
+    entry: Entry
+    own: bool = True
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Add it to the journal; the worker need not be told what it says."""
+        change = sheet.apply(c.Remember(self.epoch, (self.entry,)))
+        if self.own:
+            sheet.own.add(self.entry.key)
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """An operation that is a command as it stands; `ends` if the worker's hold ends with it."""
+
+    command: c.WorkerCommand
+    ends: bool = False
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Apply the command."""
+        change = sheet.apply(self.command)
+        sheet.own_end = sheet.own_end or self.ends
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An output record."""
+
+    core: Core
+    op: channel.Emitted
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Append it once, in a commit that checks the worker's hold."""
+        op = self.op
+        _still_held(sheet, op.epoch)
+        if len(op.body) > jsontext.MAX_DATA:
+            message = f"a record holds at most {jsontext.MAX_DATA} bytes, this has {len(op.body)}"
+            raise TooLarge(message)
+        stream, key = outward(op.stream), key_of("output", op.key)
+        known = self.core.stores.streams.known
+        if not sheet.drafted(stream, key) and not await known(sheet.run.id, stream, key):
+            await sheet.append(stream, op.body, key, jsontext.digest(op.body))
+        sheet.emitted.append(op.key)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Metadata."""
+
+    core: Core
+    op: channel.Noted
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Set one name; the rest stays."""
+        _still_held(sheet, self.op.epoch)
+        runs = self.core.stores.runs
+        fields = _object_of(await runs.metadata(sheet.run.id) or b"{}")
+        fields[self.op.name] = msgspec.Raw(self.op.value)
+        value = msgspec.json.encode(fields)
+        if len(value) > METADATA_AT_MOST:
+            message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
+            raise TooLarge(message)
+        await runs.metadata(sheet.run.id, value)
+        await self.core.stores.wakeups.announce(sheet.run.id)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The question whether the run may still start or send anything."""
+
+    epoch: int
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Refuse what a stopping run wants to start (law: cancelling)."""
+        _still_held(sheet, self.epoch)
+        if sheet.run.stop is not None:
+            raise c.Stopping(sheet.run, c.Remember(self.epoch, ()))
+        return None
+
+
+def _still_held(sheet: Sheet, epoch: int) -> None:
+    if not machine.holds(sheet.run, epoch):
+        raise c.Fenced(sheet.run, c.Remember(epoch, ()))
+
+
+def step_of(core: Core, op: channel.Operation) -> Step | None:
+    """Return the job that carries `op` out; `None` where it needs more than the run's own desk."""
+    match op:
+        case channel.Standing():
+            return Standing(op)
+        case channel.Remembered(epoch=epoch, entry=entry):
+            return Remembered(epoch, entry)
+        case channel.Emitted():
+            return Emitted(core, op)
+        case channel.Noted():
+            return Noted(core, op)
+        case channel.Started() | channel.Sent() | channel.Renewed():
+            return None
+        case _:
+            return _plain(core, op)
+
+
+def _plain(core: Core, op: channel.Operation) -> Plain | None:
+    match op:
+        case channel.Parked(epoch=epoch):
+            return Plain(c.Park(epoch))
+        case channel.Left(epoch=epoch, key=key):
+            return Plain(c.Leave(epoch, Key(key)))
+        case channel.Completed(epoch=epoch, output=output):
+            return Plain(c.Complete(epoch, output), ends=True)
+        case channel.Raised():
+            return Plain(_fail(core, op), ends=True)
+        case channel.Yielded(epoch=epoch):
+            return Plain(c.Yield(epoch), ends=True)
+        case channel.Blocked(epoch=epoch, cause=cause):
+            return Plain(c.Block(epoch, cause), ends=True)
+        case channel.Released(epoch=epoch):
+            return Plain(c.Release(epoch), ends=True)
+        case _:
+            return None
+
+
+def _fail(core: Core, op: channel.Raised) -> c.Fail:
+    return c.Fail(
+        epoch=op.epoch,
+        cause=op.cause,
+        retry=op.retry,
+        jitter=core.chance.jitter(),
+        again=op.again,
+        undone=op.undone,
+        seen=op.seen,
+        revived={Key(key): Instant(moment) for key, moment in op.revived.items()},
+    )
+
+
+async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) -> None:
+    """Start or send for a run, then record what came of it.
+
+    It happens beside the run's desk: two runs that send to each other must not wait for one
+    another. Doing it again finds the same child and the same record, by a key of run and place.
+    """
+    run_id = RunId(op.run)
+    await core.post(run_id, Accepted(op.epoch))
+    kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
+    try:
+        body, failed = await _reach(core, seat.env, op), False
+    except HeadraceError as error:
+        fault = {"message": str(error), "name": type(error).__name__, "code": error.code}
+        body, failed = msgspec.json.encode(fault), True
+    entry = Entry(
+        n=0,
+        key=Key(op.key),
+        kind=kind,
+        ending="failure" if failed else "value",
+        body=body,
+        at=EPOCH,
+        fingerprint=op.fingerprint,
+        line=op.line,
+    )
+    await core.post(run_id, Remembered(op.epoch, entry, own=False))
+
+
+async def _reach(core: Core, env: EnvId, op: channel.Started | channel.Sent) -> bytes:
+    place = f"{op.run}/{op.key}"
+    if isinstance(op, channel.Started):
+        start = Start(env, op.task, _decoded(op.order), place, RunId(op.run))
+        created = await trigger(core, start)
+        cached = created.cached and not created.by_request
+        return msgspec.json.encode({"id": created.run_id, "isCached": cached})
+    key = key_of("key", op.idempotency_key) if op.idempotency_key else key_of("run", place)
+    spec = await core.specs.stream(env, op.stream)
+    message = Message(core, env, op.stream, op.body, key, trusted=True, spec=spec)
+    return msgspec.json.encode(await send(core, message, op.target))
+
+
+def _decoded(order: bytes) -> TriggerOrder:
+    try:
+        return _order_of(order)
+    except msgspec.MsgspecError as error:
+        message = f"the order is malformed: {error}"
+        raise BadRequest(message) from error

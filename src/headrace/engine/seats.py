@@ -1,0 +1,132 @@
+"""Attached workers, and which of them takes a run up.
+
+Owns: slots and the pushes to a worker. Must never know: stores, desks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+from headrace.kernel.model import EnvId, Key, RunId, TaskId, WorkerId
+from headrace.wire.channel import Operation, Push
+
+Receive = Callable[["Seat", Sequence[Operation]], None]
+
+
+class Seat:
+    """One attached worker: a `Channel` on its side, a sink of pushes on the engine's."""
+
+    def __init__(
+        self, worker: WorkerId, env: EnvId, tasks: Iterable[str], slots: int, receive: Receive
+    ) -> None:
+        self.worker, self.env = worker, env
+        self.tasks = frozenset(TaskId(task) for task in tasks)
+        self.slots = slots
+        self.running: set[RunId] = set()
+        self.known: set[RunId] = set()
+        """Runs whose assignment, or whose missed entries, have been pushed."""
+        self.pending: set[RunId] = set()
+        """Runs that the worker says it holds, and that have not been looked at yet."""
+        self.answered: dict[RunId, frozenset[Key]] = {}
+        """Keys answered while the worker was away: it may post their questions again."""
+        self.is_open = True
+        self._receive = receive
+        self._out: deque[Push] = deque()
+        self._news = asyncio.Event()
+
+    @property
+    def free(self) -> int:
+        """Return how many more runs the worker would execute at once."""
+        return max(0, self.slots - len(self.running)) if self.is_open else 0
+
+    def drop(self, run_id: RunId) -> None:
+        """Forget a run that the worker holds no more."""
+        self.known.discard(run_id)
+        self.answered.pop(run_id, None)
+        self.running.discard(run_id)
+
+    def push(self, message: Push) -> None:
+        """Send to the worker, after all that was sent before."""
+        self._out.append(message)
+        self._news.set()
+
+    def close(self) -> None:
+        """End the attachment; what was not sent yet, the next one makes good."""
+        self.is_open = False
+        self._news.set()
+
+    def post(self, operations: Sequence[Operation]) -> None:
+        """Take operations of the worker; those of an ended attachment do not count."""
+        if self.is_open:
+            self._receive(self, operations)
+
+    @property
+    def pushes(self) -> AsyncIterator[Sequence[Push]]:
+        """Yield what is pushed, in batches."""
+        return self._batches()
+
+    async def _batches(self) -> AsyncIterator[Sequence[Push]]:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if not self.is_open:
+                return
+            if self._out:
+                batch = tuple(self._out)
+                self._out.clear()
+                yield batch
+
+
+class Seats:
+    """All attached workers of this process, and which tasks have runs queued in the store."""
+
+    def __init__(self) -> None:
+        self._seats: dict[WorkerId, Seat] = {}
+        self._behind: set[tuple[EnvId, TaskId]] = set()
+
+    def all(self) -> Sequence[Seat]:
+        """List the attached workers."""
+        return tuple(self._seats.values())
+
+    def of(self, worker: WorkerId) -> Seat | None:
+        """Return the worker's seat."""
+        return self._seats.get(worker)
+
+    def add(self, seat: Seat) -> None:
+        """Seat a worker; an older attachment of the same worker ends."""
+        if older := self._seats.get(seat.worker):
+            older.close()
+        self._seats[seat.worker] = seat
+        self.all_behind()
+
+    def remove(self, seat: Seat) -> None:
+        """Let a worker go."""
+        seat.close()
+        if self._seats.get(seat.worker) is seat:
+            del self._seats[seat.worker]
+
+    def pick(self, env: EnvId, task: TaskId) -> Seat | None:
+        """Return the worker with most room for a run of `task`, unless older runs are queued."""
+        if (env, task) in self._behind:
+            return None
+        fitting = (s for s in self._seats.values() if s.env == env and task in s.tasks and s.free)
+        return max(fitting, key=lambda seat: seat.free, default=None)
+
+    def fall_behind(self, env: EnvId, task: TaskId) -> None:
+        """Note that a run of `task` was left queued in the store."""
+        self._behind.add((env, task))
+
+    def all_behind(self) -> None:
+        """Assume that runs of every task are queued; the next look into the store tells."""
+        for seat in self._seats.values():
+            self._behind.update((seat.env, task) for task in seat.tasks)
+
+    def backlog_of(self, seat: Seat) -> tuple[TaskId, ...]:
+        """List the tasks of the worker of which runs may be queued in the store."""
+        return tuple(task for task in seat.tasks if (seat.env, task) in self._behind)
+
+    def catch_up(self, env: EnvId, tasks: Iterable[TaskId]) -> None:
+        """Note that no more runs of these tasks are queued."""
+        self._behind.difference_update((env, task) for task in tasks)

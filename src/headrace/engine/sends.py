@@ -1,0 +1,181 @@
+"""Sending to a run, and reading its streams.
+
+Owns: law 7, the order of the checks at the door, and the receipt.
+Must never know: HTTP, tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from msgspec import Raw
+
+from headrace.engine.bells import rung
+from headrace.engine.core import Core
+from headrace.engine.sheet import Sheet
+from headrace.errors import (
+    Forbidden,
+    KeyReused,
+    Mistake,
+    NotFound,
+    RunIsOver,
+    Throttled,
+    TooLarge,
+)
+from headrace.kernel.commands import Deliver
+from headrace.kernel.model import (
+    EnvId,
+    Over,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    inward,
+    outward,
+)
+from headrace.wire import jsontext, schemas
+from headrace.wire.channel import StreamSpec
+from headrace.wire.views import Receipt, RecordView
+
+UNREAD_AT_MOST = 100_000
+UNREAD_BYTES_AT_MOST = 256 * 1_024 * 1_024
+PAGE = 200
+
+
+def key_of(space: str, key: str) -> bytes:
+    """Return the stored form of an idempotency key; each space is apart from the others."""
+    return blake2b(f"{space}\0{key}".encode(), digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class Message:
+    """One send on its way through the door. `data` is JSON text, or what is wrong with it."""
+
+    core: Core
+    env: EnvId
+    stream: str
+    data: bytes | Mistake
+    key: bytes
+    trusted: bool
+    spec: StreamSpec | None
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Check, append, and let whoever waits take it: all in one commit."""
+        run, stream = sheet.run, inward(self.stream)
+        if run.env != self.env:
+            raise unknown_run(run.id)
+        if (receipt := await self._known(sheet, stream)) is not None:
+            return receipt
+        if isinstance(run.state, Over):
+            raise over(run)
+        data = self._checked(run)
+        await self._limit(sheet, stream, data)
+        await sheet.catch_up(stream)
+        seq = await sheet.append(stream, data, self.key, jsontext.digest(data))
+        record = Record(seq, data, sheet.now)
+        took = sheet.apply(Deliver(stream, (record,))).entries
+        return Receipt(seq=seq, duplicate=False, resumed=bool(took))
+
+    async def _known(self, sheet: Sheet, stream: StreamId) -> Receipt | None:
+        """Give the receipt again to whoever sends again; heal a wake-up lost in between."""
+        found = sheet.drafted(stream, self.key)
+        record = found or await self.core.stores.streams.known(sheet.run.id, stream, self.key)
+        if record is None:
+            return None
+        if isinstance(self.data, Mistake) or record.digest != jsontext.digest(self.data):
+            message = "this idempotency key was used before, with another body"
+            raise KeyReused(message, hint="Use a new key for a new message.", seq=record.seq)
+        await sheet.catch_up(stream)
+        return Receipt(seq=record.seq, duplicate=True, resumed=False)
+
+    def _checked(self, run: Run) -> bytes:
+        spec = self.spec
+        if spec is None or not spec.inward:
+            message = f"no task of this environment declares an input stream {self.stream!r}"
+            hint = "Declare it with streams.input(...) in a module that a worker imports."
+            raise NotFound(message, hint=hint, run=run.id)
+        if spec.trusted and not self.trusted:
+            message = f"stream {self.stream!r} takes only secret keys and tokens that name it"
+            raise Forbidden(message)
+        if isinstance(self.data, Mistake):
+            raise self.data
+        if len(self.data) > jsontext.MAX_DATA:
+            message = (
+                f"a message holds at most {jsontext.MAX_DATA} bytes, this has {len(self.data)}"
+            )
+            raise TooLarge(message)
+        schemas.validator(spec.schema)(self.data)
+        return self.data
+
+    async def _limit(self, sheet: Sheet, stream: StreamId, data: bytes) -> None:
+        unread = (await sheet.tail(stream)).tail - sheet.cursor(stream)
+        if unread >= UNREAD_AT_MOST:
+            message = f"{unread} unread messages wait in stream {self.stream!r} of this run"
+            raise Throttled(message, hint="Send again once the run has read some.")
+        if (await sheet.tail(stream)).size + len(data) > UNREAD_BYTES_AT_MOST:
+            size = (await sheet.weigh(stream)).size
+            if size + len(data) > UNREAD_BYTES_AT_MOST:
+                message = f"{size} bytes of unread messages wait in stream {self.stream!r}"
+                raise Throttled(message, hint="Send again once the run has read some.")
+
+
+def _fits(data: bytes, spec: StreamSpec) -> None:
+    if len(data) > jsontext.MAX_DATA:
+        message = f"a message holds at most {jsontext.MAX_DATA} bytes, this has {len(data)}"
+        raise TooLarge(message)
+    schemas.validator(spec.schema)(data)
+
+
+def unknown_run(run_id: str) -> NotFound:
+    """Say that there is no such run here, whether or not there is one elsewhere."""
+    return NotFound(f"there is no run {run_id!r} in this environment")
+
+
+def over(run: Run) -> RunIsOver:
+    """Say that the run has ended."""
+    how = type(run.state.outcome).__name__.lower() if isinstance(run.state, Over) else "over"
+    message = f"run {run.id} has ended ({how}); nothing can be sent to it any more"
+    return RunIsOver(message)
+
+
+async def send(core: Core, message: Message, run_id: str) -> Receipt:
+    """Put the message through the door of the run."""
+    answer = await core.post(RunId(run_id), message)
+    if not isinstance(answer, Receipt):
+        raise TypeError(answer)
+    return answer
+
+
+async def tail(
+    core: Core, env: EnvId, run_id: str, stream: str, *, is_inward: bool, start: int
+) -> AsyncGenerator[RecordView]:
+    """Yield records from `start` on, until the run is final and all was read."""
+    ident = RunId(run_id)
+    stream_id = inward(stream) if is_inward else outward(stream)
+    with core.bells.bell(ident) as bell:
+        while True:
+            bell.clear()
+            run = await core.stores.runs.load(ident)
+            if run is None or run.env != env:
+                raise unknown_run(run_id)
+            records = await core.stores.streams.read(ident, stream_id, start, PAGE)
+            for record in records:
+                yield view(record)
+            start += len(records)
+            if records:
+                continue
+            if isinstance(run.state, Over):
+                return
+            await rung(bell)
+
+
+def view(record: Record) -> RecordView:
+    """Show a record. Its id tells repeats apart within one connection."""
+    return RecordView(
+        seq=record.seq,
+        timestamp=record.at,
+        id=f"{record.seq:07x}",
+        data=Raw(record.body),
+    )

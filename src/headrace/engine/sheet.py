@@ -1,0 +1,147 @@
+"""What one commit of a run will be made of: commands decided one after another, merged.
+
+Owns: the merging of changes and of drafts, and reads that see them. Must never know: who asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from headrace.kernel import machine
+from headrace.kernel.commands import Change, Command, Deliver
+from headrace.kernel.model import Entry, Instant, Key, Record, Run, StreamId
+from headrace.ports import Backlog, Draft, Streams
+
+
+class Tails:
+    """Where the streams of one run end, as far as this process has seen."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[StreamId, Backlog] = {}
+
+
+class Sheet:
+    """One run's next change. Everything here is undone by throwing the sheet away."""
+
+    __slots__ = (
+        "_streams",
+        "_tails",
+        "before",
+        "drafts",
+        "emitted",
+        "entries",
+        "now",
+        "own",
+        "own_end",
+        "run",
+        "undone",
+    )
+
+    def __init__(self, run: Run, streams: Streams, tails: Tails, now: Instant) -> None:
+        self.before = self.run = run
+        self.now = now
+        self.entries: list[Entry] = []
+        self.undone: int | None = None
+        self.drafts: list[Draft] = []
+        self.own: set[Key] = set()
+        """Keys of entries that the worker sent itself."""
+        self.emitted: list[str] = []
+        """Keys of output records that the worker waits for."""
+        self.own_end = False
+        """Whether the worker itself ends its hold."""
+        self._streams = streams
+        self._tails = dict(tails.known)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to write and nothing to check."""
+        return not self.drafts and not self.entries and self.run.version == self.before.version
+
+    @property
+    def tails(self) -> dict[StreamId, Backlog]:
+        """Return where the streams end once this sheet has landed."""
+        return self._tails
+
+    def apply(self, command: Command) -> Change:
+        """Decide `command` on the run as it is after what came before on this sheet."""
+        change = machine.decide(self.run, command, self.now)
+        if change.undone is not None:
+            self._undo(change.undone)
+        self.entries.extend(change.entries)
+        self.run = change.after
+        return change
+
+    def _undo(self, start: int) -> None:
+        self.entries = [entry for entry in self.entries if entry.n < start]
+        self.undone = start if self.undone is None else min(start, self.undone)
+
+    def change(self) -> Change:
+        """Return all that was decided as one change of one version step.
+
+        The versions in between were never visible to anybody.
+        """
+        if self.run.version == self.before.version:
+            return Change(self.before, self.before)
+        return Change(self.before, self.landed(), tuple(self.entries), self.undone)
+
+    def landed(self) -> Run:
+        """Return the run as it is once the sheet has been committed."""
+        if self.run.version <= self.before.version + 1:
+            return self.run
+        return replace(self.run, version=self.before.version + 1)
+
+    async def tail(self, stream: StreamId) -> Backlog:
+        """Return where `stream` ends, and how much of it is unread."""
+        found = self._tails.get(stream)
+        if found is None:
+            found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
+            self._tails[stream] = found
+        return found
+
+    async def weigh(self, stream: StreamId) -> Backlog:
+        """Count what is unread anew: takes are not followed one by one."""
+        found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
+        added = [d for d in self.drafts if d.stream == stream and d.seq >= found.tail]
+        size = found.size + sum(len(draft.body) for draft in added)
+        self._tails[stream] = Backlog(found.tail + len(added), found.count + len(added), size)
+        return self._tails[stream]
+
+    def cursor(self, stream: StreamId) -> int:
+        """Return the number of the next record that the run has not taken."""
+        return self.run.cursors.get(stream, 0)
+
+    async def append(self, stream: StreamId, body: bytes, key: bytes, digest: bytes) -> int:
+        """Put a record at the end of `stream`; return its number."""
+        tail = await self.tail(stream)
+        seq = tail.tail
+        self.drafts.append(Draft(self.run.id, stream, seq, body, self.now, key, digest))
+        self._tails[stream] = Backlog(seq + 1, tail.count + 1, tail.size + len(body))
+        return seq
+
+    def drafted(self, stream: StreamId, key: bytes) -> Draft | None:
+        """Return the record that this sheet appends under `key`."""
+        return next((d for d in self.drafts if d.key == key and d.stream == stream), None)
+
+    async def head(self, stream: StreamId) -> Record | None:
+        """Return the record at the cursor, if there is one."""
+        cursor = self.cursor(stream)
+        for draft in self.drafts:
+            if draft.stream == stream and draft.seq == cursor:
+                return Record(cursor, draft.body, draft.at, draft.key, draft.digest)
+        found = await self._streams.read(self.run.id, stream, cursor, 1)
+        return found[0] if found else None
+
+    def stands(self, stream: StreamId) -> bool:
+        """Tell whether a wait stands on `stream`."""
+        return any(wait.stream == stream for wait in self.run.waits)
+
+    async def catch_up(self, stream: StreamId) -> bool:
+        """Let standing waits take what the log holds from the cursor on; tell if any did."""
+        took = False
+        while self.stands(stream) and (record := await self.head(stream)) is not None:
+            if not self.apply(Deliver(stream, (record,))).entries:
+                break
+            took = True
+        return took

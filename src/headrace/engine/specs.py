@@ -1,0 +1,35 @@
+"""What is declared in an environment, kept in memory, with a validator for each schema."""
+
+from __future__ import annotations
+
+from headrace.kernel.model import EnvId, TaskId
+from headrace.ports import Catalog
+from headrace.wire.channel import StreamSpec, TaskSpec
+
+
+class Specs:
+    """Declarations that have been asked for; forgotten whenever somebody registers."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
+        self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
+
+    def forget(self) -> None:
+        """Ask the catalog again from now on."""
+        self._tasks.clear()
+        self._streams.clear()
+
+    async def task(self, env: EnvId, name: str) -> TaskSpec | None:
+        """Return the task's declaration."""
+        found = self._tasks.get((env, name))
+        if found is None and (found := await self._catalog.task(env, TaskId(name))) is not None:
+            self._tasks[env, name] = found
+        return found
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return the input stream's declaration."""
+        found = self._streams.get((env, name))
+        if found is None and (found := await self._catalog.stream(env, name)) is not None:
+            self._streams[env, name] = found
+        return found

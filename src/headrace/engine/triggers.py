@@ -1,0 +1,198 @@
+"""Starting runs.
+
+Owns: what a trigger may ask for, idempotency keys, and handing a fresh run straight to a worker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.engine.core import Core
+from headrace.engine.ids import run_id
+from headrace.engine.landing import hand_over
+from headrace.engine.seats import Seat
+from headrace.errors import BadRequest, NotFound, TooLarge, Unavailable
+from headrace.kernel import machine
+from headrace.kernel.commands import Claim
+from headrace.kernel.model import (
+    Delayed,
+    EnvId,
+    Expired,
+    Failed,
+    Instant,
+    Limits,
+    Over,
+    Queued,
+    Run,
+    RunId,
+    State,
+    TaskId,
+    later,
+)
+from headrace.ports import Created, Order
+from headrace.wire import durations, jsontext, packets, schemas
+from headrace.wire.channel import TaskSpec
+from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
+
+PAYLOAD_AT_MOST = 3 * 1_024 * 1_024
+METADATA_AT_MOST = 256 * 1_024
+TAGS_AT_MOST, TAG_LENGTH, KEY_LENGTH = 10, 128, 2_048
+KEY_TTL_MS = 30 * 86_400_000
+REQUEST_TTL_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One trigger: which task, in which environment, and who asks for it again."""
+
+    env: EnvId
+    task: str
+    order: TriggerOrder
+    request_key: str = ""
+    parent: RunId | None = None
+
+
+async def trigger(core: Core, start: Start) -> Created:
+    """Create the run, or find the one that was created before."""
+    spec = await core.specs.task(start.env, start.task)
+    if spec is None:
+        message = f"no worker has ever declared a task {start.task!r} in this environment"
+        raise NotFound(message, hint="Start a worker with it: headrace dev FILE.")
+    now = core.now()
+    order = _order(start, spec, now)
+    run = _run(core, start, spec, now)
+    free: RunId | None = None
+    for _ in range(3):
+        created, seat, run = await _create(core, run, order, free)
+        if not created.cached:
+            _hand_over(core, run, order, seat)
+            return created
+        free = None if created.by_request else await _spent(core, created.run_id)
+        if free is None:
+            return created
+    message = "the idempotency key is being used by others at the same time"
+    raise Unavailable(message, hint="Try again.")
+
+
+async def _create(
+    core: Core, run: Run, order: Order, free: RunId | None
+) -> tuple[Created, Seat | None, Run]:
+    """Create the run, in a worker's hands already if one has room."""
+    seat = core.seats.pick(run.env, run.task) if isinstance(run.state, Queued) else None
+    if seat is None:
+        return await core.stores.runs.create(run, order, free=free), None, run
+    seat.running.add(run.id)
+    claimed = machine.decide(run, Claim(seat.worker), run.created).after
+    try:
+        created = await core.stores.runs.create(claimed, order, free=free)
+    except BaseException:
+        seat.running.discard(run.id)
+        raise
+    if created.cached:
+        seat.running.discard(run.id)
+        return created, None, run
+    return created, seat, claimed
+
+
+def _hand_over(core: Core, run: Run, order: Order, seat: Seat | None) -> None:
+    core.created(run)
+    if seat is not None and seat.is_open:
+        core.desk(run.id).renew(run)
+        hand_over(seat, run, order, order.metadata, (), {})
+
+
+async def _spent(core: Core, found: RunId) -> RunId | None:
+    """Return the run if its end has set its idempotency key free."""
+    run = await core.stores.runs.load(found)
+    match run:
+        case Run(state=Over(outcome=Failed() | Expired())):
+            return found
+        case _:
+            return None
+
+
+def _run(core: Core, start: Start, spec: TaskSpec, now: Instant) -> Run:
+    options = start.order.options
+    state: State = Queued(now)
+    if options.delay is not None:
+        until = durations.delay_until(options.delay, now)
+        state = Delayed(until) if until > now else state
+    return Run(
+        id=run_id(now, core.chance),
+        env=start.env,
+        task=TaskId(start.task),
+        created=now,
+        updated=now,
+        state=state,
+        limits=_limits(options, spec),
+    )
+
+
+def _limits(options: TriggerOptions, spec: TaskSpec) -> Limits:
+    attempts = spec.retry.max_attempts if options.max_attempts is None else options.max_attempts
+    if attempts < 1:
+        message = f"maxAttempts is at least 1, not {attempts}"
+        raise BadRequest(message)
+    ttl = spec.ttl_ms if options.ttl is None else durations.duration_ms(options.ttl)
+    longest = spec.max_duration_ms
+    if options.max_duration is not None:
+        longest = durations.duration_ms(options.max_duration)
+    return Limits(attempts, ttl or None, longest)
+
+
+def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
+    options = start.order.options
+    key, ttl = options.idempotency_key or "", options.idempotency_key_ttl
+    if len(key) > KEY_LENGTH:
+        message = f"an idempotency key has at most {KEY_LENGTH} characters"
+        raise BadRequest(message)
+    return Order(
+        payload=_payload(start.order, spec),
+        metadata=_metadata(options),
+        tags=_tags(options),
+        key=key,
+        key_until=later(now, KEY_TTL_MS if ttl is None else durations.duration_ms(ttl)),
+        request_key=start.request_key,
+        request_until=later(now, REQUEST_TTL_MS),
+        parent=start.parent,
+        ttl="" if options.ttl is None else str(options.ttl),
+    )
+
+
+def _payload(order: TriggerOrder, spec: TaskSpec) -> bytes:
+    payload = packets.payload_of(order)
+    if len(payload) > PAYLOAD_AT_MOST:
+        message = f"a payload holds at most {PAYLOAD_AT_MOST} bytes, this has {len(payload)}"
+        raise TooLarge(message)
+    if spec.schema:
+        schemas.validator(spec.schema)(payload or b"null")
+    return payload
+
+
+def _metadata(options: TriggerOptions) -> bytes:
+    if options.metadata is None:
+        return b""
+    value = jsontext.check(bytes(options.metadata))
+    if not value.startswith(b"{"):
+        message = "metadata is a JSON object"
+        raise BadRequest(message)
+    if len(value) > METADATA_AT_MOST:
+        message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
+        raise TooLarge(message)
+    return value
+
+
+def _tags(options: TriggerOptions) -> tuple[str, ...]:
+    given = options.tags
+    tags = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    tags = tuple(dict.fromkeys(tags))
+    if len(tags) > TAGS_AT_MOST or any(not 0 < len(tag) <= TAG_LENGTH for tag in tags):
+        message = f"a run has at most {TAGS_AT_MOST} tags of 1 to {TAG_LENGTH} characters"
+        raise BadRequest(message)
+    return tags
+
+
+def triggered(created: Created, token: str) -> Triggered:
+    """Show what came of a trigger; a client's own retry is no cached run."""
+    cached = created.cached and not created.by_request
+    return Triggered(id=created.run_id, is_cached=cached, public_token=token)

@@ -1,0 +1,133 @@
+"""What a run looks like from outside."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw, UnsetType
+
+from headrace.engine.core import Core
+from headrace.kernel.model import (
+    Blocked,
+    Cause,
+    Completed,
+    Crashed,
+    Delayed,
+    Expired,
+    Failed,
+    Instant,
+    Over,
+    Run,
+    Wait,
+)
+from headrace.ports import Order
+from headrace.wire.durations import iso
+from headrace.wire.statuses import flags_of, status_of
+from headrace.wire.views import ErrorView, RelatedRuns, RunView, WaitView
+
+
+async def show(core: Core, run: Run) -> RunView:
+    """Read what belongs to the run, and show it."""
+    order = await core.stores.runs.order(run.id) or Order()
+    metadata = await core.stores.runs.metadata(run.id)
+    unread = await _unread(core, run)
+    return _view(run, order, metadata, unread, core.now())
+
+
+async def _unread(core: Core, run: Run) -> dict[str, int]:
+    """Count what the run has not taken, per input stream."""
+    found: dict[str, int] = {}
+    for stream in await core.stores.streams.names(run.id):
+        if stream.startswith("<"):
+            cursor = run.cursors.get(stream, 0)
+            backlog = await core.stores.streams.backlog(run.id, stream, cursor)
+            if backlog.tail > cursor:
+                found[stream[1:]] = backlog.tail - cursor
+    return found
+
+
+def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: Instant) -> RunView:
+    status = status_of(run.state)
+    flags = flags_of(status)
+    state = run.state
+    return RunView(
+        id=run.id,
+        task_identifier=run.task,
+        status=status,
+        is_queued=flags.is_queued,
+        is_executing=flags.is_executing,
+        is_waiting=flags.is_waiting,
+        is_completed=flags.is_completed,
+        is_success=flags.is_success,
+        is_failed=flags.is_failed,
+        is_cancelled=flags.is_cancelled,
+        is_test=False,
+        created_at=iso(run.created),
+        updated_at=iso(run.updated),
+        tags=sorted(order.tags),
+        cost_in_cents=0.0,
+        base_cost_in_cents=0.0,
+        duration_ms=run.ran_ms + (now - run.resumed if run.resumed is not None else 0),
+        depth=0 if order.parent is None else 1,
+        trigger_function="trigger",
+        attempt_count=run.attempt,
+        related_runs=RelatedRuns(),
+        waits=[_wait(wait) for wait in run.waits],
+        unread=unread,
+        idempotency_key=order.key or UNSET,
+        started_at=_when(run.started),
+        finished_at=iso(state.at) if isinstance(state, Over) else UNSET,
+        delayed_until=iso(state.until) if isinstance(state, Delayed) else UNSET,
+        expired_at=_expired_at(run),
+        ttl=order.ttl or UNSET,
+        metadata=_raw(metadata),
+        payload=_raw(order.payload),
+        output=_output(run),
+        error=_error(run),
+        blocked=state.cause.message if isinstance(state, Blocked) else UNSET,
+    )
+
+
+def _when(moment: Instant | None) -> str | UnsetType:
+    return UNSET if moment is None else iso(moment)
+
+
+def _raw(text: bytes) -> Raw | UnsetType:
+    return Raw(text) if text else UNSET
+
+
+def _expired_at(run: Run) -> str | UnsetType:
+    match run.state:
+        case Over(outcome=Expired(), at=at):
+            return iso(at)
+        case _:
+            return UNSET
+
+
+def _output(run: Run) -> Raw | UnsetType:
+    match run.state:
+        case Over(outcome=Completed(output=output)):
+            return _raw(output)
+        case _:
+            return UNSET
+
+
+def _error(run: Run) -> ErrorView | UnsetType:
+    match run.state:
+        case Over(outcome=Failed(cause=cause) | Crashed(cause=cause)):
+            return _shown(cause)
+        case _:
+            return UNSET
+
+
+def _shown(cause: Cause) -> ErrorView:
+    trace = cause.trace or UNSET
+    return ErrorView(message=cause.message, name=cause.name, stack_trace=trace)
+
+
+def _wait(wait: Wait) -> WaitView:
+    return WaitView(
+        key=wait.key,
+        since=iso(wait.since),
+        stream=UNSET if wait.stream is None else wait.stream[1:],
+        until=_when(wait.deadline),
+        line=wait.line or UNSET,
+    )
