@@ -35,9 +35,12 @@ class Wire(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class TriggerOptions(Wire, frozen=True, kw_only=True):
-    """How to start a run. Durations are text ("5m"), seconds, or (delay) an ISO date."""
+    """How to start a run. Durations are text ("5m"), seconds, or (delay) an ISO date.
 
-    payload_type: str = "application/json"
+    Without a `payload_type` the payload is a bare JSON value; with one it may be a packet's text.
+    """
+
+    payload_type: str = ""
     delay: str | int | float | None = None
     ttl: str | int | float | None = None
     idempotency_key: str | None = None
