@@ -12,6 +12,7 @@ from headrace.client import Client, Patience, Target, open_client
 from headrace.testing.clock import ManualClock
 
 KEY = "tr_dev_canary"  # must never be seen anywhere
+Asked = tuple[str, str, dict[str, str]]
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HASTY = Patience(first_s=0.001, most_s=0.002, total_s=5.0, answer_s=2.0)
 
@@ -35,7 +36,7 @@ class Script:
     """What will be answered, and what was asked."""
 
     replies: list[Reply]
-    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list[Asked])
     url: str = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

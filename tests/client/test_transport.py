@@ -22,7 +22,7 @@ from headrace.errors import (
 from headrace.testing.clock import START, ManualClock
 from headrace.wire.http import body_of
 from headrace.wire.views import TriggerOrder
-from tests.client.scripted import HASTY, KEY, Counting, asking, cut, said, serving, streamed
+from tests.client.scripted import HASTY, KEY, Counting, Reply, asking, cut, said, serving, streamed
 
 STARTED = '{"id":"run_1","isCached":false}'
 
@@ -65,8 +65,7 @@ async def test_the_callers_own_names_are_used() -> None:
     ],
     ids=["missing", "stranger", "misfit", "final", "far-off", "not-ours", "elsewhere"],
 )
-async def test_what_cannot_get_better_is_asked_once(reply: object, kind: type[Exception]) -> None:
-    assert callable(reply)
+async def test_what_cannot_get_better_is_asked_once(reply: Reply, kind: type[Exception]) -> None:
     async with serving(reply) as script, asking(script) as client:
         with pytest.raises(kind) as raised:
             await client.retrieve("run_1")
@@ -134,7 +133,7 @@ def test_a_session_ends_with_its_event_loop() -> None:
 
 
 def _batch(*numbers: int) -> bytes:
-    records = [
+    records: list[dict[str, object]] = [
         {"seq_num": n, "timestamp": n, "body": json.dumps({"data": n, "id": str(n)}), "headers": []}
         for n in numbers
     ]
@@ -143,7 +142,7 @@ def _batch(*numbers: int) -> bytes:
 
 def _run(*, over: bool) -> str:
     flags = ("Queued", "Executing", "Waiting", "Success", "Failed", "Cancelled", "Test")
-    view = {
+    view: dict[str, object] = {
         "id": "run_1",
         "taskIdentifier": "t",
         "status": "COMPLETED" if over else "EXECUTING",
