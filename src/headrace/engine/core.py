@@ -16,7 +16,7 @@ from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.kernel import machine
 from headrace.kernel.model import Instant, Over, Queued, Run, RunId
-from headrace.ports import Chance, Stores
+from headrace.ports import Chance, Delivering, Stores
 
 DESKS_KEPT = 4_096
 """Idle desks kept in memory; one that holds what is nowhere else is never given up."""
@@ -34,6 +34,8 @@ class Core:
         self.alarm = asyncio.Event()
         """Set when something is due earlier than was thought."""
         self.next_due = Instant(0)
+        # Asked once: a look at a Protocol's verbs costs more than a decision.
+        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group
         self._desks: OrderedDict[RunId, Desk] = OrderedDict()
 
@@ -45,7 +47,7 @@ class Core:
         """Return the run's desk."""
         desk = self._desks.get(run_id)
         if desk is None:
-            desk = self._desks[run_id] = Desk(run_id, self.stores, self.lander)
+            desk = self._desks[run_id] = Desk(run_id, self.stores, self.lander, self._delivering)
             self._tidy()
         else:
             self._desks.move_to_end(run_id)

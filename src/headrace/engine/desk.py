@@ -70,6 +70,7 @@ class Desk:
 
     __slots__ = (
         "_clock",
+        "_delivering",
         "_landing",
         "_runs",
         "_slips",
@@ -80,12 +81,14 @@ class Desk:
         "working",
     )
 
-    def __init__(self, run_id: RunId, stores: Stores, landing: Landing) -> None:
+    def __init__(
+        self, run_id: RunId, stores: Stores, landing: Landing, delivering: Delivering | None
+    ) -> None:
         self.run_id = run_id
         self.run: Run | None = None
         self.working = False
         self._runs, self._streams, self._clock = stores.runs, stores.streams, stores.clock
-        self._landing = landing
+        self._landing, self._delivering = landing, delivering
         self._slips: deque[_Slip] = deque()
         self._tails = Tails()
 
@@ -175,8 +178,8 @@ class Desk:
             return
         if not sheet.drafts:
             await self._runs.commit(sheet.change())
-        elif isinstance(self._streams, Delivering):
-            await self._streams.deliver(sheet.drafts, sheet.change())
+        elif self._delivering is not None:
+            await self._delivering.deliver(sheet.drafts, sheet.change())
         else:
             await self._append_first(sheet)
 
