@@ -183,8 +183,8 @@ def step_of(core: Core, op: channel.Operation) -> Step | None:
 
 def _plain(core: Core, op: channel.Operation) -> Plain | None:
     match op:
-        case channel.Parked(epoch=epoch):
-            return Plain(c.Park(epoch))
+        case channel.Parked(epoch=epoch, seen=seen):
+            return Plain(c.Park(epoch, seen))
         case channel.Left(epoch=epoch, key=key):
             return Plain(c.Leave(epoch, Key(key)))
         case channel.Completed(epoch=epoch, output=output):

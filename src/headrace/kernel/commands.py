@@ -75,9 +75,15 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Every live branch stands in a wait: the run waits, with all of them durable."""
+    """Every live branch stands in a wait: the run waits, with all of them durable.
+
+    `seen` is the number of the next entry as the worker knows the journal. Where it holds more,
+    a branch has been answered and will go on: such a run must not wait, since nothing would wake
+    it again if its worker were lost before it heard the answer.
+    """
 
     epoch: int
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

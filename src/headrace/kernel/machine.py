@@ -275,6 +275,8 @@ def _stand(run: Run, command: c.Stand, now: Instant) -> Change:
 
 def _park(run: Run, command: c.Park, now: Instant) -> Change:
     match run.state:
+        case Running() if command.seen != run.entries:
+            return Change(run, run)  # an answer is on its way; the worker will ask again
         case Running(worker=worker) if run.stop is None:
             waits = tuple(replace(wait, held=True) for wait in run.waits)
             ran = run.ran_ms + (now - run.resumed if run.resumed is not None else 0)

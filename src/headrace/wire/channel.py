@@ -89,10 +89,14 @@ class Standing(Message, frozen=True):
 
 
 class Parked(Message, frozen=True):
-    """Every live branch of the run stands in a wait."""
+    """Every live branch of the run stands in a wait, as far as its first `seen` entries tell.
+
+    Nothing happens where the journal holds more: the worker hears of it, and decides again.
+    """
 
     run: str
     epoch: int
+    seen: int = 0
 
 
 class Left(Message, frozen=True):
