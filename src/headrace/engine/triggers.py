@@ -170,9 +170,10 @@ def _payload(order: TriggerOrder, spec: TaskSpec) -> bytes:
 
 
 def _metadata(options: TriggerOptions) -> bytes:
-    if options.metadata is None:
+    given = bytes(options.metadata)
+    if given in {b"", b"null"}:
         return b""
-    value = jsontext.check(bytes(options.metadata))
+    value = jsontext.check(given)
     if not value.startswith(b"{"):
         message = "metadata is a JSON object"
         raise BadRequest(message)

@@ -47,7 +47,7 @@ class TriggerOptions(Wire, frozen=True, kw_only=True):
     idempotency_key_ttl: str | None = None
     idempotency_key_options: dict[str, str] | None = None
     tags: str | list[str] | None = None
-    metadata: Raw | None = None
+    metadata: Raw = Raw()
     max_attempts: int | None = None
     max_duration: float | None = None
     parent_run_id: str | None = None
