@@ -20,10 +20,15 @@ from headrace.wire.channel import (
     Parked,
     Raised,
     Refusal,
+    Sent,
     Standing,
     Told,
 )
 from headrace.wire.views import RunView
+
+
+class _Fault(msgspec.Struct):
+    code: str
 
 
 class WorkApiContract(Declared):
@@ -129,9 +134,19 @@ class WorkApiContract(Declared):
         run = (await known.trigger("publish", order())).id
         async with working(known, "publish") as puppet:
             epoch = (await puppet.assigned(run)).epoch
-            puppet.post(Standing(run, epoch, "0/unheard#0", "unheard", held=True))
+            body = b'"' + b"x" * 1_048_576 + b'"'
+            puppet.post(Emitted(run, epoch, "progress", "0/progress#0/0", body))
             refusal = await puppet.pushed(Refusal, run)
-            assert (refusal.key, refusal.code) == ("0/unheard#0", "not_found")
+            assert (refusal.key, refusal.code) == ("0/progress#0/0", "too_large")
+
+    async def test_a_send_to_nobody_is_remembered_as_a_failure(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            puppet.post(Sent(run, epoch, "0/send#0", "run_nobody", "notes", b"1"))
+            entry = (await puppet.pushed(Told, run)).entries[0]
+            assert (entry.key, entry.kind, entry.ending) == ("0/send#0", "send", "failure")
+            assert msgspec.json.decode(entry.body, type=_Fault).code == "not_found"
 
     async def test_a_second_attachment_ends_the_first(self, known: Api) -> None:
         async with working(known, "publish") as first, working(known, "publish") as second:

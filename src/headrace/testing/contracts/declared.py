@@ -25,7 +25,10 @@ NUMBERS = b'{"type":"integer"}'
 
 def order(payload: bytes = b"1", **options: object) -> TriggerOrder:
     """Return a trigger's body."""
-    return TriggerOrder(payload=Raw(payload), options=msgspec.convert(options, TriggerOptions))
+    text = msgspec.json.encode(options)
+    return TriggerOrder(
+        payload=Raw(payload), options=msgspec.json.decode(text, type=TriggerOptions)
+    )
 
 
 class Declared:

@@ -1,0 +1,76 @@
+"""An `Api` of the server that this process is meant to talk to.
+
+Owns: which server that is, and with which key. Must never know: how it is served.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from functools import cache
+from pathlib import Path
+
+from headrace.app import home as homes, settings
+from headrace.app.home import Home
+from headrace.app.settings import Settings
+from headrace.backends.clocks import CarriedClock
+from headrace.client import Client, Patience, Target
+from headrace.errors import Unauthorized
+from headrace.kernel.model import Instant
+from headrace.ports import Api
+
+DEFAULT_PATIENCE = Patience()
+BRISK = Patience(attempts=3, first_s=0.2, total_s=20.0)
+"""For a person who waits in front of a screen."""
+
+
+def wall_now() -> Instant:
+    """Return what this machine's clock says."""
+    return Instant(time.time_ns() // 1_000_000)
+
+
+class SystemChance:
+    """Randomness that nobody can foresee."""
+
+    def jitter(self) -> float:
+        """Return a number in [0, 1)."""
+        return secrets.randbits(53) / (1 << 53)
+
+    def unique(self, size: int) -> bytes:
+        """Return `size` unpredictable bytes."""
+        return secrets.token_bytes(size)
+
+
+def target(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE) -> Target:
+    """Say where the server is and with which key to come."""
+    address = home.address()
+    url = setting.url or (address.url if address else f"http://{setting.host}:{setting.port}")
+    return Target(url, _key(setting, home, url), patience=patience)
+
+
+def client(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE) -> Client:
+    """Give a client of that server."""
+    return Client(target(setting, home, patience), CarriedClock(wall_now()), SystemChance())
+
+
+@cache
+def connect() -> Api:
+    """Give the client of this process, as the environment and the nearest home folder say."""
+    setting = settings.read(os.environ)
+    return client(setting, homes.find(setting.home, Path.cwd()))
+
+
+def _key(setting: Settings, home: Home, url: str) -> str:
+    if setting.key:
+        return setting.key
+    # A key made for a server on this machine is not carried to another one.
+    kept = home.key() if not setting.url or settings.is_loopback(url) else ""
+    if kept:
+        return kept
+    if setting.url and not settings.is_loopback(url):
+        raise Unauthorized(f"there is no key for {url}", hint="Set HEADRACE_SECRET_KEY.")
+    raise Unauthorized(
+        f"there is no key: neither in {home.path}, nor in HEADRACE_SECRET_KEY",
+        hint="Run this where `headrace dev` runs, or start it there first.",
+    )

@@ -1,0 +1,132 @@
+"""The folder where a server on this machine keeps its key, database and address.
+
+Owns: the folder, its modes, and who may use it. Must never know: what is in the database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from headrace.errors import Mistake, Unavailable
+
+NAME: Final = ".headrace"
+KEY_FORM: Final = "tr_dev_"
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server of a home folder is, or was."""
+
+    url: str
+    pid: int
+    socket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One home folder; it need not exist yet."""
+
+    path: Path
+
+    @property
+    def key_path(self) -> Path:
+        """Return where the key is kept."""
+        return self.path / "key"
+
+    @property
+    def socket_path(self) -> Path:
+        """Return where workers on this machine find the server."""
+        return self.path / "worker.sock"
+
+    def make(self) -> None:
+        """See to it that the folder is there, closed to others, and ignored by git."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", "utf-8")
+
+    def key(self) -> str:
+        """Return the key that is kept, empty if there is none."""
+        try:
+            return self.key_path.read_text("ascii").strip()
+        except FileNotFoundError:
+            return ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise Mistake(f"the key in {self.key_path} cannot be read: {_why(error)}") from None
+
+    def made_key(self) -> str:
+        """Return the key that is kept; make it if there is none."""
+        if key := self.key():
+            return key
+        key = KEY_FORM + secrets.token_hex(24)
+        try:
+            handle = os.open(self.key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return self.key()
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+        return key
+
+    def address(self) -> Address | None:
+        """Return where the folder's server is, or was when it was killed."""
+        try:
+            return msgspec.json.decode((self.path / "server.json").read_bytes(), type=Address)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    @contextmanager
+    def published(self, address: Address) -> Generator[None]:
+        """Let others find the server while the block runs."""
+        path = self.path / "server.json"
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.write_bytes(msgspec.json.encode(address))
+        fresh.replace(path)
+        try:
+            yield
+        finally:
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    @contextmanager
+    def owned(self) -> Generator[None]:
+        """Hold the folder for this process; a second server on it is refused.
+
+        The lock ends with the process, however that ends.
+        """
+        with (self.path / "lock").open("a", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._taken() from None
+            yield
+
+    def _taken(self) -> Unavailable:
+        address = self.address()
+        who = f"process {address.pid} at {address.url}" if address else "another process"
+        return Unavailable(
+            f"{self.path} already has a server: {who}",
+            hint="Use that one, stop it first, or set HEADRACE_HOME to another folder.",
+        )
+
+
+def find(named: Path | None, start: Path) -> Home:
+    """Return the home folder: the named one, else the nearest from `start` upward."""
+    if named is not None:
+        return Home(named)
+    for folder in (start, *start.parents):
+        if (folder / NAME / "key").exists():
+            return Home(folder / NAME)
+    return Home(start / NAME)
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or "" if isinstance(error, OSError) else "it is damaged"

@@ -1,0 +1,85 @@
+"""What the environment says.
+
+Owns: the names of settings and what they may be. Must never know: what is done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from headrace.errors import BadRequest
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8700
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+SETTINGS: Final[Mapping[str, str]] = {
+    "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
+    "HEADRACE_DATABASE": "sqlite:///PATH; without it headrace.db in the home folder",
+    "HEADRACE_URL": "where the server is; without it the one that runs on the home folder",
+    "HEADRACE_SECRET_KEY": "the root key, sent or accepted; without it the one in the home folder",
+    "HEADRACE_HOST": f"the address that dev and serve listen on; {HOST}",
+    "HEADRACE_PORT": f"the port that dev and serve listen on; {PORT}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process. Empty text is what was not set."""
+
+    home: Path | None = None
+    database: str = ""
+    url: str = ""
+    key: str = field(default="", repr=False)
+    host: str = HOST
+    port: int = PORT
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read the settings, or say which is wrong."""
+    home, url = environment.get("HEADRACE_HOME", ""), environment.get("HEADRACE_URL", "")
+    if url and urlsplit(url).scheme not in {"http", "https"}:
+        raise BadRequest("HEADRACE_URL is no http:// or https:// URL")
+    return Settings(
+        home=Path(home) if home else None,
+        database=environment.get("HEADRACE_DATABASE", ""),
+        url=url.rstrip("/"),
+        key=_key(environment.get("HEADRACE_SECRET_KEY", "")),
+        host=environment.get("HEADRACE_HOST", "") or HOST,
+        port=_port(environment.get("HEADRACE_PORT", "")),
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether the URL leads to this machine."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def database_path(database: str, home: Path) -> Path:
+    """Return the file of the database."""
+    if not database:
+        return home / "headrace.db"
+    scheme, _, rest = database.partition(":///")
+    if scheme != "sqlite" or not rest:
+        # What it says may hold a password: name the scheme at the most.
+        message = f"HEADRACE_DATABASE names a database of kind {database.partition(':')[0]!r}"
+        raise BadRequest(message, hint="This version opens sqlite:///PATH.")
+    return Path(rest)
+
+
+def _key(text: str) -> str:
+    if text and not (text.isascii() and text.isprintable() and " " not in text):
+        raise BadRequest("HEADRACE_SECRET_KEY holds characters that no key has")
+    return text
+
+
+def _port(text: str) -> int:
+    if not text:
+        return PORT
+    if not text.isdecimal() or not 0 <= int(text) < 65_536:  # noqa: PLR2004 - what TCP has
+        raise BadRequest(f"HEADRACE_PORT is no port: {text!r}")
+    return int(text)
