@@ -15,6 +15,7 @@ from headrace.testing.contracts.declared import ANSWER, ANSWERS, Declared, order
 from headrace.testing.contracts.puppet import PATIENCE_S, Puppet, working
 from headrace.wire.channel import (
     Completed,
+    Emitted,
     Ended,
     Holding,
     Parked,
