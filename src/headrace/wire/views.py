@@ -68,7 +68,7 @@ class Triggered(Wire, frozen=True, kw_only=True):
     public_token: str = ""
 
 
-class Receipt(Wire, frozen=True, kw_only=True):
+class Receipt(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """Answer to a send: durable, and any waiting run has been made runnable."""
 
     ok: Literal[True] = True
