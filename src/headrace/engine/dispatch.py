@@ -13,11 +13,14 @@ from headrace.engine.core import Core
 from headrace.engine.landing import holder
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
+from headrace.errors import HeadraceError
 from headrace.kernel.commands import Claim, Elapse, Lose
 from headrace.kernel.model import Instant, Record, RunId, StreamId, WorkerId, later
 
 LEASE_MS = 5_000
 BATCH = 500
+ROUND_MS = round(RECHECK_S * 1_000) // 4
+"""How often leases and queues are looked at without a reason."""
 HORIZON_MS = 1_000
 """How far the timer looks ahead; also how often it looks without a reason."""
 
@@ -84,7 +87,10 @@ class Timer:
 
     async def _elapse(self, due: Sequence[RunId]) -> None:
         answers = [self._core.post(run_id, elapse) for run_id in due]
-        await asyncio.gather(*answers, return_exceptions=True)
+        outcomes = await asyncio.gather(*answers, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, HeadraceError):
+                raise outcome  # the store has trouble; what is due stays due
 
     async def _sleep(self, until: Instant) -> None:
         core = self._core
@@ -125,8 +131,15 @@ class Warden:
                 await self.bury(worker)
             core.seats.all_behind()
             core.wanted.set()
-            pause = round(RECHECK_S * 1_000) // 4
-            await core.stores.clock.sleep_until(later(core.now(), pause))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Rest; where that took far too long, this process stood still, not the workers."""
+        core = self._core
+        until = later(core.now(), ROUND_MS)
+        await core.stores.clock.sleep_until(until)
+        if core.now() - until > LEASE_MS // 2:
+            await core.stores.leases.extend(later(core.now(), LEASE_MS))
 
     async def bury(self, worker: WorkerId) -> None:
         """Give back what a lost worker held; its own writes are fenced from here on."""
