@@ -42,14 +42,14 @@ class MemoryRuns:
         keys = self._tables.keys
         for place in [place for place, taken in keys.items() if taken.run_id == free]:
             del keys[place]
-        if run.id in self._tables.runs:
-            return Created(run.id, cached=True)
         wanted = list(_places(run, order))
         for place, _ in wanted:
             taken = keys.get(place)
             if taken is not None and taken.is_taken(run.created):
                 by_request = place.space == REQUEST
                 return Created(taken.run_id, cached=True, by_request=by_request)
+        if run.id in self._tables.runs:
+            return Created(run.id, cached=True)
         self._add(run, order)
         keys.update(wanted)
         return Created(run.id)

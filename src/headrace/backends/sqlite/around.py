@@ -1,0 +1,109 @@
+"""Leases, catalog and blobs in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.writer import Transaction, Writer
+from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+
+_pack = msgspec.msgpack.Encoder().encode
+_task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
+_stream_spec = msgspec.msgpack.Decoder(StreamSpec).decode
+
+
+class SqliteLeases:
+    """The `Leases` port."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def renew(self, worker: WorkerId, until: Instant) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        await self._writer.write(lambda t: t.db.run(SQL["upsert_lease"], (worker, until)))
+
+    async def drop(self, worker: WorkerId) -> None:
+        """Forget the worker."""
+        await self._writer.write(lambda t: t.db.run(SQL["delete_lease"], (worker,)))
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        """List workers whose lease ended at or before `now`, longest ago first."""
+        found = await self._reader.rows(SQL["select_lapsed"], (now,))
+        return [cast("WorkerId", worker) for (worker,) in found]
+
+    async def extend(self, until: Instant) -> None:
+        """Give every worker known at least until then."""
+        await self._writer.write(lambda t: t.db.run(SQL["extend_leases"], (until,)))
+
+
+class SqliteCatalog:
+    """The `Catalog` port."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
+        """Keep a version's tasks and streams; the latest registration of a name counts."""
+        version = registration.version
+        tasks = [(env, "task", one.id, version, _pack(one)) for one in registration.tasks]
+        streams = [(env, "stream", one.name, version, _pack(one)) for one in registration.streams]
+
+        def work(transaction: Transaction) -> None:
+            transaction.db.run(SQL["delete_deploy"], (env, version))
+            transaction.db.run(SQL["insert_deploy"], (env, version, now))
+            for values in (*tasks, *streams):
+                transaction.db.run(SQL["upsert_declared"], values)
+
+        await self._writer.write(work)
+
+    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
+        """Return the task's latest declaration by any version."""
+        specs = await self._specs("select_declared", (env, "task", task_id))
+        return _task_spec(specs[0]) if specs else None
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return the stream's latest declaration by any version."""
+        specs = await self._specs("select_declared", (env, "stream", name))
+        return _stream_spec(specs[0]) if specs else None
+
+    async def listing(self, env: EnvId) -> Registration | None:
+        """Return everything known, by name, under the latest version."""
+        latest = await self._reader.rows(SQL["select_latest_deploy"], (env,))
+        if not latest:
+            return None
+        return Registration(
+            version=cast("str", latest[0][0]),
+            tasks=tuple(map(_task_spec, await self._specs("select_all_declared", (env, "task")))),
+            streams=tuple(
+                map(_stream_spec, await self._specs("select_all_declared", (env, "stream")))
+            ),
+        )
+
+    async def _specs(self, query: str, values: tuple[str, ...]) -> list[bytes]:
+        return [cast("bytes", spec) for (spec,) in await self._reader.rows(SQL[query], values)]
+
+
+class SqliteBlobs:
+    """The `Blobs` port."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Store the value; the same key again replaces it."""
+        await self._writer.write(lambda t: t.db.run(SQL["upsert_blob"], (key, value)))
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value."""
+        found = await self._reader.rows(SQL["select_blob"], (key,))
+        return cast("bytes", found[0][0]) if found else None
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+        await self._writer.write(lambda t: t.db.run(SQL["delete_blob"], (key,)))

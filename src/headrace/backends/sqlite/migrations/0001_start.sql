@@ -1,0 +1,192 @@
+
+CREATE TABLE meta (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    at INTEGER NOT NULL                     -- the last instant written; time never goes below it
+) STRICT;
+
+CREATE TABLE task (
+    no INTEGER PRIMARY KEY,
+    env TEXT NOT NULL,
+    id TEXT NOT NULL,
+    UNIQUE (env, id)
+) STRICT;
+
+CREATE TABLE stream (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- A state is a name and what is true in it: `moment` (until, since, at), `worker`, `outcome`.
+-- `detail` is what a run returned or why it failed or is blocked; it is written once.
+CREATE TABLE run (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE CHECK (id <> ''),
+    task INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    version INTEGER NOT NULL CHECK (version >= 0),
+    state TEXT NOT NULL CHECK (
+        state IN ('delayed', 'queued', 'retrying', 'running', 'waiting', 'blocked', 'over')
+    ),
+    moment INTEGER,
+    worker TEXT,
+    outcome TEXT CHECK (
+        outcome IN ('completed', 'failed', 'canceled', 'crashed', 'expired', 'timed_out')
+    ),
+    epoch INTEGER NOT NULL CHECK (epoch >= 0),
+    attempt INTEGER NOT NULL CHECK (attempt >= 0),
+    failures INTEGER NOT NULL CHECK (failures >= 0),
+    lost INTEGER NOT NULL CHECK (lost >= 0),
+    entries INTEGER NOT NULL CHECK (entries >= 0),
+    updated INTEGER NOT NULL,
+    started INTEGER,
+    resumed INTEGER,
+    ran_ms INTEGER NOT NULL,
+    stop_by INTEGER,
+    stop_outcome TEXT CHECK (stop_outcome IN ('canceled', 'timed_out')),
+    wait_due INTEGER,                       -- the earliest deadline among `waits`
+    max_attempts INTEGER NOT NULL,
+    ttl_ms INTEGER,
+    max_duration_ms INTEGER,
+    cursors BLOB,
+    waits BLOB,
+    deadlines BLOB,
+    tags TEXT,                              -- a JSON array
+    parent TEXT,
+    keys BLOB,
+    payload BLOB,                           -- what is big stands in `large`
+    metadata BLOB,
+    detail BLOB,
+    due INTEGER AS (                        -- machine.due: when `Elapse` has something to do
+        CASE
+            WHEN state = 'over' THEN NULL
+            WHEN stop_by IS NOT NULL THEN stop_by
+            WHEN state IN ('delayed', 'retrying') THEN moment
+            WHEN state = 'blocked' THEN NULL
+            ELSE nullif(
+                min(
+                    coalesce(wait_due, 9223372036854775807),
+                    CASE
+                        WHEN state = 'queued' AND started IS NULL
+                        THEN coalesce(moment + ttl_ms, 9223372036854775807)
+                        ELSE 9223372036854775807
+                    END,
+                    coalesce(resumed + max_duration_ms - ran_ms, 9223372036854775807)
+                ),
+                9223372036854775807
+            )
+        END
+    ) VIRTUAL,
+    CHECK ((moment IS NOT NULL) = (state IN ('delayed', 'queued', 'retrying', 'over'))),
+    CHECK ((worker IS NOT NULL) >= (state = 'running')),
+    CHECK (worker IS NULL OR state IN ('running', 'waiting')),
+    CHECK ((outcome IS NOT NULL) = (state = 'over')),
+    CHECK ((resumed IS NOT NULL) = (state = 'running')),
+    CHECK ((stop_by IS NULL) = (stop_outcome IS NULL)),
+    CHECK (attempt BETWEEN failures AND failures + 1),
+    CHECK (epoch >= attempt),
+    CHECK ((started IS NULL) = (epoch = 0)),
+    CHECK (wait_due IS NULL OR waits IS NOT NULL),
+    CHECK (state <> 'over' OR (waits IS NULL AND deadlines IS NULL AND stop_by IS NULL))
+) STRICT;
+
+CREATE INDEX run_ready ON run (task, moment) WHERE state = 'queued';
+CREATE INDEX run_due ON run (due) WHERE due IS NOT NULL;
+CREATE INDEX run_worker ON run (worker) WHERE worker IS NOT NULL;
+
+-- A run as `rows.py` reads it.
+CREATE VIEW run_row AS
+SELECT
+    run.no, run.id, task.env, task.id AS task, run.created, run.version,
+    run.state, run.moment, run.worker, run.outcome, run.detail,
+    run.epoch, run.attempt, run.failures, run.lost, run.entries,
+    run.updated, run.started, run.resumed, run.ran_ms, run.stop_by, run.stop_outcome,
+    run.max_attempts, run.ttl_ms, run.max_duration_ms,
+    run.cursors, run.waits, run.deadlines
+FROM run JOIN task ON task.no = run.task;
+
+-- What of an order is too big for a row that is written again with every change of the run.
+CREATE TABLE large (
+    run INTEGER NOT NULL,
+    part TEXT NOT NULL CHECK (part IN ('payload', 'metadata')),
+    body BLOB NOT NULL,
+    PRIMARY KEY (run, part)
+) STRICT, WITHOUT ROWID;
+
+-- Metadata that was set after the start.
+CREATE TABLE metadata (
+    run INTEGER PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT;
+
+-- Idempotency keys, as hashes: the caller's, and those of the client's retries.
+CREATE TABLE taken (
+    task INTEGER NOT NULL,
+    space TEXT NOT NULL CHECK (space IN ('caller', 'request')),
+    key BLOB NOT NULL CHECK (length(key) = 16),
+    run INTEGER NOT NULL,
+    until INTEGER NOT NULL,                 -- 0: for ever
+    PRIMARY KEY (task, space, key)
+) STRICT, WITHOUT ROWID;
+
+-- One answer for each key of a run's journal; `n` is its place in the order of completion.
+CREATE TABLE entry (
+    run INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    n INTEGER NOT NULL CHECK (n >= 0),
+    kind TEXT NOT NULL CHECK (
+        kind IN ('step', 'take', 'timer', 'trigger', 'send', 'peek', 'handled', 'rejected', 'output')
+    ),
+    ending TEXT NOT NULL CHECK (ending IN ('value', 'failure', 'timeout', 'cancelled')),
+    body BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    line TEXT NOT NULL,
+    stream TEXT,
+    seq INTEGER NOT NULL CHECK (seq >= -1),
+    deadline INTEGER,
+    PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+
+-- A log for each (run, stream): numbers from 0 without gaps, one record for each key.
+-- `total` is the size of all bodies up to this one, so that any backlog is a subtraction.
+CREATE TABLE record (
+    run INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    seq INTEGER NOT NULL CHECK (seq >= 0),
+    body BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    key BLOB CHECK (key <> x''),
+    digest BLOB,
+    total INTEGER NOT NULL CHECK (total >= length(body)),
+    PRIMARY KEY (run, stream, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX record_key ON record (run, stream, key) WHERE key IS NOT NULL;
+
+CREATE TABLE lease (
+    worker TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every version of the code that ever registered; the latest has the highest number.
+CREATE TABLE deploy (
+    no INTEGER PRIMARY KEY,
+    env TEXT NOT NULL,
+    version TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (env, version)
+) STRICT;
+
+CREATE TABLE declared (
+    env TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('task', 'stream')),
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    spec BLOB NOT NULL,
+    PRIMARY KEY (env, kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE blob (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT;

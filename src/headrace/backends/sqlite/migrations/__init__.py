@@ -1,0 +1,66 @@
+"""The past of the schema: `NNNN_what.sql`, applied once each, in order.
+
+Owns: which migrations a file lacks. Must never know: rows. `schema.sql` is what they make together.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import cast
+
+from headrace.backends.sqlite.database import Database
+from headrace.errors import Mistake
+
+APPLICATION = 0x48454144
+"""Marks the file as ours ("HEAD")."""
+
+
+def load() -> list[str]:
+    """Return the scripts; the n-th leads to version n."""
+    files = [
+        file for file in resources.files(__package__ or "").iterdir() if file.name.endswith(".sql")
+    ]
+    files.sort(key=lambda file: file.name)
+    numbers = [int(file.name[:4]) for file in files]
+    if numbers != list(range(1, len(files) + 1)):
+        raise ValueError(f"the migrations are not numbered on: {numbers}")
+    return [file.read_text("utf-8") for file in files]
+
+
+def migrate(db: Database, scripts: list[str]) -> None:
+    """Bring the file up to the present, in one transaction; another process may do the same."""
+    if _number(db, "user_version") == len(scripts) and _number(db, "application_id") == APPLICATION:
+        return
+    db.run("BEGIN IMMEDIATE")
+    try:
+        version = _checked(db, len(scripts))
+        for script in scripts[version:]:
+            db.script(script)
+        db.script("INSERT OR IGNORE INTO meta (one, at) VALUES (1, 0)")
+        db.script(f"PRAGMA application_id = {APPLICATION}")
+        db.script(f"PRAGMA user_version = {len(scripts)}")
+        db.run("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.run("ROLLBACK")
+        raise
+
+
+def _checked(db: Database, present: int) -> int:
+    version, mark = _number(db, "user_version"), _number(db, "application_id")
+    if mark != APPLICATION and (mark or version or _number(db, "schema_version")):
+        raise Mistake(
+            f"{db.path} is a database of something else",
+            hint="Name a file that does not exist yet, or one that headrace made.",
+        )
+    if version > present:
+        raise Mistake(
+            f"{db.path} was written by a newer headrace"
+            f" (its schema is {version}, this headrace knows {present})",
+            hint="Upgrade headrace; nothing in the file was changed.",
+        )
+    return version
+
+
+def _number(db: Database, pragma: str) -> int:
+    return cast("int", db.rows(f"PRAGMA {pragma}")[0][0])

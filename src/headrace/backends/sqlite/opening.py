@@ -1,0 +1,120 @@
+"""Opens the file and puts the ports together.
+
+Owns: files and their modes, the clock's start, the life of the writer.
+Must never know: what is stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import anyio
+import anyio.to_thread
+
+from headrace.backends.clocks import CarriedClock
+from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
+from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
+from headrace.backends.sqlite.migrations import load, migrate
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.runs import SqliteRuns
+from headrace.backends.sqlite.streams import SqliteStreams
+from headrace.backends.sqlite.wakeups import SqliteWakeups
+from headrace.backends.sqlite.writer import Writer
+from headrace.kernel.model import Instant
+from headrace.ports import Clock, Stores
+
+WRITER_CACHE_KIB = 65_536
+READER_CACHE_KIB = 16_384
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: str | Path, *, clock: Clock | None = None, settings: Settings | None = None
+) -> AsyncGenerator[Stores]:
+    """Open the store in the file at `path`, which is made if it is not there."""
+    file, settings = Path(path), settings or Settings()
+    carried = CarriedClock()
+    time = carried if clock is None else clock
+
+    def stamp(db: Database) -> None:
+        at = db.rows(SQL["stamp_meta"], (time.now(),))[0][0]
+        carried.lift(cast("Instant", at))  # another process may be ahead
+
+    def connect() -> Database:
+        db = Database(file, settings, cache_kib=WRITER_CACHE_KIB)
+        db.do_not_wait()
+        return db
+
+    try:
+        reader, start = await anyio.to_thread.run_sync(_prepare, file, settings)
+    except TROUBLE as error:
+        raise unavailable(error, str(file)) from error
+    carried.lift(start)
+    writer = Writer(connect, stamp, settings.wal_pages)
+    wakeups = SqliteWakeups(writer)
+    stores = Stores(
+        runs=SqliteRuns(reader, writer),
+        streams=SqliteStreams(reader, writer),
+        leases=SqliteLeases(reader, writer),
+        catalog=SqliteCatalog(reader, writer),
+        wakeups=wakeups,
+        blobs=SqliteBlobs(reader, writer),
+        clock=time,
+    )
+    try:
+        async with _beside(writer.run, wakeups.watch):
+            yield stores
+    finally:
+        reader.close()
+
+
+@asynccontextmanager
+async def _beside(*services: Callable[[], Coroutine[None, None, None]]) -> AsyncGenerator[None]:
+    """Run `services` as long as the body runs; what the body raises comes out as it is."""
+    failure: BaseException | None = None
+    async with anyio.create_task_group() as group:
+        for service in services:
+            group.start_soon(service)
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
+    """Make, migrate and pre-size the file; return its readers and where time starts."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # -wal and -shm take over its mode
+    db = Database(file, settings, cache_kib=READER_CACHE_KIB)
+    migrate(db, load())
+    _presize(db, file, settings)
+    start = cast("Instant", db.rows(SQL["select_start"])[0][0])
+    readers = db, Database(file, settings, cache_kib=READER_CACHE_KIB)
+    for one in readers:
+        one.read_only()
+    db.do_not_wait()
+    return Reader(*readers), start
+
+
+def _presize(db: Database, file: Path, settings: Settings) -> None:
+    """Let the log have its full length from the start: growing costs a commit twice its time."""
+    wal = Path(f"{file}-wal")
+    page = cast("int", db.rows("PRAGMA page_size")[0][0])
+    length = settings.wal_pages * (page + 24) + 32
+    db.run("BEGIN IMMEDIATE")  # nobody else may append to the log meanwhile
+    try:
+        if wal.exists() and (missing := length - wal.stat().st_size) > 0:
+            with wal.open("ab") as log:
+                log.write(bytes(missing))
+                log.flush()
+                os.fsync(log.fileno())
+    finally:
+        db.run("ROLLBACK")

@@ -1,0 +1,78 @@
+-- name: stamp_meta
+-- With every group commit: whoever opens the file next goes on from here.
+UPDATE meta SET at = max(at, ?1) RETURNING at;
+
+-- name: select_start
+-- The wall clock as SQLite reads it, but never below the last instant written.
+SELECT max(at, CAST(unixepoch('subsec') * 1000 AS INTEGER)) FROM meta;
+
+-- name: select_task_number
+-- The number of a task in its environment.
+SELECT no FROM task WHERE env = ?1 AND id = ?2;
+
+-- name: insert_task
+-- On first use.
+INSERT INTO task (env, id) VALUES (?1, ?2) RETURNING no;
+
+-- name: select_stream_number
+-- The number of a stream's name.
+SELECT no FROM stream WHERE name = ?1;
+
+-- name: insert_stream
+-- On first use.
+INSERT INTO stream (name) VALUES (?1) RETURNING no;
+
+-- name: upsert_lease
+-- A late renewal never shortens the lease.
+INSERT INTO lease (worker, until) VALUES (?1, ?2)
+ON CONFLICT (worker) DO UPDATE SET until = max(until, excluded.until);
+
+-- name: delete_lease
+-- The worker has left in order.
+DELETE FROM lease WHERE worker = ?1;
+
+-- name: select_lapsed
+-- Longest ago first.
+SELECT worker FROM lease WHERE until <= ?1 ORDER BY until, worker;
+
+-- name: extend_leases
+-- After an outage of the server, which nobody could reach to renew.
+UPDATE lease SET until = ?1 WHERE until < ?1;
+
+-- name: delete_deploy
+-- So that the version which registers again gets the highest number.
+DELETE FROM deploy WHERE env = ?1 AND version = ?2;
+
+-- name: insert_deploy
+-- The latest has the highest number.
+INSERT INTO deploy (no, env, version, at)
+VALUES ((SELECT coalesce(max(no), 0) + 1 FROM deploy), ?1, ?2, ?3);
+
+-- name: upsert_declared
+-- The latest declaration of a name counts, whichever version made it.
+INSERT OR REPLACE INTO declared (env, kind, name, version, spec) VALUES (?1, ?2, ?3, ?4, ?5);
+
+-- name: select_declared
+-- One declaration.
+SELECT spec FROM declared WHERE env = ?1 AND kind = ?2 AND name = ?3;
+
+-- name: select_all_declared
+-- By name.
+SELECT spec FROM declared WHERE env = ?1 AND kind = ?2 ORDER BY name;
+
+-- name: select_latest_deploy
+-- The version that registered last.
+SELECT version FROM deploy WHERE env = ?1 ORDER BY no DESC LIMIT 1;
+
+-- name: upsert_blob
+-- The same key again replaces the value.
+INSERT INTO blob (key, value) VALUES (?1, ?2)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: select_blob
+-- One value.
+SELECT value FROM blob WHERE key = ?1;
+
+-- name: delete_blob
+-- Gone for good.
+DELETE FROM blob WHERE key = ?1;

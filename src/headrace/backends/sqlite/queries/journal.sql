@@ -1,0 +1,16 @@
+-- name: insert_entry
+-- The primary key refuses a second answer under the same key.
+INSERT INTO entry (
+    run, key, n, kind, ending, body, at, fingerprint, line, stream, seq, deadline
+)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+
+-- name: delete_entries
+-- Failures at the journal's end, which the next attempt tries again.
+DELETE FROM entry WHERE run = ?1 AND n >= ?2;
+
+-- name: select_entries
+-- In the order of completion, which is not that of the keys.
+SELECT n, key, kind, ending, body, at, fingerprint, line, stream, seq, deadline
+FROM entry WHERE run = (SELECT no FROM run WHERE id = ?1) AND n >= ?2
+ORDER BY n;

@@ -1,0 +1,133 @@
+-- name: insert_run
+-- An id that is there already is the same run, whose creation was asked for again.
+INSERT INTO run (
+    id, task, created, max_attempts, ttl_ms, max_duration_ms, tags, parent, keys, payload, metadata,
+    version, state, moment, worker, outcome, detail, epoch, attempt, failures, lost, entries,
+    updated, started, resumed, ran_ms, stop_by, stop_outcome, cursors, waits, deadlines, wait_due
+)
+VALUES (
+    ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32
+)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: insert_large
+-- Beside the run, so that its changes never write the body again.
+INSERT INTO large (run, part, body) SELECT no, ?2, ?3 FROM run WHERE id = ?1;
+
+-- name: select_run
+-- By its public id.
+SELECT * FROM run_row WHERE id = ?1;
+
+-- name: select_runs_by_number
+-- What a claim has just changed; the caller knows the order.
+SELECT * FROM run_row WHERE no IN (SELECT value FROM json_each(?1));
+
+-- name: select_order
+-- An empty body and one that is too big look alike in `run`; `large` tells them apart.
+SELECT
+    coalesce(run.payload, (SELECT body FROM large WHERE run = run.no AND part = 'payload'), x''),
+    coalesce(run.metadata, (SELECT body FROM large WHERE run = run.no AND part = 'metadata'), x''),
+    run.tags, run.parent, run.keys
+FROM run WHERE run.id = ?1;
+
+-- name: update_run
+-- Everything that can change, if the run is still at the version that was decided on.
+UPDATE run SET
+    version = ?3, state = ?4, moment = ?5, worker = ?6, outcome = ?7, detail = ?8, epoch = ?9,
+    attempt = ?10, failures = ?11, lost = ?12, entries = ?13, updated = ?14, started = ?15,
+    resumed = ?16, ran_ms = ?17, stop_by = ?18, stop_outcome = ?19, cursors = ?20, waits = ?21,
+    deadlines = ?22, wait_due = ?23
+WHERE id = ?1 AND version = ?2
+RETURNING no;
+
+-- name: update_run_in_place
+-- The frequent case: a run goes on as it was and remembers more. No index is touched.
+UPDATE run SET version = ?3, lost = ?4, entries = ?5, updated = ?6, cursors = ?7, waits = ?8
+WHERE id = ?1 AND version = ?2
+RETURNING no;
+
+-- name: check_run
+-- A change without a difference still demands that nobody else changed the run.
+SELECT no FROM run WHERE id = ?1 AND version = ?2;
+
+-- name: select_ready
+-- The oldest queued runs of one task; a claim merges those of several tasks.
+SELECT moment, no FROM run WHERE state = 'queued' AND task = ?1 ORDER BY moment, no LIMIT ?2;
+
+-- name: claim_runs
+-- The set-based form of machine.decide(run, Claim, now); the contract shows that they agree.
+UPDATE run SET
+    state = 'running', moment = NULL, worker = ?1, resumed = ?2, epoch = epoch + 1,
+    attempt = failures + 1, started = coalesce(started, ?2), version = version + 1, updated = ?2
+WHERE no IN (SELECT value FROM json_each(?3)) AND state = 'queued';
+
+-- name: select_due
+-- The column `due` repeats machine.due; the contract shows that they agree.
+SELECT due, id FROM run WHERE due <= ?1 ORDER BY due, no LIMIT ?2;
+
+-- name: select_held
+-- Running or warm: a lost worker's runs.
+SELECT id FROM run WHERE worker = ?1 ORDER BY no;
+
+-- name: select_metadata
+-- What was set last, else what the run was started with.
+SELECT coalesce(
+    (SELECT value FROM metadata WHERE run = run.no),
+    run.metadata,
+    (SELECT body FROM large WHERE run = run.no AND part = 'metadata'),
+    x''
+)
+FROM run WHERE run.id = ?1;
+
+-- name: upsert_metadata
+-- Apart from the run: setting it is no change of the run's state.
+INSERT INTO metadata (run, value) SELECT no, ?2 FROM run WHERE id = ?1
+ON CONFLICT (run) DO UPDATE SET value = excluded.value;
+
+-- name: select_taken
+-- Which run stands under an idempotency key, unless the key is free again.
+SELECT run.id FROM taken JOIN run ON run.no = taken.run
+WHERE taken.task = ?1 AND taken.space = ?2 AND taken.key = ?3
+    AND (taken.until = 0 OR taken.until > ?4);
+
+-- name: insert_taken
+-- An expired key is replaced.
+INSERT OR REPLACE INTO taken (task, space, key, run, until)
+SELECT ?2, ?3, ?4, no, ?5 FROM run WHERE id = ?1;
+
+-- name: delete_taken
+-- Only while it still stands for this run: its task is that of the run.
+DELETE FROM taken
+WHERE space = ?2 AND key = ?3
+    AND (task, run) = (SELECT task, no FROM run WHERE id = ?1);
+
+-- name: find_newest
+-- A page from the newest on, or from a run on towards the older ones.
+SELECT run_row.* FROM run JOIN run_row ON run_row.no = run.no
+WHERE run.task IN (SELECT no FROM task WHERE env = ?1)
+    AND run.no < iif(?2 IS NULL, 9223372036854775807, (SELECT no FROM run WHERE id = ?2))
+    AND run.no > iif(?3 IS NULL, 0, (SELECT no FROM run WHERE id = ?3))
+    AND (?4 IS NULL OR run.state IN (SELECT value FROM json_each(?4))
+        OR run.outcome IN (SELECT value FROM json_each(?4)))
+    AND (?5 IS NULL OR run_row.task IN (SELECT value FROM json_each(?5)))
+    AND (?6 IS NULL OR EXISTS (
+        SELECT 1 FROM json_each(run.tags) WHERE value IN (SELECT value FROM json_each(?6))
+    ))
+    AND (NOT ?7 OR run.waits IS NOT NULL)
+ORDER BY run.no DESC LIMIT ?8;
+
+-- name: find_before
+-- The page that ends where a known page begins: found from there upwards, turned by the caller.
+SELECT run_row.* FROM run JOIN run_row ON run_row.no = run.no
+WHERE run.task IN (SELECT no FROM task WHERE env = ?1)
+    AND run.no < iif(?2 IS NULL, 9223372036854775807, (SELECT no FROM run WHERE id = ?2))
+    AND run.no > iif(?3 IS NULL, 0, (SELECT no FROM run WHERE id = ?3))
+    AND (?4 IS NULL OR run.state IN (SELECT value FROM json_each(?4))
+        OR run.outcome IN (SELECT value FROM json_each(?4)))
+    AND (?5 IS NULL OR run_row.task IN (SELECT value FROM json_each(?5)))
+    AND (?6 IS NULL OR EXISTS (
+        SELECT 1 FROM json_each(run.tags) WHERE value IN (SELECT value FROM json_each(?6))
+    ))
+    AND (NOT ?7 OR run.waits IS NOT NULL)
+ORDER BY run.no LIMIT ?8;

@@ -1,0 +1,47 @@
+"""Reads beside the writer: each is one statement, and sees everything that was committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+import anyio
+import anyio.to_thread
+
+from headrace.backends.sqlite.database import BUSY, PATIENCE_S, TROUBLE, Database, unavailable
+from headrace.backends.sqlite.rows import Row
+
+
+class Reader:
+    """Two connections: one for quick look-ups in the event loop, one for searches in a thread."""
+
+    def __init__(self, quick: Database, patient: Database) -> None:
+        self._quick, self._patient = quick, patient
+        self._one_search = anyio.CapacityLimiter(1)
+
+    async def rows(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Look something up by an index."""
+        end = perf_counter() + PATIENCE_S
+        while True:
+            try:
+                return self._quick.rows(sql, values)
+            except BUSY as error:  # another process repairs the log after a crash
+                if perf_counter() > end:
+                    raise unavailable(error, self._quick.path) from error
+            except TROUBLE as error:
+                raise unavailable(error, self._quick.path) from error
+            await anyio.sleep(0.005)
+
+    async def search(self, sql: str, values: Sequence[object]) -> list[Row]:
+        """Look through many rows without holding up the event loop."""
+        try:
+            return await anyio.to_thread.run_sync(
+                self._patient.rows, sql, values, limiter=self._one_search
+            )
+        except TROUBLE as error:
+            raise unavailable(error, self._patient.path) from error
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._quick.close()
+        self._patient.close()

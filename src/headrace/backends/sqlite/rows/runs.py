@@ -1,0 +1,313 @@
+"""A run <-> its row."""
+
+from __future__ import annotations
+
+from typing import TypeAlias, assert_never, cast
+
+import msgspec
+
+from headrace.backends.sqlite.rows import Row
+from headrace.kernel.model import (
+    Blocked,
+    Canceled,
+    Cause,
+    Completed,
+    Crashed,
+    Delayed,
+    EnvId,
+    Expired,
+    Failed,
+    Instant,
+    Key,
+    Limits,
+    Outcome,
+    Over,
+    Queued,
+    Retrying,
+    Run,
+    RunId,
+    Running,
+    State,
+    Stop,
+    StreamId,
+    TaskId,
+    TimedOut,
+    Wait,
+    Waiting,
+    WorkerId,
+)
+
+RunRow: TypeAlias = tuple[
+    int,  # no
+    RunId,
+    EnvId,
+    TaskId,
+    Instant,  # created
+    int,  # version
+    str,  # state
+    Instant,  # moment
+    WorkerId | None,
+    str | None,  # outcome
+    bytes | None,  # detail
+    int,  # epoch
+    int,  # attempt
+    int,  # failures
+    int,  # lost
+    int,  # entries
+    Instant,  # updated
+    Instant | None,  # started
+    Instant | None,  # resumed
+    int,  # ran_ms
+    Instant | None,  # stop_by
+    str | None,  # stop_outcome
+    int,  # max_attempts
+    int | None,  # ttl_ms
+    int | None,  # max_duration_ms
+    bytes | None,  # cursors
+    bytes | None,  # waits
+    bytes | None,  # deadlines
+]
+"""`run_row`, as the schema's types and CHECKs promise it; `moment` only where the state has one."""
+
+StateColumns: TypeAlias = tuple[str, int | None, str | None, str | None, bytes | None]
+"""state, moment, worker, outcome, detail."""
+
+
+class StoredWait(msgspec.Struct, frozen=True, array_like=True):
+    """A durable wait without the names of its fields, since 10,000 runs may hold one each."""
+
+    key: Key
+    stream: StreamId | None
+    deadline: Instant | None
+    fingerprint: str
+    line: str
+    since: Instant
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_cursors = msgspec.msgpack.Decoder(dict[StreamId, int]).decode
+_deadlines = msgspec.msgpack.Decoder(dict[Key, Instant]).decode
+_waits = msgspec.msgpack.Decoder(list[StoredWait]).decode
+_cause = msgspec.msgpack.Decoder(Cause).decode
+
+
+# --- a run as columns ----------------------------------------------------------------------------
+
+
+def state_columns(state: State) -> StateColumns:
+    """Return what is true in `state`."""
+    match state:
+        case Delayed(until=moment):
+            return "delayed", moment, None, None, None
+        case Queued(since=moment):
+            return "queued", moment, None, None, None
+        case Retrying(until=moment):
+            return "retrying", moment, None, None, None
+        case Running(worker=worker):
+            return "running", None, worker, None, None
+        case Waiting(worker=worker):
+            return "waiting", None, worker, None, None
+        case Blocked(cause=cause):
+            return "blocked", None, None, None, _pack(cause)
+        case Over(outcome=outcome, at=moment):
+            return "over", moment, None, *outcome_columns(outcome)
+        case _:
+            assert_never(state)
+
+
+def outcome_columns(outcome: Outcome) -> tuple[str, bytes | None]:
+    """Return the name of the outcome, and its detail."""
+    match outcome:
+        case Completed(output=output):
+            return "completed", output
+        case Failed(cause=cause):
+            return "failed", _pack(cause)
+        case Canceled():
+            return "canceled", None
+        case Crashed(cause=cause):
+            return "crashed", _pack(cause)
+        case Expired():
+            return "expired", None
+        case TimedOut():
+            return "timed_out", None
+        case _:
+            assert_never(outcome)
+
+
+def run_columns(run: Run) -> Row:
+    """Return what `insert_run` takes, from the version to `wait_due`, and `update_run` likewise."""
+    stop = run.stop
+    return (
+        run.version,
+        *state_columns(run.state),
+        run.epoch,
+        run.attempt,
+        run.failures,
+        run.lost,
+        run.entries,
+        run.updated,
+        run.started,
+        run.resumed,
+        run.ran_ms,
+        None if stop is None else stop.by,
+        None if stop is None else outcome_columns(stop.outcome)[0],
+        packed_cursors(run),
+        packed_waits(run),
+        _pack(run.deadlines) if run.deadlines else None,
+        wait_due(run),
+    )
+
+
+def packed_cursors(run: Run) -> bytes | None:
+    """Return the column `cursors`."""
+    return _pack(run.cursors) if run.cursors else None
+
+
+def packed_waits(run: Run) -> bytes | None:
+    """Return the column `waits`: those that are durable, in their order."""
+    held = [
+        StoredWait(w.key, w.stream, w.deadline, w.fingerprint, w.line, w.since)
+        for w in run.waits
+        if w.held
+    ]
+    return _pack(held) if held else None
+
+
+def wait_due(run: Run) -> Instant | None:
+    """Return the earliest deadline of a durable wait."""
+    ends = [w.deadline for w in run.waits if w.held and w.deadline is not None]
+    return min(ends, default=None)
+
+
+def goes_on_in_place(before: Run, after: Run) -> bool:
+    """Tell whether `update_run_in_place` writes all that differs."""
+    return (
+        before.state == after.state
+        and before.epoch == after.epoch
+        and before.attempt == after.attempt
+        and before.failures == after.failures
+        and before.started == after.started
+        and before.resumed == after.resumed
+        and before.ran_ms == after.ran_ms
+        and before.stop == after.stop
+        and before.deadlines == after.deadlines
+        and wait_due(before) == wait_due(after)
+    )
+
+
+# --- a run from columns --------------------------------------------------------------------------
+
+
+def run_from(row: Row) -> Run:
+    """Return the run that a row of `run_row` holds."""
+    (
+        _,
+        run_id,
+        env,
+        task,
+        created,
+        version,
+        state,
+        moment,
+        worker,
+        outcome,
+        detail,
+        epoch,
+        attempt,
+        failures,
+        lost,
+        entries,
+        updated,
+        started,
+        resumed,
+        ran_ms,
+        stop_by,
+        stop_outcome,
+        max_attempts,
+        ttl_ms,
+        max_duration_ms,
+        cursors,
+        waits,
+        deadlines,
+    ) = cast("RunRow", row)
+    return Run(
+        id=run_id,
+        env=env,
+        task=task,
+        created=created,
+        state=_state(state, moment, worker, outcome, detail),
+        limits=Limits(max_attempts, ttl_ms, max_duration_ms),
+        version=version,
+        epoch=epoch,
+        attempt=attempt,
+        failures=failures,
+        lost=lost,
+        entries=entries,
+        cursors={} if cursors is None else _cursors(cursors),
+        waits=() if waits is None else tuple(map(_wait, _waits(waits))),
+        deadlines={} if deadlines is None else _deadlines(deadlines),
+        stop=None if stop_by is None else Stop(stop_by, _stop_outcome(stop_outcome)),
+        started=started,
+        updated=updated,
+        resumed=resumed,
+        ran_ms=ran_ms,
+    )
+
+
+def _state(
+    name: str,
+    moment: Instant,
+    worker: WorkerId | None,
+    outcome: str | None,
+    detail: bytes | None,
+) -> State:
+    match name:
+        case "delayed":
+            return Delayed(moment)
+        case "queued":
+            return Queued(moment)
+        case "retrying":
+            return Retrying(moment)
+        case "running" if worker is not None:
+            return Running(worker)
+        case "waiting":
+            return Waiting(worker)
+        case "blocked" if detail is not None:
+            return Blocked(_cause(detail))
+        case "over" if outcome is not None:
+            return Over(_outcome(outcome, detail or b""), moment)
+        case _:
+            raise ValueError(f"no run is in the state {name}")
+
+
+def _outcome(name: str, detail: bytes) -> Outcome:
+    match name:
+        case "completed":
+            return Completed(detail)
+        case "failed":
+            return Failed(_cause(detail))
+        case "canceled":
+            return Canceled()
+        case "crashed":
+            return Crashed(_cause(detail))
+        case "expired":
+            return Expired()
+        case "timed_out":
+            return TimedOut()
+        case _:
+            raise ValueError(f"no run ends as {name}")
+
+
+def _stop_outcome(name: str | None) -> Canceled | TimedOut:
+    return Canceled() if name == "canceled" else TimedOut()
+
+
+def _wait(stored: StoredWait) -> Wait:
+    return Wait(
+        key=stored.key,
+        stream=stored.stream,
+        deadline=stored.deadline,
+        fingerprint=stored.fingerprint,
+        line=stored.line,
+        since=stored.since,
+    )

@@ -1,0 +1,187 @@
+"""Runs, their orders and journals, in SQLite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+import apsw
+
+from headrace.backends.sqlite.database import is_taken
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.rows.orders import (
+    find_values,
+    insert_values,
+    large_parts,
+    order_from,
+    taken_keys,
+)
+from headrace.backends.sqlite.rows.records import entry_from, entry_values
+from headrace.backends.sqlite.rows.runs import (
+    goes_on_in_place,
+    packed_cursors,
+    packed_waits,
+    run_columns,
+    run_from,
+)
+from headrace.backends.sqlite.writer import Transaction, Writer
+from headrace.kernel.commands import Change, Claim
+from headrace.kernel.effects import lasting
+from headrace.kernel.model import Entry, EnvId, Instant, Run, RunId, TaskId, WorkerId
+from headrace.ports import Clash, Conflict, Created, Filter, Order
+
+
+class SqliteRuns:
+    """The `Runs` port."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        """Add a run, unless its id or one of the order's keys is taken."""
+        freed = None if free is None else await self.order(free)
+        keys = [] if freed is None else taken_keys(freed)
+
+        def work(transaction: Transaction) -> Created:
+            for space, key, _ in keys:
+                transaction.db.run(SQL["delete_taken"], (free, space, key))
+            return _create(transaction, run, order)
+
+        return await self._writer.write(work)
+
+    async def load(self, run_id: RunId) -> Run | None:
+        """Return the run, without the waits that live in memory only."""
+        found = await self._reader.rows(SQL["select_run"], (run_id,))
+        return run_from(found[0]) if found else None
+
+    async def order(self, run_id: RunId) -> Order | None:
+        """Return what the run was started with."""
+        found = await self._reader.rows(SQL["select_order"], (run_id,))
+        return order_from(found[0]) if found else None
+
+    async def commit(self, change: Change) -> None:
+        """Apply `change` whole, or raise and leave everything as it was."""
+        await self._writer.write(lambda transaction: apply(transaction, change))
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        numbers = [await self._task(env, task) for task in sorted(set(tasks))]
+        known = [number for number in numbers if number is not None]
+        for number in known:
+            if await self._reader.rows(SQL["select_ready"], (number, 1)):
+                break
+        else:
+            return []  # without taking the write lock: workers ask often
+
+        def work(transaction: Transaction) -> list[Run]:
+            return _claim(transaction, command, known, now, limit)
+
+        return await self._writer.write(work)
+
+    async def _task(self, env: EnvId, task: TaskId) -> int | None:
+        found = await self._reader.rows(SQL["select_task_number"], (env, task))
+        return cast("int", found[0][0]) if found else None
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        """Return the entries numbered `start` and above, in order."""
+        found = await self._reader.rows(SQL["select_entries"], (run_id, start))
+        return [entry_from(row) for row in found]
+
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        """List runs whose `machine.due` is at or before `now`, earliest first."""
+        found = await self._reader.rows(SQL["select_due"], (now, limit))
+        return cast("list[tuple[Instant, RunId]]", found)
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        """List the runs that `worker` holds, running or warm."""
+        found = await self._reader.rows(SQL["select_held"], (worker,))
+        return [cast("RunId", run_id) for (run_id,) in found]
+
+    async def find(self, query: Filter) -> Sequence[Run]:
+        """List runs of an environment."""
+        upwards = query.before is not None and query.after is None
+        sql = SQL["find_before" if upwards else "find_newest"]
+        runs = [run_from(row) for row in await self._reader.search(sql, find_values(query))]
+        return runs[::-1] if upwards else runs
+
+    async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
+        """Set the run's metadata if given; return it: at first that of its order."""
+        if value is not None:
+            values = (run_id, value)
+            changed = await self._writer.write(
+                lambda transaction: transaction.db.run(SQL["upsert_metadata"], values)
+            )
+            return value if changed else b""
+        found = await self._reader.rows(SQL["select_metadata"], (run_id,))
+        return cast("bytes", found[0][0]) if found else b""
+
+
+def _create(transaction: Transaction, run: Run, order: Order) -> Created:
+    db, keys = transaction.db, taken_keys(order)
+    task = transaction.names.task(db, run.env, run.task)
+    for space, key, _ in keys:
+        found = db.rows(SQL["select_taken"], (task, space, key, run.created))
+        if found:
+            older = cast("RunId", found[0][0])
+            return Created(older, cached=True, by_request=space == "request")
+    if not db.run(SQL["insert_run"], insert_values(run, task, order)):
+        return Created(run.id, cached=True)
+    for part, body in large_parts(order):
+        db.run(SQL["insert_large"], (run.id, part, body))
+    for space, key, until in keys:
+        db.run(SQL["insert_taken"], (run.id, task, space, key, until))
+    return Created(run.id)
+
+
+def _claim(
+    transaction: Transaction, command: Claim, tasks: list[int], now: Instant, limit: int
+) -> list[Run]:
+    db = transaction.db
+    ready = [row for task in tasks for row in db.rows(SQL["select_ready"], (task, limit))]
+    chosen = sorted(cast("list[tuple[int, int]]", ready))[:limit]
+    places = {number: place for place, (_, number) in enumerate(chosen)}
+    numbers = json.dumps(list(places))
+    db.run(SQL["claim_runs"], (command.worker, now, numbers))
+    found = db.rows(SQL["select_runs_by_number"], (numbers,))
+    found.sort(key=lambda row: places[cast("int", row[0])])
+    return [run_from(row) for row in found]
+
+
+def apply(transaction: Transaction, change: Change) -> int:
+    """Do everything that `change` says; return the number of the run's row."""
+    db, before, after = transaction.db, change.before, change.after
+    if not lasting(change):
+        found = db.rows(SQL["check_run"], (before.id, before.version))
+    elif goes_on_in_place(before, after):
+        found = db.rows(
+            SQL["update_run_in_place"],
+            (
+                before.id,
+                before.version,
+                after.version,
+                after.lost,
+                after.entries,
+                after.updated,
+                packed_cursors(after),
+                packed_waits(after),
+            ),
+        )
+    else:
+        found = db.rows(SQL["update_run"], (before.id, before.version, *run_columns(after)))
+    if not found:
+        raise Conflict
+    number = cast("int", found[0][0])
+    if change.undone is not None:
+        db.run(SQL["delete_entries"], (number, change.undone))
+    try:
+        for entry in change.entries:
+            db.run(SQL["insert_entry"], entry_values(number, entry))
+    except apsw.ConstraintError as error:
+        if is_taken(error):
+            raise Clash from error
+        raise
+    return number

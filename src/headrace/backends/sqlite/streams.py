@@ -1,0 +1,106 @@
+"""Logs in SQLite, and the change of a run in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import apsw
+
+from headrace.backends.sqlite.database import is_taken
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.rows.records import record_from
+from headrace.backends.sqlite.runs import apply
+from headrace.backends.sqlite.writer import Transaction, Writer
+from headrace.errors import NotFound
+from headrace.kernel.commands import Change
+from headrace.kernel.model import Record, RunId, StreamId
+from headrace.ports import Appended, Backlog, Clash, Draft
+
+
+class SqliteStreams:
+    """The ports `Streams` and `Delivering`."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def append(self, draft: Draft) -> Appended:
+        """Append at `draft.seq`, or return where its key stands."""
+        return await self._writer.write(lambda transaction: _append(transaction, draft))
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        """Append every draft at its number and apply `change`, whole or not at all."""
+
+        def work(transaction: Transaction) -> None:
+            own = apply(transaction, change)  # it knows whose records most of them are
+            for draft in drafts:
+                same = draft.run_id == change.before.id
+                _insert(transaction, own if same else _run_number(transaction, draft), draft)
+
+        await self._writer.write(work)
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        """Return up to `limit` records from number `start` on."""
+        found = await self._reader.rows(SQL["select_records"], (run_id, stream, start, limit))
+        return [record_from(row) for row in found]
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        """Return the record that was appended under `key`, without its body."""
+        found = await self._reader.rows(SQL["select_known"], (run_id, stream, key))
+        return record_from(found[0]) if found else None
+
+    async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
+        """Weigh what stands from number `start` on."""
+        found = await self._reader.rows(SQL["select_ends"], (run_id, stream, start))
+        tail, total, before = cast("tuple[int, int, int]", found[0])
+        if start >= tail:
+            return Backlog(tail)
+        return Backlog(tail, tail - start, total - before)
+
+    async def names(self, run_id: RunId) -> Sequence[StreamId]:
+        """List the streams of the run that hold a record."""
+        found = await self._reader.rows(SQL["select_stream_names"], (run_id,))
+        return [cast("StreamId", name) for (name,) in found]
+
+
+def _run_number(transaction: Transaction, draft: Draft) -> int:
+    found = transaction.db.rows(SQL["select_run_number"], (draft.run_id,))
+    if not found:
+        raise NotFound(f"there is no run {draft.run_id}")
+    return cast("int", found[0][0])
+
+
+def _append(transaction: Transaction, draft: Draft) -> Appended:
+    run = _run_number(transaction, draft)
+    if draft.key:
+        stream = transaction.names.stream(transaction.db, draft.stream)
+        found = transaction.db.rows(SQL["select_repeat"], (run, stream, draft.key))
+        if found:
+            seq, digest = cast("tuple[int, bytes | None]", found[0])
+            return Appended(seq, duplicate=True, same=(digest or b"") == draft.digest)
+    _insert(transaction, run, draft)
+    return Appended(draft.seq)
+
+
+def _insert(transaction: Transaction, run: int, draft: Draft) -> None:
+    stream = transaction.names.stream(transaction.db, draft.stream)
+    values = (
+        run,
+        stream,
+        draft.seq,
+        draft.body,
+        draft.at,
+        draft.key or None,
+        draft.digest or None,
+    )
+    try:
+        added = transaction.db.run(SQL["insert_record"], values)
+    except apsw.ConstraintError as error:
+        if is_taken(error):
+            raise Clash from error
+        raise
+    if not added:
+        raise Clash

@@ -1,0 +1,51 @@
+"""Hints in SQLite: at once within the process, within 0.1 s from another process on the file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+
+from headrace.backends.broadcast import Broadcast
+from headrace.backends.sqlite.writer import Writer
+from headrace.kernel.model import RunId
+from headrace.ports import ANYTHING
+
+POLL_S: Final = 0.1
+"""How late another process's commit is noticed."""
+
+
+class SqliteWakeups:
+    """The `Wakeups` port."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._broadcast = Broadcast()
+        self._heard = asyncio.Event()
+
+    async def announce(self, run_id: RunId) -> None:
+        """Say that something about the run has changed."""
+        self._broadcast.tell(run_id)
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, by this process or another."""
+        async with self._broadcast.listen() as hints:
+            self._heard.set()
+            yield hints
+
+    async def watch(self) -> None:
+        """Look for other processes' commits, as long as anybody listens; until cancelled."""
+        while True:
+            self._heard.clear()
+            await self._heard.wait()
+            seen = self._writer.foreign_commits()
+            while self._broadcast.is_heard:
+                await anyio.sleep(POLL_S)
+                found = self._writer.foreign_commits()
+                if found is not None and found != seen:
+                    seen = found
+                    self._broadcast.tell(ANYTHING)
