@@ -72,7 +72,8 @@ class Message:
             raise over(run)
         data = self._checked(run)
         await self._limit(sheet, stream, data)
-        await sheet.catch_up(stream)
+        if (await sheet.tail(stream)).tail > sheet.cursor(stream):
+            await sheet.catch_up(stream)  # what another process appended comes first
         seq = await sheet.append(stream, data, self.key, jsontext.digest(data))
         record = Record(seq, data, sheet.now)
         took = sheet.apply(Deliver(stream, (record,))).entries

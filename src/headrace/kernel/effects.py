@@ -102,7 +102,7 @@ def answered(
         if record is None or wait.stream is None
         else {**run.cursors, wait.stream: record.seq + 1},
     )
-    return replace(change, after=after, entries=(*change.entries, entry))
+    return Change(change.before, after, (*change.entries, entry), change.undone)
 
 
 def woken(change: Change, now: Instant, *, wake: bool = False) -> Change:
@@ -112,8 +112,12 @@ def woken(change: Change, now: Instant, *, wake: bool = False) -> Change:
         return change
     match run.state:
         case Waiting(worker=None):
-            return replace(change, after=queued(run, now))
+            return _with(change, queued(run, now))
         case Waiting(worker=worker) if worker is not None:
-            return replace(change, after=running(run, worker, now))
+            return _with(change, running(run, worker, now))
         case _:
             return change
+
+
+def _with(change: Change, after: Run) -> Change:
+    return Change(change.before, after, change.entries, change.undone)

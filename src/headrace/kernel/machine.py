@@ -66,7 +66,8 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
             change = _held(run, command, now)
     if not lasting(change):
         return change
-    return replace(change, after=replace(change.after, version=run.version + 1, updated=now))
+    after = replace(change.after, version=run.version + 1, updated=now)
+    return Change(run, after, change.entries, change.undone)
 
 
 def holds(run: Run, epoch: int) -> bool:
