@@ -69,7 +69,7 @@ def streamed(*chunks: bytes, broken: bool = False) -> Reply:
         for chunk in chunks:
             await response.write(chunk)
         if broken and request.transport is not None:
-            request.transport.abort()
+            request.transport.close()  # not `abort`: it would take back what was sent
         return response
 
     return reply

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import Final
@@ -11,12 +10,12 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct
 
-from headrace.client.following import FIRST_S, Following
+from headrace.client.following import Following
 from headrace.client.sse import Event
 from headrace.client.transport import Call, Transport
 from headrace.errors import Mistake
 from headrace.wire import http
-from headrace.wire.views import Receipt, RecordView, RunView
+from headrace.wire.views import Receipt, RecordView
 
 
 class _Sent(Struct, frozen=True):
@@ -72,24 +71,15 @@ class StreamsClient:
     async def tail(
         self, run_id: str, stream: str, *, inward: bool, start: int = 0
     ) -> AsyncGenerator[RecordView]:
-        """Yield the records of a stream from `start` on, until the run is over and all is read."""
-        place = _Place(_path(run_id, stream, inward=inward), start)
-        was_over = False
-        while True:
-            async with aclosing(Following(self._http, place.call).events()) as events:
-                async for event in events:
-                    for record in place.records(event):
-                        yield record
-            # A server ends a quiet stream, too: only one that was opened after the end is whole.
-            if was_over:
-                return
-            was_over = await self._is_over(run_id)
-            if not was_over:
-                await asyncio.sleep(FIRST_S)
+        """Yield the records of a stream from `start` on, until the run is over and all is read.
 
-    async def _is_over(self, run_id: str) -> bool:
-        answer = await self._http.call(Call("GET", f"/api/v3/runs/{quote(run_id, safe='')}"))
-        return answer.parse(RunView).is_completed
+        A server ends such a stream cleanly only then; one that breaks is opened again.
+        """
+        place = _Place(_path(run_id, stream, inward=inward), start)
+        async with aclosing(Following(self._http, place.call).events()) as events:
+            async for event in events:
+                for record in place.records(event):
+                    yield record
 
 
 def _path(run_id: str, stream: str, *, inward: bool) -> str:
@@ -105,9 +95,8 @@ class _Place:
 
     def call(self) -> Call:
         """Ask for what comes after the last record seen."""
-        headers = {"timeout-seconds": "600"}
-        if self._next_seq:
-            headers["last-event-id"] = str(self._next_seq - 1)
+        last = self._next_seq - 1
+        headers = {http.LAST_EVENT_ID: str(last)} if self._next_seq else {}
         return Call("GET", self._path, headers=headers)
 
     def records(self, event: Event) -> Iterator[RecordView]:

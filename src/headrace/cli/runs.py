@@ -1,0 +1,95 @@
+"""`headrace runs`: list, show, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, get_args
+
+import typer
+
+from headrace.cli.asking import server
+from headrace.cli.screen import AsJson, emit, hint, say, told
+from headrace.cli.showing import show_run, show_runs
+from headrace.errors import BadRequest
+from headrace.wire.views import RunQuery, Status
+
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+commands: Final = typer.Typer(help="See and stop runs.", no_args_is_help=True)
+
+
+@commands.command("list")
+@told
+async def list_runs(
+    *,
+    status: Annotated[
+        list[str] | None, typer.Option(help="Only with this status; may be given again.")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only of this task; may be given again.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Only with this tag; may be given again.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 25,
+    after: Annotated[str, typer.Option(help="Go on after this run.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first."""
+    query = RunQuery(
+        size=limit,
+        after=after or None,
+        status=tuple(_status(name) for name in status or ()),
+        task=tuple(task or ()),
+        tag=tuple(tag or ()),
+    )
+    async with server() as api:
+        page = await api.list_runs(query)
+    if as_json:
+        for view in page.data:
+            emit(view)
+        return
+    if not page.data:
+        hint("There is none. Start one with: headrace trigger TASK PAYLOAD")
+        return
+    show_runs(page.data)
+    if isinstance(page.pagination.next, str):
+        hint(f"There are more: headrace runs list --after {page.pagination.next}")
+
+
+@commands.command("show")
+@told
+async def show(
+    run: Annotated[str, typer.Argument(help="The run's id.")], *, as_json: AsJson = False
+) -> None:
+    """Show all there is to know about a run."""
+    async with server() as api:
+        view = await api.retrieve(run)
+    if as_json:
+        emit(view)
+    else:
+        show_run(view)
+
+
+@commands.command("cancel")
+@told
+async def cancel(
+    run: Annotated[str, typer.Argument(help="The run's id.")], *, as_json: AsJson = False
+) -> None:
+    """Ask a run to stop; its task may clean up first."""
+    async with server() as api:
+        before = await api.retrieve(run)
+        view = before if before.is_completed else await api.cancel(run)
+    if as_json:
+        emit(view)
+    elif before.is_completed:
+        say(f"Run {run} was over already: {view.status}.")
+    elif view.is_completed:
+        say(f"Run {run} is cancelled.")
+    else:
+        say(f"Run {run} has been told to stop.")
+
+
+def _status(name: str) -> Status:
+    for known in STATUSES:
+        if name.upper() == known:
+            return known
+    raise BadRequest(f"{name!r} is no status", hint=f"One of {', '.join(STATUSES)}.")
