@@ -20,7 +20,7 @@ class Client(RunsClient, StreamsClient, WorkClient):
         super().__init__(Transport(target, clock, chance))
 
     def __repr__(self) -> str:
-        return f"Client({self._http.target.place!r})"
+        return f"Client({self._http.target.url!r})"
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened; it may be opened again."""

@@ -44,17 +44,12 @@ class Sessions:
 
     async def _life(self) -> AsyncGenerator[aiohttp.ClientSession]:
         async with aiohttp.ClientSession(
-            connector=self._connector(),
+            connector=aiohttp.TCPConnector(limit=0),
             headers={"authorization": f"Bearer {self._target.key}"},
             # A key is never sent to where a redirect or the environment's proxy would take it.
             trust_env=False,
         ) as session:
             yield session
-
-    def _connector(self) -> aiohttp.BaseConnector:
-        if self._target.socket is not None:
-            return aiohttp.UnixConnector(path=str(self._target.socket), limit=0)
-        return aiohttp.TCPConnector(limit=0)
 
     def _forget_ended(self) -> None:
         for loop in [loop for loop in self._lives if loop.is_closed()]:

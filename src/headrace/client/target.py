@@ -33,17 +33,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server's address, or its socket on this machine, and the key that it knows us by."""
+    """A server's address, the key that it knows us by, and its socket file for workers, if any."""
 
     url: str
     key: str = field(repr=False)
     socket: Path | None = None
     patience: Patience = field(default_factory=Patience)
-
-    @property
-    def place(self) -> str:
-        """Say where it is, for messages."""
-        return self.url if self.socket is None else str(self.socket)
 
 
 def may_retry(status: int, headers: Mapping[str, str]) -> bool:

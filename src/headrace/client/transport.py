@@ -165,7 +165,7 @@ class Transport:
     def unavailable(self, error: BaseException) -> Unavailable:
         """Say that nobody answers, what happened, and what to start."""
         reason = "it took too long" if isinstance(error, TimeoutError) else _reason(error)
-        return Unavailable(f"no answer from {self._target.place}: {reason}", hint=UNREACHABLE)
+        return Unavailable(f"no answer from {self._target.url}: {reason}", hint=UNREACHABLE)
 
     def _url(self, call: Call) -> URL:
         url = URL(self._target.url.rstrip("/") + call.path, encoded=True)

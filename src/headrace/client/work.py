@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import anyio
 import msgspec
 
+from headrace.client import unix
 from headrace.client.channel import SocketChannel
 from headrace.client.transport import Call, Transport
 from headrace.errors import NotFound
@@ -37,8 +38,9 @@ class WorkClient:
         return answer.parse(Registration)
 
     def attach(self, hello: Hello) -> AbstractAsyncContextManager[Channel]:
-        """Take work until the connection ends."""
-        return self._attached(hello)
+        """Take work until the connection ends: over the server's socket file, if it has one."""
+        socket = self._http.target.socket
+        return self._attached(hello) if socket is None else unix.attached(socket, hello)
 
     @asynccontextmanager
     async def _attached(self, hello: Hello) -> AsyncGenerator[Channel]:
