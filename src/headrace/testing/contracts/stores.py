@@ -1,0 +1,33 @@
+"""Every storage port's contract: a class each, to inherit.
+
+    class TestRuns(RunsContract): ...
+
+Each asks for the fixture `stores` (an empty, open `Stores`), `SharedContract` also for `twin`, a
+second opener of the same store. Async tests need a plugin, such as anyio's.
+"""
+
+from headrace.testing.contracts.blobs import BlobsContract
+from headrace.testing.contracts.catalog import CatalogContract
+from headrace.testing.contracts.claiming import ClaimingContract
+from headrace.testing.contracts.creating import CreatingContract
+from headrace.testing.contracts.delivering import DeliveringContract
+from headrace.testing.contracts.finding import FindingContract
+from headrace.testing.contracts.leases import LeasesContract
+from headrace.testing.contracts.runs import RunsContract
+from headrace.testing.contracts.shared import SharedContract
+from headrace.testing.contracts.streams import StreamsContract
+from headrace.testing.contracts.wakeups import WakeupsContract
+
+__all__ = [
+    "BlobsContract",
+    "CatalogContract",
+    "ClaimingContract",
+    "CreatingContract",
+    "DeliveringContract",
+    "FindingContract",
+    "LeasesContract",
+    "RunsContract",
+    "SharedContract",
+    "StreamsContract",
+    "WakeupsContract",
+]

@@ -1,0 +1,55 @@
+"""What every `Wakeups` promises: a hint to those who listen; `ANYTHING` may stand for any run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from headrace.kernel.model import RunId
+from headrace.ports import ANYTHING, Stores
+
+PATIENCE_S = 5
+
+
+async def heard(hints: AsyncIterator[RunId], run_id: RunId) -> None:
+    """Return once `run_id`, or `ANYTHING`, is heard."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for hint in hints:
+            if hint in {run_id, ANYTHING}:
+                return
+
+
+class WakeupsContract:
+    """Announcing and listening."""
+
+    async def test_an_announcement_is_heard_by_everybody_who_listens(self, stores: Stores) -> None:
+        run_id = RunId("run-1")
+        async with stores.wakeups.listen() as one, stores.wakeups.listen() as two:
+            await stores.wakeups.announce(run_id)
+            await heard(one, run_id)
+            await heard(two, run_id)
+
+    async def test_who_waits_already_is_woken(self, stores: Stores) -> None:
+        run_id = RunId("run-1")
+        async with stores.wakeups.listen() as hints, asyncio.TaskGroup() as group:
+            group.create_task(heard(hints, run_id))
+            await asyncio.sleep(0)
+            await stores.wakeups.announce(run_id)
+
+    async def test_any_number_of_runs_can_be_announced_before_one_is_heard(
+        self, stores: Stores
+    ) -> None:
+        last = RunId("run-29999")
+        async with stores.wakeups.listen() as hints:
+            for n in range(30_000):
+                await stores.wakeups.announce(RunId(f"run-{n}"))
+            await heard(hints, last)
+
+    async def test_nobody_has_to_listen(self, stores: Stores) -> None:
+        await stores.wakeups.announce(RunId("run-1"))
+        async with stores.wakeups.listen():
+            pass
+        await stores.wakeups.announce(RunId("run-1"))
+        async with stores.wakeups.listen() as hints:
+            await stores.wakeups.announce(RunId("run-2"))
+            await heard(hints, RunId("run-2"))

@@ -1,0 +1,56 @@
+"""The memory backend keeps every port's promise."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from headrace.backends.memory import open_memory
+from headrace.ports import Stores
+from headrace.testing.contracts.stores import (
+    BlobsContract,
+    CatalogContract,
+    ClaimingContract,
+    CreatingContract,
+    DeliveringContract,
+    FindingContract,
+    LeasesContract,
+    RunsContract,
+    StreamsContract,
+    WakeupsContract,
+)
+
+
+@pytest.fixture
+async def stores() -> AsyncIterator[Stores]:
+    async with open_memory() as opened:
+        yield opened
+
+
+class TestRuns(RunsContract): ...
+
+
+class TestCreating(CreatingContract): ...
+
+
+class TestClaiming(ClaimingContract): ...
+
+
+class TestFinding(FindingContract): ...
+
+
+class TestStreams(StreamsContract): ...
+
+
+class TestDelivering(DeliveringContract): ...
+
+
+class TestLeases(LeasesContract): ...
+
+
+class TestCatalog(CatalogContract): ...
+
+
+class TestWakeups(WakeupsContract): ...
+
+
+class TestBlobs(BlobsContract): ...
