@@ -39,8 +39,8 @@ class Scope:
     kind: str | None = None
     id: str | None = None
 
-    def grants(self, action: str, kind: str, id: str) -> bool:
-        """Tell whether the scope permits `action` on the resource."""
+    def grants(self, action: str, kind: str, id: str | None) -> bool:
+        """Tell whether the scope permits `action` on the resource, or (None) on all of a kind."""
         if self.action == "admin" and self.kind is None:
             return True
         if self.action not in {action, "*"} or not self.action:
@@ -58,10 +58,17 @@ class PublicToken:
     single_use: bool = False
     actor: str = ""
 
-    def grants(self, action: str, resources: Iterable[tuple[str, str]]) -> bool:
+    def grants(self, action: str, resources: Iterable[tuple[str, str | None]]) -> bool:
         """Tell whether any scope permits `action` on any of the resources, (kind, id) each."""
         return any(
             scope.grants(action, kind, name) for kind, name in resources for scope in self.scopes
+        )
+
+    def names(self, action: str, kind: str, id: str) -> bool:
+        """Tell whether a scope permits `action` on this one by its name, not as one of many."""
+        return any(
+            scope.id == id and scope.grants(action, kind, id) and scope.kind == kind
+            for scope in self.scopes
         )
 
 

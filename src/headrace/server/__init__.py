@@ -1,0 +1,10 @@
+"""The HTTP door onto an `Api`: routes, credentials, streams of events, the worker channel."""
+
+from headrace.server.calls import Apis
+from headrace.server.door import Door
+from headrace.server.keys import KeyRing
+from headrace.server.policy import Keys
+from headrace.server.run import serve
+from headrace.server.unix import serve_unix
+
+__all__ = ["Apis", "Door", "KeyRing", "Keys", "serve", "serve_unix"]

@@ -1,0 +1,132 @@
+"""One request on its way through, and what comes of it.
+
+Owns: the shapes that handlers take and give, and reading a body within its limits.
+Must never know: any route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from starlette.datastructures import QueryParams
+from starlette.types import Receive, Scope
+
+from headrace.errors import BadRequest, TooLarge
+from headrace.kernel.model import EnvId
+from headrace.ports import Api
+from headrace.wire import http
+from headrace.wire.tokens import PublicToken
+
+Headers: TypeAlias = Mapping[bytes, bytes]
+
+
+class Apis(Protocol):
+    """Gives the use cases of an environment."""
+
+    def at(self, env: EnvId, *, trusted: bool = True) -> Api:
+        """Return them; `trusted` is a caller with a secret key, or a token that names a stream."""
+        ...
+
+
+class Gone(Exception):
+    """The client went away; nobody waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the holder of a secret key, or of a token."""
+
+    env: EnvId
+    token: PublicToken | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One request. `caller` is set before any policy or handler sees it, unless it is open."""
+
+    scope: Scope
+    receive: Receive
+    headers: Headers
+    params: Mapping[str, str]
+    apis: Apis
+    caller: Caller | None = None
+
+    @property
+    def env(self) -> EnvId:
+        """Return the caller's environment."""
+        if self.caller is None:
+            raise TypeError("an open route has no environment")
+        return self.caller.env
+
+    @property
+    def api(self) -> Api:
+        """Return the use cases of the caller's environment."""
+        return self.apis.at(self.env)
+
+    def header(self, name: str) -> str:
+        """Return a header's text, empty where there is none."""
+        raw = self.headers.get(name.encode(), b"")
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw.decode("latin-1")
+
+    @property
+    def query(self) -> QueryParams:
+        """Return the parameters behind the question mark."""
+        return QueryParams(self.scope["query_string"])
+
+    async def body(self, most: int) -> bytes:
+        """Read the body, counting as it arrives; what is over `most` bytes is never kept."""
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise BadRequest("the body is compressed; send it as it is")
+        declared = self.headers.get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > most:
+            raise _too_large(most)
+        parts, size = list[bytes](), 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise _too_large(most)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; the body is JSON."""
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A stream of events. `render` makes text of what has come; `silence_s` without any ends it."""
+
+    source: AsyncGenerator[bytes]
+    render: Callable[[Sequence[bytes]], bytes]
+    silence_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+Reply: TypeAlias = Answer | Events
+
+
+def keys_of(call: Call) -> tuple[str, str]:
+    """Return the caller's idempotency key, and that of the client's retries."""
+    key, request_key = call.header(http.IDEMPOTENCY_KEY), call.header(http.REQUEST_KEY)
+    if max(len(key), len(request_key)) > http.LONGEST_KEY:
+        raise BadRequest(f"an idempotency key has at most {http.LONGEST_KEY} characters")
+    return key, request_key
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"Request body too large: the most is {most} bytes")

@@ -1,0 +1,203 @@
+"""The front door: an ASGI app that knows every route.
+
+Owns: which route a request is for, the order (caller, policy, handler), and that whatever happens
+is answered. Send and trigger are found by splitting the path, for speed; starlette finds the rest.
+Must never know: what a handler does, or which server runs the app.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import unquote
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route as At, Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from headrace.errors import HeadraceError, NotFound, Unauthorized
+from headrace.ports import Chance, Clock
+from headrace.server import runs, streams, work
+from headrace.server.calls import Answer, Apis, Call, Gone, Reply
+from headrace.server.openapi import document
+from headrace.server.policy import Anybody, Gate, Keys
+from headrace.server.replies import deliver, failure, not_allowed, preflight, refusal
+from headrace.server.routes import Route, guarded
+from headrace.wire import http
+
+Ready = Callable[[], Awaitable[bool]]
+VERSION: Final = version("headrace")
+_SEND: Final = "/realtime/v1/streams/{run}/input/{stream}"
+_TRIGGER: Final = "/api/v1/tasks/{task}/trigger"
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.server")
+
+
+class Door:
+    """The app. `ready` tells whether a trigger would succeed."""
+
+    def __init__(
+        self, apis: Apis, keys: Keys, *, clock: Clock, chance: Chance, ready: Ready
+    ) -> None:
+        self._apis, self._chance, self._ready = apis, chance, ready
+        self._gate = Gate(keys, clock)
+        self.routes: Sequence[Route] = guarded(
+            [*runs.ROUTES, *streams.ROUTES, *work.ROUTES, *self._own()]
+        )
+        posts = {route.path: route for route in self.routes if route.method == "POST"}
+        self._send, self._trigger = posts[_SEND], posts[_TRIGGER]
+        self._document = document(self.routes, VERSION)
+        self._router = Router(_places(self), redirect_slashes=False, default=_nowhere)
+
+    def _own(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path="/health",
+                policy=Anybody(),
+                handler=self._health,
+                summary="200 when a trigger would succeed, else 503.",
+            ),
+            Route(
+                method="GET",
+                path="/openapi.json",
+                policy=Anybody(),
+                handler=self._openapi,
+                summary="This contract, for programs.",
+            ),
+        ]
+
+    async def _health(self, _: Call) -> Answer:
+        return Answer(b'{"ok":true}') if await self._ready() else Answer(b'{"ok":false}', 503)
+
+    async def _openapi(self, _: Call) -> Answer:
+        return Answer(self._document)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or serve one WebSocket."""
+        if scope["type"] == "http" and scope["method"] == "POST":
+            match scope["raw_path"].split(b"/"):
+                case [b"", b"realtime", b"v1", b"streams", run, b"input", stream] if run and stream:
+                    params = {"run": _text(run), "stream": _text(stream)}
+                    return await self.answer(self._send, params, scope, receive, send)
+                case [b"", b"api", b"v1", b"tasks", task, b"trigger"] if task:
+                    params = {"task": _text(task)}
+                    return await self.answer(self._trigger, params, scope, receive, send)
+                case _:
+                    pass
+        # What is percent-encoded stays so until the path is taken apart: an id may hold a slash.
+        scope["path"] = scope["raw_path"].decode("latin-1")
+        return await self._router(scope, receive, send)
+
+    async def answer(
+        self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Let the route answer, if its caller may ask."""
+        call = Call(scope, receive, dict(scope["headers"]), params, self._apis)
+        reply = await self._reply(route, call)
+        try:
+            if reply is not None:
+                await deliver(reply, scope, receive, send)
+        except HeadraceError as error:
+            _log.warning("a stream broke", route=route.name, code=error.code, error=error.message)
+            raise  # it has begun: all that can be done is to break it
+        except Exception as error:
+            self._failed(route, call, error)
+            raise
+
+    async def _reply(self, route: Route, call: Call) -> Reply | None:
+        try:
+            if route.policy is None:
+                raise TypeError(f"{route.name} has no policy")
+            if not route.policy.open:
+                call.caller = self._gate.caller(call.headers)
+            await route.policy.admit(call)
+            return await route.handler(call)
+        except Gone:
+            return None
+        except HeadraceError as error:
+            if error.code in http.STATUS:
+                return refusal(error)
+            return failure(self._failed(route, call, error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            return failure(self._failed(route, call, error))
+
+    def _failed(self, route: Route, call: Call, error: Exception) -> str:
+        """Log what nobody expected, and return the name under which it is found again."""
+        request_id = self._chance.unique(8).hex()
+        trace = "".join(traceback.format_exception(error))
+        secret = call.header(http.AUTHORIZATION).rpartition(" ")[2]
+        if secret:
+            trace = trace.replace(secret, "***")
+        _log.error("a request failed", route=route.name, request_id=request_id, trace=trace)
+        return request_id
+
+    async def worker(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a worker over a WebSocket, if it has a secret key."""
+        socket = WebSocket(scope, receive, send)
+        try:
+            caller = self._gate.caller(dict(scope["headers"]))
+            if caller.token is not None:
+                raise Unauthorized("Invalid API key", hint="a public token cannot do this")
+        except Unauthorized as error:
+            said = refusal(error)
+            await socket.send_denial_response(Response(said.body, said.status, said.headers))
+            return
+        await work.serve_worker(socket, self._apis.at(caller.env))
+
+
+class _Place:
+    """All methods of one path."""
+
+    def __init__(self, door: Door, routes: Mapping[str, Route]) -> None:
+        self._door, self._routes = door, routes
+        read = ["GET", "HEAD"] if "GET" in routes else []
+        self._allow = ", ".join([*read, *(name for name in routes if name != "GET"), "OPTIONS"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        route = self._routes.get("GET" if method == "HEAD" else method)
+        if route is None:
+            reply = preflight(scope) if method == "OPTIONS" else not_allowed(method, self._allow)
+            return await deliver(reply, scope, receive, send)
+        params = {name: unquote(text) for name, text in scope["path_params"].items()}
+        return await self._door.answer(route, params, scope, receive, send)
+
+
+class _Socket:
+    """The worker channel's path, as a WebSocket."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._door.worker(scope, receive, send)
+
+
+def _places(door: Door) -> list[BaseRoute]:
+    """Give every path its place; starlette takes an instance as an app that sees every method."""
+    paths: dict[str, dict[str, Route]] = {}
+    for route in door.routes:
+        paths.setdefault(route.path, {})[route.method] = route
+    places: list[BaseRoute] = [WebSocketRoute(work.WORKER, _Socket(door))]
+    return places + [At(path, _Place(door, routes)) for path, routes in paths.items()]
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    error = refusal(NotFound("Not found", hint="GET /openapi.json lists the routes"))
+    if scope["type"] == "websocket":
+        socket = WebSocket(scope, receive, send)
+        await socket.send_denial_response(Response(error.body, error.status, error.headers))
+    elif scope["method"] == "OPTIONS":
+        # A preflight that fails would hide the answer itself from a browser's page.
+        await deliver(preflight(scope), scope, receive, send)
+    else:
+        await deliver(error, scope, receive, send)
+
+
+def _text(segment: bytes) -> str:
+    text = segment.decode("latin-1")
+    return unquote(text) if "%" in text else text

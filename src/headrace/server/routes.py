@@ -1,0 +1,59 @@
+"""What a route declares; from this alone it is served, guarded, documented and tested.
+
+Must never know: any handler's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from headrace.errors import HeadraceError
+from headrace.server.calls import Call, Reply
+from headrace.server.policy import Policy
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
+Kind: TypeAlias = Literal["json", "events", "socket"]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A header or a query parameter that a route reads."""
+
+    name: str
+    place: Literal["header", "query"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    policy: Policy | None
+    handler: Handler
+    summary: str
+    kind: Kind = "json"
+    takes: object = None
+    gives: object = None
+    errors: tuple[type[HeadraceError], ...] = ()
+    params: tuple[Param, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return what the route is called in lists."""
+        return f"{self.method} {self.path}"
+
+
+def guarded(routes: list[Route]) -> list[Route]:
+    """Return the routes, each with its policy and none twice; a route without one is no route."""
+    seen: set[str] = set()
+    for route in routes:
+        if route.policy is None:
+            raise TypeError(f"{route.name} has no policy")
+        if route.name in seen:
+            raise TypeError(f"{route.name} is declared twice")
+        seen.add(route.name)
+    return routes

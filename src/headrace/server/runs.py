@@ -1,0 +1,294 @@
+"""Routes about runs: start, see, list, stop.
+
+Owns: how their requests read and their answers look. Must never know: what a trigger does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final, Literal, get_args
+
+import msgspec
+from msgspec import UNSET, structs
+
+from headrace.errors import (
+    BadRequest,
+    BadValue,
+    Forbidden,
+    NotFound,
+    TooLarge,
+)
+from headrace.server.calls import Answer, Call, Events, keys_of
+from headrace.server.policy import ListsRuns, OfRun, Scoped, SecretKey
+from headrace.server.routes import Param, Route
+from headrace.wire import http, jsontext
+from headrace.wire.views import (
+    Pagination,
+    RunPage,
+    RunQuery,
+    RunView,
+    Status,
+    Triggered,
+    TriggerOrder,
+    Wire,
+)
+
+_ENVELOPE: Final = 2
+"""Levels that the body of a trigger puts around its metadata."""
+_order: Final = msgspec.json.Decoder(TriggerOrder).decode
+_encode: Final = msgspec.json.Encoder().encode
+_STATUSES: Final = frozenset(get_args(Status))
+_PAGES: Final = range(1, 101)
+
+
+class _Env(Wire, frozen=True, kw_only=True):
+    id: str
+    name: str
+
+
+class _Item(RunView, frozen=True, kw_only=True):
+    env: _Env
+
+
+class _Page(Wire, frozen=True, kw_only=True):
+    data: list[_Item]
+    pagination: Pagination
+
+
+class _Ref(Wire, frozen=True, kw_only=True):
+    id: str
+
+
+class _Claims(Wire, frozen=True, kw_only=True):
+    sub: str
+    pub: bool
+
+
+class _Fault(Wire, frozen=True, kw_only=True):
+    type: Literal["BUILT_IN_ERROR", "INTERNAL_ERROR"]
+    name: str | msgspec.UnsetType = UNSET
+    code: str | msgspec.UnsetType = UNSET
+    message: str = ""
+    stack_trace: str = ""
+
+
+class _Result(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    ok: bool
+    id: str
+    task_identifier: str
+    output: str | msgspec.UnsetType = UNSET
+    output_type: str | msgspec.UnsetType = UNSET
+    error: _Fault | msgspec.UnsetType = UNSET
+
+
+async def trigger(call: Call) -> Answer:
+    """Start a run."""
+    order = _read(await call.body(http.TRIGGER_BODY), call)
+    _, request_key = keys_of(call)
+    triggered = await call.api.trigger(call.params["task"], order, request_key=request_key)
+    headers = {http.CLAIMS: _encode(_Claims(sub=call.env, pub=True)).decode()}
+    if triggered.public_token:
+        headers[http.TOKEN] = triggered.public_token
+    return Answer(_encode(structs.replace(triggered, public_token="")), headers=headers)
+
+
+def _read(body: bytes, call: Call) -> TriggerOrder:
+    """Read the order strictly; a header says the idempotency key with more weight than the body."""
+    if call.caller and call.caller.token and call.caller.token.single_use:
+        # Taken as any other, it would permit more than whoever signed it meant to give.
+        raise Forbidden(
+            "Unauthorized", hint="single-use tokens are not supported; sign it for multiple use"
+        )
+    try:
+        order = _order(jsontext.parse(body, depth=jsontext.MAX_DEPTH + _ENVELOPE)[1])
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Invalid request body: {error}") from None
+    options = order.options
+    key, _ = keys_of(call)
+    if key:
+        options = structs.replace(options, idempotency_key=key)
+    if ttl := call.header("idempotency-key-ttl"):
+        options = structs.replace(options, idempotency_key_ttl=ttl)
+    return order if options is order.options else structs.replace(order, options=options)
+
+
+async def retrieve(call: Call) -> Answer:
+    """Show a run."""
+    return Answer(_encode(await call.api.retrieve(call.params["run"])))
+
+
+async def cancel(call: Call) -> Answer:
+    """Ask a run to stop; one that has ended stays as it is."""
+    view = await call.api.cancel(call.params["run"])
+    return Answer(_encode(_Ref(id=view.id)))
+
+
+async def list_runs(call: Call) -> Answer:
+    """List runs, newest first."""
+    page = await call.api.list_runs(_query(call))
+    env = _Env(id=call.env, name=call.env)
+    items = [_Item(**structs.asdict(view), env=env) for view in page.data]
+    return Answer(_encode(_Page(data=items, pagination=page.pagination)))
+
+
+def _query(call: Call) -> RunQuery:
+    given = dict(call.query.multi_items())
+    query = RunQuery(
+        size=_size(given.pop("page[size]", "25")),
+        after=given.pop("page[after]", None),
+        before=given.pop("page[before]", None),
+        status=_statuses(given.pop("filter[status]", "")),
+        task=_commas(given.pop("filter[taskIdentifier]", "")),
+        tag=_commas(given.pop("filter[tag]", "")),
+    )
+    # A filter that is not understood must not look as if everything fitted it.
+    if unknown := [name for name in given if name.startswith(("filter[", "page["))]:
+        raise BadRequest(f"{unknown[0]} is not supported")
+    return query
+
+
+def _size(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) not in _PAGES:
+        raise BadRequest("page[size] is a number from 1 to 100")
+    return int(text)
+
+
+def _commas(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _statuses(text: str) -> tuple[Status, ...]:
+    named = _commas(text)
+    if unknown := [name for name in named if name not in _STATUSES]:
+        known = ", ".join(sorted(_STATUSES))
+        raise BadRequest(f"{unknown[0][:80]} is no status", hint=f"there are {known}")
+    return tuple(status for status in get_args(Status) if status in named)
+
+
+async def result(call: Call) -> Answer:
+    """Say how a run ended; not found until it has."""
+    view = await call.api.retrieve(call.params["run"])
+    if not view.is_completed:
+        raise NotFound(f"run {view.id} has not ended")
+    ended = _Result(ok=view.is_success, id=view.id, task_identifier=view.task_identifier)
+    if not view.is_success:
+        return Answer(_encode(structs.replace(ended, error=_fault(view))))
+    output = UNSET if isinstance(view.output, msgspec.UnsetType) else bytes(view.output).decode()
+    return Answer(_encode(structs.replace(ended, output=output, output_type="application/json")))
+
+
+_CODES: Final = {
+    "CANCELED": "TASK_RUN_CANCELLED",
+    "CRASHED": "TASK_RUN_CRASHED",
+    "TIMED_OUT": "MAX_DURATION_EXCEEDED",
+}
+
+
+def _fault(view: RunView) -> _Fault:
+    error = None if isinstance(view.error, msgspec.UnsetType) else view.error
+    message = error.message if error else f"the run is {view.status}"
+    if view.status != "FAILED":
+        code = _CODES.get(view.status, "UNSPECIFIED_ERROR")
+        return _Fault(type="INTERNAL_ERROR", code=code, message=message)
+    name = error.name if error and error.name else "Error"
+    trace = error.stack_trace if error and error.stack_trace else ""
+    return _Fault(type="BUILT_IN_ERROR", name=name, message=message, stack_trace=trace)
+
+
+async def follow(call: Call) -> Events:
+    """Show a run now and after every change, until it is final."""
+    run = call.params["run"]
+    await call.api.retrieve(run)
+
+    async def views() -> AsyncGenerator[bytes]:
+        async with aclosing(call.api.subscribe(run)) as found:
+            async for view in found:
+                yield b"event: run\ndata: " + _encode(view) + b"\n\n"
+
+    return Events(views(), b"".join)
+
+
+async def claims(call: Call) -> Answer:
+    """Say what a token of this environment must claim, for clients that sign their own."""
+    return Answer(_encode(_Claims(sub=call.env, pub=True)))
+
+
+_KEY: Final = Param("idempotency-key", "header", "the same key again gives the same run")
+_RETRY: Final = Param(http.REQUEST_KEY, "header", "one per call, the same on its retries")
+
+ROUTES: Final = [
+    Route(
+        method="POST",
+        path="/api/v1/tasks/{task}/trigger",
+        policy=Scoped("trigger", "tasks", "task"),
+        handler=trigger,
+        summary="Start a run of a task.",
+        takes=TriggerOrder,
+        gives=Triggered,
+        errors=(NotFound, BadRequest, TooLarge, BadValue),
+        params=(_KEY, Param("idempotency-key-ttl", "header", "how long it is kept"), _RETRY),
+    ),
+    Route(
+        method="GET",
+        path="/api/v3/runs/{run}",
+        policy=OfRun("read"),
+        handler=retrieve,
+        summary="Show a run.",
+        gives=RunView,
+        errors=(NotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/runs",
+        policy=ListsRuns(),
+        handler=list_runs,
+        summary="List runs, newest first.",
+        gives=RunPage,
+        errors=(BadRequest,),
+        params=(
+            Param("page[size]", "query", "1 to 100, normally 25"),
+            Param("page[after]", "query", "the cursor of the page before: pagination.next"),
+            Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
+            Param("filter[status]", "query", "statuses, with commas between them"),
+            Param("filter[taskIdentifier]", "query", "tasks, with commas between them"),
+            Param("filter[tag]", "query", "tags, any of which suffices"),
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/api/v2/runs/{run}/cancel",
+        policy=OfRun("write", tags=False),
+        handler=cancel,
+        summary="Ask a run to stop.",
+        gives=_Ref,
+        errors=(NotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/runs/{run}/result",
+        policy=SecretKey(),
+        handler=result,
+        summary="Say how a run ended; not found until it has.",
+        gives=_Result,
+        errors=(NotFound,),
+    ),
+    Route(
+        method="GET",
+        path="/api/headrace/v1/runs/{run}/events",
+        policy=OfRun("read"),
+        handler=follow,
+        summary="Follow a run until it is final: an event `run` now and after every change.",
+        kind="events",
+        gives=RunView,
+        errors=(NotFound,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/auth/jwt/claims",
+        policy=SecretKey(),
+        handler=claims,
+        summary="Say what a public token of this environment must claim.",
+        gives=_Claims,
+    ),
+]
