@@ -17,6 +17,7 @@ from headrace.wire import http
 
 Document: TypeAlias = dict[str, object]
 _REF: Final = "#/components/schemas/{name}"
+_UNSAYABLE: Final = (msgspec.Raw, msgspec.Struct)
 _PARAM: Final = re.compile(r"{(\w+)}")
 
 
@@ -33,7 +34,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 def document(routes: Sequence[Route], version: str) -> bytes:
     """Describe the routes."""
     types = _types(routes)
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    sayable = [_sayable(shape) for shape in types]
+    schemas, components = msgspec.json.schema_components(sayable, ref_template=_REF)
     refs = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, Document] = {}
     for route in routes:
@@ -56,6 +58,22 @@ def _types(routes: Iterable[Route]) -> list[object]:
     for route in routes:
         found |= {id(shape): shape for shape in (route.takes, route.gives) if shape is not None}
     return list(found.values())
+
+
+def _sayable(shape: object) -> object:
+    """Return the type, or its like without the defaults that no schema can show."""
+    if not (isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
+        return shape
+    known = msgspec.structs.fields(shape)
+    if not any(isinstance(field.default, _UNSAYABLE) for field in known):
+        return shape
+    fields = [
+        (field.encode_name, _sayable(field.type) | msgspec.UnsetType, msgspec.UNSET)
+        if isinstance(field.default, _UNSAYABLE)
+        else (field.encode_name, field.type, field.default)
+        for field in known
+    ]
+    return msgspec.defstruct(shape.__name__, fields, namespace={"__doc__": shape.__doc__})
 
 
 def _operation(route: Route, refs: Mapping[int, Document]) -> Document:

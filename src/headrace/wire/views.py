@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 Status: TypeAlias = Literal[
     "DELAYED",
@@ -44,7 +44,7 @@ class TriggerOptions(Wire, frozen=True, kw_only=True):
     delay: str | int | float | None = None
     ttl: str | int | float | None = None
     idempotency_key: str | None = None
-    idempotency_key_ttl: str | None = None
+    idempotency_key_ttl: str | None = field(default=None, name="idempotencyKeyTTL")
     idempotency_key_options: dict[str, str] | None = None
     tags: str | list[str] | None = None
     metadata: Raw = Raw()
