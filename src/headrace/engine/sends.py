@@ -152,7 +152,7 @@ async def send(core: Core, message: Message, run_id: str) -> Receipt:
 async def tail(
     core: Core, env: EnvId, run_id: str, stream: str, *, is_inward: bool, start: int
 ) -> AsyncGenerator[RecordView]:
-    """Yield records from `start` on, until the run is final and all was read."""
+    """Yield records from `start` (below 0: the present end) on, until the run is final and read."""
     ident = RunId(run_id)
     stream_id = inward(stream) if is_inward else outward(stream)
     with core.bells.bell(ident) as bell:
@@ -161,6 +161,8 @@ async def tail(
             run = await core.stores.runs.load(ident)
             if run is None or run.env != env:
                 raise unknown_run(run_id)
+            if start < 0:
+                start = (await core.stores.streams.backlog(ident, stream_id, 0)).tail
             records = await core.stores.streams.read(ident, stream_id, start, PAGE)
             for record in records:
                 yield view(record)

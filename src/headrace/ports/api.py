@@ -72,7 +72,7 @@ class StreamsApi(Protocol):
     ) -> AsyncGenerator[RecordView]:
         """Yield the records of a stream from number `start` on, waiting for more.
 
-        It ends once the run is final and everything was read.
+        Below 0, `start` means the present end. It ends once the run is final and all was read.
         """
         ...
 
