@@ -95,8 +95,11 @@ class _Place:
 
     def call(self) -> Call:
         """Ask for what comes after the last record seen."""
-        last = self._next_seq - 1
-        headers = {http.LAST_EVENT_ID: str(last)} if self._next_seq else {}
+        headers: dict[str, str] = {}
+        if self._next_seq > 0:
+            headers[http.LAST_EVENT_ID] = str(self._next_seq - 1)
+        elif self._next_seq < 0:
+            headers[http.STREAM_START] = "latest"
         return Call("GET", self._path, headers=headers)
 
     def records(self, event: Event) -> Iterator[RecordView]:
