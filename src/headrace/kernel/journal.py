@@ -91,7 +91,11 @@ class Journal:
         return Known(entry)
 
     def tell(self, entry: Entry) -> None:
-        """Note that the code has been given `entry`; the turn moves on."""
+        """Note that the code has been given `entry`; the turn moves on.
+
+        No code asks twice under one key, so the entry is let go: a warm run keeps no bodies.
+        """
+        self._entries.pop(entry.key, None)
         self._owed.pop(entry.n, None)
         self._skip()
 

@@ -1,0 +1,116 @@
+"""A live `on`: every message of a stream, in order, one at a time, to one handler.
+
+Handing a message over and the handler's return are two entries; a crash between the two repeats
+the handler from its last record. Owns: the pump. Must never know: what a message is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import structlog
+
+from headrace.kernel.journal import Asked
+from headrace.kernel.model import Key, StreamId
+from headrace.sdk.execution_life import GRACE_S, Life, own_answer
+from headrace.sdk.execution_rest import Stance
+from headrace.sdk.replay import Question
+from headrace.sdk.scope import Scope, spawn
+from headrace.wire.channel import Standing
+
+Handler = Callable[[bytes], Awaitable[None]]
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
+
+
+class Listener:
+    """What `on` returns: `off()` ends it."""
+
+    def __init__(
+        self,
+        life: Life,
+        stream: StreamId,
+        handler: Handler,
+        *,
+        key: Key,
+        line: str,
+        on_error: Literal["fail", "ignore"],
+    ) -> None:
+        self.line = line
+        self._life, self._stream, self._handler, self._key = life, stream, handler, key
+        self._ignores = on_error == "ignore"
+        self._is_off = self._is_handling = False
+        self._question: Question | None = None
+        self._branch = spawn(self._pump(), Scope(life.crew, f"{key}/"))
+
+    def off(self) -> None:
+        """Hear no more. A message that has been taken already is still handled."""
+        if not self._is_off:
+            self._is_off = True
+            if self._life.ears.get(self._stream) is self:
+                del self._life.ears[self._stream]
+            if self._question is not None:
+                self._life.replay.unwant(self._question)
+
+    async def ended(self) -> None:
+        """Return once nothing is being handled; a handler that takes too long is cancelled."""
+        await asyncio.wait((self._branch,), timeout=GRACE_S)
+        if not self._branch.done() and self._is_handling:
+            _log.warning("a handler ran on after its task; it is cancelled", line=self.line)
+            self._branch.cancel()
+        await asyncio.wait((self._branch,))
+
+    async def _pump(self) -> None:
+        count = 0
+        while not self._is_off:
+            body = await self._next(Asked(Key(f"{self._key}/{count}"), "take", line=self.line))
+            if body is None:
+                return
+            await self._handle(body)
+            await self._handled(Asked(Key(f"{self._key}/{count}."), "handled", line=self.line))
+            count += 1
+
+    async def _next(self, asked: Asked) -> bytes | None:
+        """Take the next message; None if there will be none."""
+        life = self._life
+        await life.replay.admit()
+        if not life.may_wait(asked):
+            return None
+        stands = Standing(
+            run=life.run_id,
+            epoch=life.epoch,
+            key=asked.key,
+            stream=self._stream[1:],
+            line=self.line,
+        )
+        question = life.ask(asked, Stance.LISTENS, lambda: life.ledger.post(stands))
+        self._question = question
+        try:
+            return (await life.replay.answer(question)).body
+        except asyncio.CancelledError:
+            if question.cancel is None:
+                return None  # switched off, and no message had been taken
+            raise
+        finally:
+            self._question = None
+
+    async def _handle(self, body: bytes) -> None:
+        self._is_handling = True
+        try:
+            await self._handler(body)
+        except Exception as error:
+            if not self._ignores:
+                self._life.fail(error)
+                raise
+            _log.warning("a handler raised", line=self.line, run=self._life.run_id, exc_info=error)
+        finally:
+            self._is_handling = False
+
+    async def _handled(self, asked: Asked) -> None:
+        """Record that the handler has returned."""
+        life = self._life
+        question = life.ask(
+            asked, Stance.ASKS, lambda: life.remember(own_answer(asked, "value", b"null"))
+        )
+        await life.replay.answer(question)
