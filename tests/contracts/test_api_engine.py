@@ -1,11 +1,13 @@
 """The engine in this process keeps the contract of every `Api`."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from headrace.app.connecting import SystemChance
 from headrace.backends.memory import open_memory
+from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api
@@ -16,4 +18,14 @@ class TestEngineOnMemory(ApiContract):
     @pytest.fixture
     async def api(self) -> AsyncIterator[Api]:
         async with open_memory() as stores, open_engine(stores, SystemChance()) as engine:
+            yield engine.at(EnvId("dev"))
+
+
+class TestEngineOnSqlite(ApiContract):
+    @pytest.fixture
+    async def api(self, tmp_path: Path) -> AsyncIterator[Api]:
+        async with (
+            open_sqlite(tmp_path / "a.db") as stores,
+            open_engine(stores, SystemChance()) as engine,
+        ):
             yield engine.at(EnvId("dev"))

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Annotated, Final, ParamSpec, TypeAlias
+from typing import Annotated, Any, Final, ParamSpec, Protocol, TypeAlias
 
 import msgspec
 import typer
+import uvloop
 from rich.console import Console
 from rich.text import Text
 
@@ -42,6 +43,17 @@ class Exit(IntEnum):
     UNAVAILABLE = 4
     INTERNAL = 70
     INTERRUPTED = 130
+
+
+Command: TypeAlias = Callable[P, Coroutine[Any, Any, Exit | None]]
+
+
+class Runner(Protocol):
+    """Runs a coroutine on an event loop of its own."""
+
+    def __call__(self, main: Coroutine[Any, Any, Exit | None], /) -> Exit | None:
+        """Return what it returns."""
+        ...
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -85,13 +97,21 @@ def waiting_for(what: str, *, quiet: bool = False) -> Generator[None]:
         yield
 
 
-def told(command: Callable[P, Coroutine[object, object, Exit | None]]) -> Callable[P, None]:
+def told(command: Command[P]) -> Callable[P, None]:
     """Make a command of a coroutine: run it, say what went wrong, exit with its code."""
+    return _run_by(asyncio.run, command)
 
+
+def told_for_long(command: Command[P]) -> Callable[P, None]:
+    """The same for a command that serves until it is stopped."""
+    return _run_by(uvloop.run, command)
+
+
+def _run_by(runner: Runner, command: Command[P]) -> Callable[P, None]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            code = asyncio.run(command(*args, **kwargs))
+            code = runner(command(*args, **kwargs))
         except BrokenPipeError:
             # Whoever read our output has had enough; Python would complain again at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

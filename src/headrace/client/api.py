@@ -20,7 +20,12 @@ class Client(RunsClient, StreamsClient, WorkClient):
         super().__init__(Transport(target, clock, chance))
 
     def __repr__(self) -> str:
-        return f"Client({self._http.target.url!r})"
+        return f"Client({self.url!r})"
+
+    @property
+    def url(self) -> str:
+        """Return where the server is."""
+        return self._http.target.url
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened; it may be opened again."""

@@ -1,0 +1,63 @@
+"""Imports a worker's FILE, under its stem, its folder first on `sys.path`.
+
+Owns: what that means, and how a failure is shown. Must never know: tasks.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from headrace.errors import Mistake, NotFound
+
+
+class CannotImport(Mistake):
+    """The file cannot be imported; `trace` shows where, from the file itself on."""
+
+    code = "cannot_import"
+
+    def __init__(self, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+def load(path: Path) -> ModuleType:
+    """Import the file."""
+    file = path.absolute()
+    if not file.is_file():
+        raise NotFound(f"there is no file {path}")
+    if file.suffix != ".py" or not file.stem.isidentifier():
+        raise Mistake(f"{path} cannot be imported: its name is no module's")
+    sys.path.insert(0, str(file.parent))
+    known = sys.modules.get(file.stem)
+    if known is not None:
+        where = getattr(known, "__file__", None) or "built in"
+        raise Mistake(
+            f"{path} would be imported as {file.stem!r}, which is taken: {where}",
+            hint="Give the file another name.",
+        )
+    spec = spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise Mistake(f"{path} cannot be imported")
+    module = sys.modules[file.stem] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[file.stem]
+        raise CannotImport(_message(path, error), _trace(error, file)) from error
+    return module
+
+
+def _message(path: Path, error: BaseException) -> str:
+    return f"{path} cannot be imported: {type(error).__name__}: {error}"
+
+
+def _trace(error: BaseException, file: Path) -> str:
+    """Show the error without what called the file: that is ours, and of no concern."""
+    where: TracebackType | None = error.__traceback__
+    while where is not None and where.tb_frame.f_code.co_filename != str(file):
+        where = where.tb_next
+    return "".join(traceback.TracebackException(type(error), error, where).format())

@@ -1,0 +1,104 @@
+"""A server in this process: store, engine, HTTP, and the socket file for workers.
+
+Owns: which concrete classes serve. Must never know: workers, commands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from headrace.app.connecting import SystemChance
+from headrace.app.home import Address, Home
+from headrace.app.settings import Settings, database_path
+from headrace.backends.sqlite import open_sqlite
+from headrace.engine import open_engine
+from headrace.kernel.model import EnvId
+from headrace.ports import Api, Clock
+from headrace.server import Door, KeyRing, serve, serve_unix
+from headrace.wire import tokens
+
+ENV: Final = EnvId("dev")
+LONGEST_SOCKET: Final = 100
+"""What every system takes as the path of a socket file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs, and where it keeps what."""
+
+    url: str
+    database: Path
+    key_path: Path | None
+    """Where the key is kept; `None` if the environment gave it."""
+    api: Api
+
+
+@asynccontextmanager
+async def serving(
+    setting: Settings, home: Home, *, wait_for_tasks: bool = False
+) -> AsyncGenerator[Served]:
+    """Serve until the block ends. `wait_for_tasks`: healthy only once a worker has registered."""
+    await anyio.to_thread.run_sync(home.make)
+    with home.owned():
+        key = setting.key or await anyio.to_thread.run_sync(home.made_key)
+        path = database_path(setting.database, home.path)
+        async with (
+            open_sqlite(path) as stores,
+            open_engine(stores, SystemChance(), _Signer(key, stores.clock)) as engine,
+        ):
+            api = engine.at(ENV)
+
+            async def is_ready() -> bool:
+                return not wait_for_tasks or bool((listed := await api.listing()) and listed.tasks)
+
+            ring = KeyRing({ENV: (key,)})
+            door = Door(engine, ring, clock=stores.clock, chance=SystemChance(), ready=is_ready)
+            chosen = bool(setting.key)
+            async with serve(
+                door, host=setting.host, port=setting.port, is_key_given=chosen
+            ) as port:
+                url = f"http://{_shown(setting.host)}:{port}"
+                async with _published(home, url, api):
+                    yield Served(url, path, None if setting.key else home.key_path, api)
+
+
+@asynccontextmanager
+async def _published(home: Home, url: str, api: Api) -> AsyncGenerator[None]:
+    """Open the socket file where its path is short enough, and let others find the server."""
+    socket = home.socket_path.absolute()
+    if len(os.fsencode(socket)) > LONGEST_SOCKET:
+        with home.published(Address(url=url, pid=os.getpid())):
+            yield
+        return
+    async with serve_unix(socket, api):
+        with home.published(Address(url=url, pid=os.getpid(), socket=str(socket))):
+            yield
+
+
+class _Signer:
+    """Signs the token that the starter of a run may hand to a browser."""
+
+    def __init__(self, key: str, clock: Clock) -> None:
+        self._key, self._clock, self._chance = key, clock, SystemChance()
+
+    def __call__(self, env: EnvId, run_id: str) -> str:
+        scopes = (f"read:runs:{run_id}", f"write:inputStreams:{run_id}")
+        name = self._chance.unique(12).hex()
+        return tokens.mint(self._key, env, scopes, self._clock.now(), id=name)
+
+
+def _shown(host: str) -> str:
+    match host:
+        case "0.0.0.0" | "":  # noqa: S104 - shown, not bound
+            return "127.0.0.1"
+        case "::":
+            return "[::1]"
+        case _:
+            return f"[{host}]" if ":" in host else host

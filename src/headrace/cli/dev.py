@@ -1,0 +1,52 @@
+"""`headrace dev`: everything with one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from headrace.cli.asking import surroundings
+from headrace.cli.running import listening, show_server, until_told
+from headrace.cli.screen import AsJson, Exit, hint, told_for_long
+from headrace.cli.signs import Signs
+from headrace.cli.supervisor import Supervisor
+from headrace.errors import NotFound
+
+USUAL: Final = Path("tasks.py")
+
+
+@told_for_long
+async def dev(
+    file: Annotated[
+        Path | None, typer.Argument(help="The file with the tasks.", show_default="tasks.py")
+    ] = None,
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
+    port: Annotated[
+        int, typer.Option(min=-1, max=65_535, help="The port.", show_default=False)
+    ] = -1,
+    as_json: AsJson = False,
+) -> Exit:
+    """Run engine, API and a worker that reloads when its code changes."""
+    from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
+
+    path = _file(file)
+    setting, home = listening(surroundings(), host, port)
+    with until_told():
+        async with serving(setting, home, wait_for_tasks=True) as served:
+            show_server(served, as_json=as_json)
+            signs = Signs(path, as_json, reloads=True)
+            place = {"HEADRACE_HOME": str(home.path.absolute()), "HEADRACE_URL": served.url}
+            await Supervisor(path, place, signs).run(reload=True)
+    hint("stopped")
+    return Exit.OK
+
+
+def _file(named: Path | None) -> Path:
+    path = named or USUAL
+    if not path.is_file():
+        what = f"there is no {path} here" if named is None else f"there is no file {path}"
+        raise NotFound(what, hint="Name the file with your tasks; `headrace init` writes one.")
+    return path

@@ -1,0 +1,186 @@
+"""`headrace doctor`: is everything in order, and if not, what to do.
+
+Owns: the checks. Must never know: how anything is repaired by itself; it only says.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import apsw
+from msgspec import Struct
+from rich.text import Text
+
+from headrace.app.connecting import BRISK, client
+from headrace.app.home import Home
+from headrace.app.settings import SETTINGS, Settings, database_path
+from headrace.cli.asking import surroundings
+from headrace.cli.screen import AsJson, Exit, emit, say, told, waiting_for
+from headrace.errors import HeadraceError
+from headrace.wire.views import RunQuery
+
+SQLITE: Final = (3, 51, 3)
+"""Older ones may corrupt a database when its log is reset."""
+ROOM_MIB: Final = 512
+SLOW_MS: Final = 50.0
+AHEAD_S: Final = 5.0
+MARKS: Final = {
+    "ok": ("ok   ", "green"),
+    "odd": ("odd  ", "yellow"),
+    "wrong": ("wrong", "bold red"),
+}
+
+
+class Check(Struct, frozen=True):
+    """One thing that was looked at, and what to do if it is not as it should be."""
+
+    name: str
+    verdict: Literal["ok", "odd", "wrong"]
+    text: str
+    fix: str = ""
+
+
+@told
+async def doctor(*, as_json: AsJson = False) -> Exit:
+    """Check this machine, the home folder and the server; say what to do about the rest."""
+    setting, home = surroundings()
+    wrong = False
+    with waiting_for("looking", quiet=as_json):
+        async for check in _all(setting, home):
+            wrong = wrong or check.verdict == "wrong"
+            emit(check) if as_json else _show(check)
+    return Exit.VERDICT if wrong else Exit.OK
+
+
+def _show(check: Check) -> None:
+    say(Text.assemble(MARKS[check.verdict], f"  {check.name:<10}{check.text}"))
+    if check.fix:
+        say(f"       {'':<10}{check.fix}")
+
+
+async def _all(setting: Settings, home: Home) -> AsyncGenerator[Check]:
+    yield _python()
+    yield _sqlite()
+    for check in (*_settings(), *_folder(home), _disk(setting, home), _clock(home)):
+        yield check
+    async for check in _server(setting, home):
+        yield check
+
+
+def _python() -> Check:
+    text = f"{platform.python_implementation()} {platform.python_version()}"
+    if (3, 11) <= sys.version_info < (3, 15):
+        return Check("python", "ok", text)
+    return Check("python", "wrong", text, "Headrace runs on CPython 3.11 to 3.14.")
+
+
+def _sqlite() -> Check:
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) >= SQLITE:
+        return Check("sqlite", "ok", version)
+    return Check("sqlite", "wrong", version, "Install a newer apsw: pip install --upgrade apsw")
+
+
+def _settings() -> Iterator[Check]:
+    known = {*SETTINGS, "HEADRACE_DEBUG"}
+    given = sorted(name for name in os.environ if name.startswith("HEADRACE_"))
+    if odd := [name for name in given if name not in known]:
+        yield Check("settings", "odd", f"unknown: {', '.join(odd)}", f"Known are {_listed()}.")
+    else:
+        yield Check("settings", "ok", ", ".join(given) or "none set, so the defaults")
+
+
+def _listed() -> str:
+    return ", ".join(SETTINGS)
+
+
+def _folder(home: Home) -> Iterator[Check]:
+    if not home.path.is_dir():
+        yield Check("folder", "odd", f"there is no {home.path} yet", "`headrace dev` makes it.")
+        return
+    yield _mode("folder", home.path, 0o700)
+    if home.key_path.exists():
+        yield _mode("key", home.key_path, 0o600)
+    elif not os.environ.get("HEADRACE_SECRET_KEY"):
+        yield Check("key", "odd", "there is none yet", "`headrace dev` makes it.")
+
+
+def _mode(name: str, path: Path, wanted: int) -> Check:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & ~wanted == 0:
+        return Check(name, "ok", f"{path}, mode {mode:04o}")
+    return Check(name, "wrong", f"{path} is open to others: {mode:04o}", f"chmod {wanted:o} {path}")
+
+
+def _disk(setting: Settings, home: Home) -> Check:
+    folder = database_path(setting.database, home.path).absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free // (1 << 20)
+    if free < ROOM_MIB:
+        return Check("disk", "wrong", f"{free} MiB free in {folder}", "Make room.")
+    if not os.access(folder, os.W_OK):
+        return Check("disk", "wrong", f"{folder} cannot be written to", f"chmod u+w {folder}")
+    sync = _sync_ms(folder)
+    text = f"{free} MiB free in {folder}, {sync:.1f} ms to be sure of a write"
+    if sync > SLOW_MS:
+        return Check("disk", "odd", text, "Every send waits so long; choose a faster disk.")
+    return Check("disk", "ok", text)
+
+
+def _sync_ms(folder: Path) -> float:
+    """Return the median time of a small durable write."""
+    path, taken = folder / f".headrace-doctor-{os.getpid()}", list[float]()
+    try:
+        with path.open("wb", buffering=0) as file:
+            for _ in range(9):
+                started = time.perf_counter()
+                file.write(b"x" * 4096)
+                os.fsync(file.fileno())
+                taken.append(time.perf_counter() - started)
+    finally:
+        path.unlink(missing_ok=True)
+    return sorted(taken)[len(taken) // 2] * 1000
+
+
+def _clock(home: Home) -> Check:
+    """A file from the future means that the clock has been set back since."""
+    times = [path.stat().st_mtime for path in home.path.glob("*")] if home.path.is_dir() else []
+    ahead = max(times, default=0.0) - time.time()
+    if ahead > AHEAD_S:
+        text = f"{home.path} was written {ahead:.0f} s from now"
+        return Check("clock", "odd", text, "The clock was set back; timers go by the later time.")
+    return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %z"))
+
+
+async def _server(setting: Settings, home: Home) -> AsyncGenerator[Check]:
+    try:
+        api = client(setting, home, BRISK)
+    except HeadraceError as error:
+        yield Check("server", "wrong", error.message, error.hint)
+        return
+    try:
+        listed = await api.listing()
+        page = await api.list_runs(RunQuery(size=1, status=("QUEUED",)))
+    except HeadraceError as error:
+        yield Check("server", "wrong", error.message, error.hint)
+        return
+    finally:
+        await api.aclose()
+    yield Check("server", "ok", api.url)
+    if listed is None or not listed.tasks:
+        yield Check("worker", "wrong", "none has ever registered", "headrace worker FILE")
+    elif page.data:
+        text = f"run {page.data[0].id} stands in the queue"
+        yield Check("worker", "odd", text, "Does a worker with its task run? headrace worker FILE")
+    else:
+        names = ", ".join(sorted(task.id for task in listed.tasks))
+        yield Check("worker", "ok", f"registered: {names}")

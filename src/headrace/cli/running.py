@@ -1,0 +1,98 @@
+"""What `dev`, `serve` and `worker` have in common: signals, addresses, logs.
+
+Must never know: tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import psutil
+import structlog
+from rich.text import Text
+
+from headrace.app.home import NAME, Home
+from headrace.app.settings import Settings
+from headrace.cli.screen import emit, say
+from headrace.cli.signs import fact, near
+from headrace.errors import Mistake
+
+if TYPE_CHECKING:
+    from headrace.app.serving import Served
+
+
+def listening(known: tuple[Settings, Home], host: str, port: int) -> tuple[Settings, Home]:
+    """Return settings and home of a server here, with what the command line says on top."""
+    setting, _ = known
+    home = Home(setting.home or Path.cwd() / NAME)
+    setting = replace(setting, host=host or setting.host, port=setting.port if port < 0 else port)
+    if setting.port and (who := _holder(setting.port)):
+        raise Mistake(
+            f"port {setting.port} is taken by {who}",
+            hint="Choose another one with --port or HEADRACE_PORT, or end that process.",
+        )
+    return setting, home
+
+
+def _holder(port: int) -> str:
+    """Name the process that listens on the port, as far as we may know."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.status == psutil.CONN_LISTEN and local and local.port == port:
+                pid = connection.pid
+                return f"process {pid} ({psutil.Process(pid).name()})" if pid else "another process"
+    except (psutil.Error, OSError):
+        return ""  # then binding the port will tell
+    return ""
+
+
+def show_server(served: Served, *, as_json: bool) -> None:
+    """Say what serves, and where it keeps what."""
+    key = near(served.key_path) if served.key_path else "HEADRACE_SECRET_KEY"
+    if as_json:
+        event = {
+            "event": "serving",
+            "url": served.url,
+            "key": key,
+            "database": str(served.database),
+        }
+        emit(event)
+        return
+    say(Text.assemble(("headrace", "bold"), " serves at ", (served.url, "bold cyan")))
+    fact("key", key)
+    fact("database", near(served.database))
+
+
+@contextmanager
+def until_told() -> Generator[None]:
+    """Run the block until SIGTERM, which ends it in order."""
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope() as scope:
+        loop.add_signal_handler(signal.SIGTERM, scope.cancel)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGTERM)
+
+
+def log_to_stderr() -> None:
+    """Let the parts' own warnings appear on stderr, one line each."""
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.processors.add_log_level,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,36 @@
+"""`headrace serve`: engine and API, without a worker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import anyio
+import typer
+
+from headrace.cli.asking import surroundings
+from headrace.cli.running import listening, show_server, until_told
+from headrace.cli.screen import AsJson, Exit, err, told_for_long
+from headrace.cli.signs import fact
+
+
+@told_for_long
+async def serve(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
+    port: Annotated[
+        int, typer.Option(min=-1, max=65_535, help="The port.", show_default=False)
+    ] = -1,
+    as_json: AsJson = False,
+) -> Exit:
+    """Run engine and API; workers come from elsewhere."""
+    from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
+
+    setting, home = listening(surroundings(), host, port)
+    with until_told():
+        async with serving(setting, home) as served:
+            show_server(served, as_json=as_json)
+            if not as_json:
+                fact("workers", f"headrace worker FILE, with HEADRACE_URL={served.url}")
+            await anyio.sleep_forever()
+    err.print("stopped")
+    return Exit.OK

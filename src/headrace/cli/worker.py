@@ -1,0 +1,44 @@
+"""`headrace worker`: executes the tasks of a file for a server elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.app.connecting import target
+from headrace.cli.asking import surroundings
+from headrace.cli.running import until_told
+from headrace.cli.screen import AsJson, Exit, emit, hint, say, told_for_long
+from headrace.cli.signs import Signs
+from headrace.cli.supervisor import Supervisor
+from headrace.errors import NotFound
+
+
+@told_for_long
+async def worker(
+    file: Annotated[Path, typer.Argument(help="The file with the tasks.")],
+    *,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew when a .py file beside it changes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> Exit:
+    """Execute tasks; the worker is started again when it crashes or wants to be renewed."""
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}")
+    url = target(*surroundings()).url
+    if as_json:
+        emit({"event": "working", "url": url})
+    else:
+        say(f"headrace works for {url}")
+    served = False
+    with until_told():
+        signs = Signs(file, as_json, reloads=reload)
+        await Supervisor(file, {}, signs).run(reload=reload)
+        served = True
+    if served:
+        return Exit.MISTAKE  # it ends by itself only when the file cannot be used
+    hint("stopped")
+    return Exit.OK
