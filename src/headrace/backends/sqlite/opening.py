@@ -15,6 +15,7 @@ from typing import cast
 import anyio
 import anyio.to_thread
 
+from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
 from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
@@ -26,7 +27,7 @@ from headrace.backends.sqlite.streams import SqliteStreams
 from headrace.backends.sqlite.wakeups import SqliteWakeups
 from headrace.backends.sqlite.writer import Writer
 from headrace.kernel.model import Instant
-from headrace.ports import Clock, Stores
+from headrace.ports import ANYTHING, Clock, Stores
 
 WRITER_CACHE_KIB = 65_536
 READER_CACHE_KIB = 16_384
@@ -55,8 +56,14 @@ async def open_sqlite(
     except TROUBLE as error:
         raise unavailable(error, str(file)) from error
     carried.lift(start)
-    writer = Writer(connect, stamp, settings.wal_pages)
-    wakeups = SqliteWakeups(writer)
+    broadcast = Broadcast()
+    writer = Writer(
+        connect,
+        stamp=stamp,
+        foreign=lambda: broadcast.tell(ANYTHING),
+        wal_pages=settings.wal_pages,
+    )
+    wakeups = SqliteWakeups(broadcast, writer)
     stores = Stores(
         runs=SqliteRuns(reader, writer),
         streams=SqliteStreams(reader, writer),

@@ -12,7 +12,6 @@ import anyio
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.sqlite.writer import Writer
 from headrace.kernel.model import RunId
-from headrace.ports import ANYTHING
 
 POLL_S: Final = 0.1
 """How late another process's commit is noticed."""
@@ -21,9 +20,8 @@ POLL_S: Final = 0.1
 class SqliteWakeups:
     """The `Wakeups` port."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
-        self._broadcast = Broadcast()
+    def __init__(self, broadcast: Broadcast, writer: Writer) -> None:
+        self._broadcast, self._writer = broadcast, writer
         self._heard = asyncio.Event()
 
     async def announce(self, run_id: RunId) -> None:
@@ -40,12 +38,8 @@ class SqliteWakeups:
     async def watch(self) -> None:
         """Look for other processes' commits, as long as anybody listens; until cancelled."""
         while True:
-            self._heard.clear()
             await self._heard.wait()
-            seen = self._writer.foreign_commits()
             while self._broadcast.is_heard:
+                self._writer.look()
                 await anyio.sleep(POLL_S)
-                found = self._writer.foreign_commits()
-                if found is not None and found != seen:
-                    seen = found
-                    self._broadcast.tell(ANYTHING)
+            self._heard.clear()

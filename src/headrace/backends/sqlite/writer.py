@@ -82,9 +82,14 @@ class Writer:
     """Made by `open_sqlite`, which runs `run` as long as the store is open."""
 
     def __init__(
-        self, connect: Callable[[], Database], stamp: Callable[[Database], None], wal_pages: int
+        self,
+        connect: Callable[[], Database],
+        *,
+        stamp: Callable[[Database], None],
+        foreign: Callable[[], None],
+        wal_pages: int,
     ) -> None:
-        self._connect, self._stamp = connect, stamp
+        self._connect, self._stamp, self._foreign = connect, stamp, foreign
         self._wal_limit = self._wal_due = wal_pages
         self._wal = [0]
         self._names = Names()
@@ -92,12 +97,13 @@ class Writer:
         self._queue: list[_Write[Any]] = []
         self._filled = asyncio.Event()
         self._closed = self._is_busy = False
-        self._changes = 0
+        self._changes = self._version = 0
         self._db = self._opened()
 
     def _opened(self) -> Database:
         db = self._connect()
         db.count_wal(self._wal)
+        self._version = db.data_version
         return db
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
@@ -109,14 +115,19 @@ class Writer:
         self._filled.set()
         return await answer
 
-    def foreign_commits(self) -> int | None:
-        """Return a number that changes with other processes' commits; `None` while writing."""
-        if self._closed or self._is_busy:
-            return None
-        try:
-            return self._db.data_version
-        except TROUBLE:
-            return None
+    def look(self) -> None:
+        """Notice what other processes have committed, unless the next write does so anyway."""
+        if not (self._closed or self._is_busy):
+            try:
+                self._notice()
+            except TROUBLE:
+                return  # whoever reads or writes next will be told
+
+    def _notice(self) -> None:
+        version = self._db.data_version  # moves with commits of other connections only
+        if version != self._version:
+            self._version = version
+            self._foreign()
 
     async def run(self) -> None:
         """Write whatever is queued, until cancelled."""
@@ -167,6 +178,7 @@ class Writer:
         while True:
             try:
                 self._db.run("BEGIN IMMEDIATE")
+                self._notice()
             except BUSY as error:
                 if perf_counter() > end:
                     raise unavailable(error, self._db.path) from error

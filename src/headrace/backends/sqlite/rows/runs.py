@@ -182,7 +182,7 @@ def wait_due(run: Run) -> Instant | None:
 def goes_on_in_place(before: Run, after: Run) -> bool:
     """Tell whether `update_run_in_place` writes all that differs."""
     return (
-        before.state == after.state
+        (before.state is after.state or before.state == after.state)
         and before.epoch == after.epoch
         and before.attempt == after.attempt
         and before.failures == after.failures
