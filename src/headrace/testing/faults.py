@@ -1,0 +1,266 @@
+"""A store that fails at one write: before it lands, or after it landed, with the reply lost.
+
+    stores, faults = failing(stores, Fault(at=3, landed=True, crash=True))
+
+Run a story once with `Fault(at=0)`, which never fails, and read `faults.writes`; then run it again
+for every number up to that, with every kind of fault. Must never know: what a write means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from headrace.errors import Unavailable
+from headrace.kernel.commands import Change, Claim
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Instant,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+)
+from headrace.ports import (
+    Appended,
+    Backlog,
+    Blobs,
+    Catalog,
+    Created,
+    Delivering,
+    Draft,
+    Filter,
+    Leases,
+    Order,
+    Runs,
+    Stores,
+    Streams,
+)
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+
+T = TypeVar("T")
+
+
+class Crash(BaseException):
+    """The process is gone; nothing in it may catch this and go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Which write fails (1 is the first, 0 none), and how.
+
+    `landed`: it is done, only the reply is lost. `crash`: the process ends there; else the one
+    call is answered with `Unavailable` and the next works again.
+    """
+
+    at: int
+    landed: bool = False
+    crash: bool = False
+
+
+class Faults:
+    """Counts the writes, and fails the one that was asked for."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.writes = 0
+        self.is_dead = False
+
+    async def write(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Do the write, or fail it."""
+        self.check()
+        self.writes += 1
+        if self.writes != self.fault.at:
+            return await call()
+        self.is_dead = self.fault.crash
+        if self.fault.landed:
+            await call()
+        self.check()
+        raise Unavailable(f"write {self.writes} was made to fail", hint="Try again.")
+
+    async def read(self, call: Awaitable[T]) -> T:
+        """Do a read, which fails only in a process that is gone."""
+        value = await call
+        self.check()
+        return value
+
+    def check(self) -> None:
+        """Stop here if the process is gone."""
+        if self.is_dead:
+            raise Crash(f"the process ended at write {self.fault.at}")
+
+
+def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
+    """Return `stores` with the fault built in, and what counts its writes."""
+    faults, streams = Faults(fault), stores.streams
+    return replace(
+        stores,
+        runs=FailingRuns(stores.runs, faults),
+        streams=FailingDelivery(streams, streams, faults)
+        if isinstance(streams, Delivering)
+        else FailingStreams(streams, faults),
+        leases=FailingLeases(stores.leases, faults),
+        catalog=FailingCatalog(stores.catalog, faults),
+        blobs=FailingBlobs(stores.blobs, faults),
+    ), faults
+
+
+class FailingRuns:
+    """`Runs`; creating, committing, claiming and setting metadata are writes."""
+
+    def __init__(self, inner: Runs, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        """Add a run."""
+        return await self._faults.write(lambda: self._inner.create(run, order, free=free))
+
+    async def load(self, run_id: RunId) -> Run | None:
+        """Return the run."""
+        return await self._faults.read(self._inner.load(run_id))
+
+    async def order(self, run_id: RunId) -> Order | None:
+        """Return what the run was started with."""
+        return await self._faults.read(self._inner.order(run_id))
+
+    async def commit(self, change: Change) -> None:
+        """Apply `change`."""
+        await self._faults.write(lambda: self._inner.commit(change))
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        """Apply `command` to queued runs."""
+        return await self._faults.write(lambda: self._inner.claim(command, env, tasks, now, limit))
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        """Return the entries."""
+        return await self._faults.read(self._inner.journal(run_id, start))
+
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        """List runs that are due."""
+        return await self._faults.read(self._inner.due(now, limit))
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        """List what a worker holds."""
+        return await self._faults.read(self._inner.held(worker))
+
+    async def find(self, query: Filter) -> Sequence[Run]:
+        """List runs."""
+        return await self._faults.read(self._inner.find(query))
+
+    async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
+        """Set or return the metadata."""
+        if value is None:
+            return await self._faults.read(self._inner.metadata(run_id))
+        return await self._faults.write(lambda: self._inner.metadata(run_id, value))
+
+
+class FailingStreams:
+    """`Streams`; appending is a write."""
+
+    def __init__(self, inner: Streams, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def append(self, draft: Draft) -> Appended:
+        """Append a record."""
+        return await self._faults.write(lambda: self._inner.append(draft))
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        """Return records."""
+        return await self._faults.read(self._inner.read(run_id, stream, start, limit))
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        """Return the record under `key`."""
+        return await self._faults.read(self._inner.known(run_id, stream, key))
+
+    async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
+        """Weigh what stands."""
+        return await self._faults.read(self._inner.backlog(run_id, stream, start))
+
+    async def names(self, run_id: RunId) -> Sequence[StreamId]:
+        """List the streams."""
+        return await self._faults.read(self._inner.names(run_id))
+
+
+class FailingDelivery(FailingStreams):
+    """`Streams` that are `Delivering`: that is a write, too."""
+
+    def __init__(self, inner: Streams, delivering: Delivering, faults: Faults) -> None:
+        super().__init__(inner, faults)
+        self._delivering = delivering
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        """Append and apply."""
+        await self._faults.write(lambda: self._delivering.deliver(drafts, change))
+
+
+class FailingLeases:
+    """`Leases`; all but looking is a write."""
+
+    def __init__(self, inner: Leases, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def renew(self, worker: WorkerId, until: Instant) -> None:
+        """Renew a lease."""
+        await self._faults.write(lambda: self._inner.renew(worker, until))
+
+    async def drop(self, worker: WorkerId) -> None:
+        """Forget a worker."""
+        await self._faults.write(lambda: self._inner.drop(worker))
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        """List lost workers."""
+        return await self._faults.read(self._inner.lapsed(now))
+
+    async def extend(self, until: Instant) -> None:
+        """Extend every lease."""
+        await self._faults.write(lambda: self._inner.extend(until))
+
+
+class FailingCatalog:
+    """`Catalog`; registering is a write."""
+
+    def __init__(self, inner: Catalog, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
+        """Keep declarations."""
+        await self._faults.write(lambda: self._inner.register(env, registration, now))
+
+    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
+        """Return a task."""
+        return await self._faults.read(self._inner.task(env, task_id))
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return a stream."""
+        return await self._faults.read(self._inner.stream(env, name))
+
+    async def listing(self, env: EnvId) -> Registration | None:
+        """Return everything known."""
+        return await self._faults.read(self._inner.listing(env))
+
+
+class FailingBlobs:
+    """`Blobs`; all but looking is a write."""
+
+    def __init__(self, inner: Blobs, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Store a value."""
+        await self._faults.write(lambda: self._inner.put(key, value))
+
+    async def get(self, key: str) -> bytes | None:
+        """Return a value."""
+        return await self._faults.read(self._inner.get(key))
+
+    async def drop(self, key: str) -> None:
+        """Forget a value."""
+        await self._faults.write(lambda: self._inner.drop(key))
