@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 from headrace.app.connecting import SystemChance, wall_now
@@ -19,9 +20,8 @@ from headrace.testing.contracts.api import ApiContract
 @asynccontextmanager
 async def _reached(home: Home, *, by_socket: bool) -> AsyncIterator[Client]:
     async with serving(Settings(port=0), home) as served:
-        address = home.address()
-        assert address is not None
-        target = Target(served.url, home.key(), Path(address.socket) if by_socket else None)
+        key = await anyio.to_thread.run_sync(home.key)
+        target = Target(served.url, key, home.socket_path if by_socket else None)
         async with open_client(target, CarriedClock(wall_now()), SystemChance()) as client:
             yield client
 

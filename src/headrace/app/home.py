@@ -8,8 +8,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +26,17 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     pid: int
     socket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A folder that this process holds."""
+
+    handle: int
+
+    def release(self) -> None:
+        """Let others have it."""
+        os.close(self.handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +92,29 @@ class Home:
         except (OSError, msgspec.MsgspecError):
             return None
 
-    @contextmanager
-    def published(self, address: Address) -> Generator[None]:
-        """Let others find the server while the block runs."""
+    def publish(self, address: Address) -> None:
+        """Let others find the server."""
         path = self.path / "server.json"
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.write_bytes(msgspec.json.encode(address))
         fresh.replace(path)
-        try:
-            yield
-        finally:
-            with suppress(FileNotFoundError):
-                path.unlink()
 
-    @contextmanager
-    def owned(self) -> Generator[None]:
+    def withdraw(self) -> None:
+        """Say that the server has ended."""
+        (self.path / "server.json").unlink(missing_ok=True)
+
+    def lock(self) -> Lock:
         """Hold the folder for this process; a second server on it is refused.
 
         The lock ends with the process, however that ends.
         """
-        with (self.path / "lock").open("a", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._taken() from None
-            yield
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise self._taken() from None
+        return Lock(handle)
 
     def _taken(self) -> Unavailable:
         address = self.address()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,7 @@ async def serving(
     setting: Settings, home: Home, *, wait_for_tasks: bool = False
 ) -> AsyncGenerator[Served]:
     """Serve until the block ends. `wait_for_tasks`: healthy only once a worker has registered."""
-    await anyio.to_thread.run_sync(home.make)
-    with home.owned():
+    async with _owned(home):
         key = setting.key or await anyio.to_thread.run_sync(home.made_key)
         path = database_path(setting.database, home.path)
         async with (
@@ -70,16 +69,28 @@ async def serving(
 
 
 @asynccontextmanager
+async def _owned(home: Home) -> AsyncGenerator[None]:
+    await anyio.to_thread.run_sync(home.make)
+    lock = await anyio.to_thread.run_sync(home.lock)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
 async def _published(home: Home, url: str, api: Api) -> AsyncGenerator[None]:
     """Open the socket file where its path is short enough, and let others find the server."""
     socket = home.socket_path.absolute()
-    if len(os.fsencode(socket)) > LONGEST_SOCKET:
-        with home.published(Address(url=url, pid=os.getpid())):
+    fits = len(os.fsencode(socket)) <= LONGEST_SOCKET
+    address = Address(url=url, pid=os.getpid(), socket=str(socket) if fits else "")
+    async with serve_unix(socket, api) if fits else nullcontext():
+        await anyio.to_thread.run_sync(home.publish, address)
+        try:
             yield
-        return
-    async with serve_unix(socket, api):
-        with home.published(Address(url=url, pid=os.getpid(), socket=str(socket))):
-            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(home.withdraw)
 
 
 class _Signer:

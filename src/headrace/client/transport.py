@@ -7,6 +7,7 @@ Must never know: what any route means.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from headrace.wire import http
 T = TypeVar("T")
 SILENCE_S = 45.0
 """A stream that says nothing for so long, not even a ping, is broken."""
+AT_ONCE: Final = 524_288
 ALWAYS: Final = {
     "content-type": "application/json",
     "user-agent": "headrace",
@@ -123,7 +125,7 @@ class Transport:
             async with session.request(
                 call.method,
                 self._url(call),
-                data=call.body,
+                data=_body(call.body),
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
@@ -170,6 +172,11 @@ class Transport:
     def _url(self, call: Call) -> URL:
         url = URL(self._target.url.rstrip("/") + call.path, encoded=True)
         return url.with_query(call.query) if call.query else url
+
+
+def _body(body: bytes) -> bytes | io.BytesIO:
+    # What is large is read bit by bit, or the library warns that it holds up the event loop.
+    return body if len(body) <= AT_ONCE else io.BytesIO(body)
 
 
 def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
