@@ -183,8 +183,11 @@ def _waits_elapse(run: Run, heads: Mapping[StreamId, Record], now: Instant) -> C
 
 
 def _head(run: Run, wait: Wait, heads: Mapping[StreamId, Record]) -> Record | None:
-    """Return the record that stands at the cursor of what `wait` waits for."""
+    """Return the record that stands at the cursor, if `wait` is the first to wait for it."""
     if wait.stream is None:
+        return None
+    first = _first_waiter(run, wait.stream)
+    if first is not None and first.key != wait.key:
         return None
     record = heads.get(wait.stream)
     fits = record is not None and record.seq == run.cursors.get(wait.stream, 0)
@@ -265,18 +268,20 @@ def _stand(run: Run, command: c.Stand, now: Instant) -> Change:
         return Change(run, run)
     deadlines = dict(run.deadlines)
     deadline = deadlines.pop(wait.key, wait.deadline)
-    wait = replace(wait, deadline=deadline, since=now)
+    # Where nobody executes, or something is due, memory alone must not know of it.
+    held = wait.held or deadline is not None or isinstance(run.state, Waiting)
+    wait = replace(wait, deadline=deadline, held=held, since=now)
     after = replace(run, waits=(*run.waits, wait), deadlines=deadlines)
     record = _head(run, wait, command.heads)
     over = deadline is not None and deadline <= now
     if record is None and not over:
         return Change(run, after)
-    return answered(Change(run, after), wait, now, record)
+    return woken(answered(Change(run, after), wait, now, record), now)
 
 
 def _park(run: Run, command: c.Park, now: Instant) -> Change:
     match run.state:
-        case Running() if command.seen != run.entries:
+        case Running() if command.seen != run.entries or not run.waits:
             return Change(run, run)  # an answer is on its way; the worker will ask again
         case Running(worker=worker) if run.stop is None:
             waits = tuple(replace(wait, held=True) for wait in run.waits)
@@ -329,6 +334,7 @@ def _fail(run: Run, command: c.Fail, now: Instant) -> Change:
         after = ended(run, Failed(command.cause), now)
         return Change(run, replace(after, failures=failures))
     undone = command.undone if command.seen == run.entries else None
+    undone = None if undone is None else min(undone, run.entries)
     running_out = {w.key: w.deadline for w in run.waits if w.deadline is not None}
     after = replace(
         queued(run, now),

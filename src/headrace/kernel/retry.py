@@ -14,8 +14,10 @@ def delay_ms(policy: Retry, attempt: int, jitter: float) -> int:
     Full jitter over the upper half of the exponential delay, so that the pause stays within
     [1/2, 1] of it: runs that failed together spread out and still back off.
     """
-    # 64 doublings pass any `most_ms`; the bound keeps the power finite.
-    full = min(policy.first_ms * policy.factor ** min(attempt - 1, 64), policy.most_ms)
+    full: float = min(policy.first_ms, policy.most_ms)
+    # 64 doublings pass any `most_ms`. A power would overflow where a factor is large.
+    for _ in range(min(attempt - 1, 64)):
+        full = min(full * policy.factor, policy.most_ms)
     return round(full * (0.5 + jitter / 2)) if policy.jitter else round(full)
 
 

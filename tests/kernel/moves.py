@@ -1,0 +1,161 @@
+"""What may happen to a run next, the likely more often than the odd.
+
+Owns: the choice. Must never know: what the kernel does about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from headrace.kernel import commands as c
+from headrace.kernel.model import Blocked, Delayed, Over, Queued, Retry, Retrying, Running, Waiting
+from tests.kernel.world import CAUSE, STREAMS, WORKERS, Step, World
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One throw of the dice: which move, and with what."""
+
+    which: int
+    ms: int
+    one: int
+    yes: bool
+
+
+CHOICES = st.builds(
+    Choice,
+    which=st.integers(0, 999),
+    ms=st.sampled_from((0, 1, 300, 2_000)),
+    one=st.integers(0, 2),
+    yes=st.booleans(),
+)
+Move: TypeAlias = Callable[[World, Choice], Step | None]
+
+
+def move(world: World, choice: Choice) -> Step | None:
+    """Do one of the moves that are likely in this state; one time in eight, any at all."""
+    moves = EVERY if choice.which % 8 == 0 else LIKELY[type(world.run.state)]
+    return moves[choice.which // 8 % len(moves)](world, choice)
+
+
+def _pass_time(world: World, choice: Choice) -> Step | None:
+    world.pass_time(choice.ms)
+    return world.elapse() if choice.yes else None
+
+
+def _wait_until_due(world: World, _choice: Choice) -> Step | None:
+    return world.elapse_when_due()
+
+
+def _send(world: World, choice: Choice) -> Step | None:
+    return world.send(STREAMS[choice.one % len(STREAMS)])
+
+
+def _append_unheard(world: World, choice: Choice) -> Step | None:
+    """Another process appends; nobody here has heard of it yet."""
+    world.append(STREAMS[choice.one % len(STREAMS)])
+    return None
+
+
+def _claim(world: World, choice: Choice) -> Step | None:
+    return world.claim(WORKERS[choice.one % len(WORKERS)])
+
+
+def _lose(world: World, _choice: Choice) -> Step | None:
+    return world.lose()
+
+
+def _cancel(world: World, choice: Choice) -> Step | None:
+    return world.play(c.Cancel(choice.ms))
+
+
+def _unblock(world: World, _choice: Choice) -> Step | None:
+    return world.play(c.Unblock())
+
+
+def _stand(world: World, choice: Choice) -> Step | None:
+    timeout = None if choice.which % 3 else choice.ms
+    return world.stand(STREAMS[choice.one % len(STREAMS)], timeout, held=choice.yes)
+
+
+def _sleep(world: World, choice: Choice) -> Step | None:
+    return world.stand(None, choice.ms, held=True)
+
+
+def _park(world: World, choice: Choice) -> Step | None:
+    behind = choice.which % 7 == 0
+    return world.play(c.Park(world.run.epoch, len(world.journal) - behind))
+
+
+def _leave(world: World, choice: Choice) -> Step | None:
+    return world.leave(choice.one)
+
+
+def _remember(world: World, choice: Choice) -> Step | None:
+    return world.remember("step", fails=choice.yes)
+
+
+def _fail(world: World, choice: Choice) -> Step | None:
+    policy = Retry(first_ms=choice.ms, jitter=False)
+    return world.fail(policy, undo=choice.yes, again=choice.which % 11 != 0)
+
+
+def _release(world: World, _choice: Choice) -> Step | None:
+    return world.play(c.Release(world.run.epoch))
+
+
+def _block(world: World, _choice: Choice) -> Step | None:
+    return world.play(c.Block(world.run.epoch, CAUSE))
+
+
+def _end(world: World, choice: Choice) -> Step | None:
+    epoch = world.run.epoch
+    return world.play(c.Complete(epoch, b"1") if choice.yes else c.Yield(epoch))
+
+
+def _say_late(world: World, choice: Choice) -> Step | None:
+    stale = world.run.epoch - 1
+    return world.play((c.Park(stale), c.Release(stale), c.Complete(stale, b"stale"))[choice.one])
+
+
+EVERY: tuple[Move, ...] = (
+    _append_unheard,
+    _block,
+    _cancel,
+    _claim,
+    _end,
+    _fail,
+    _leave,
+    _lose,
+    _park,
+    _pass_time,
+    _release,
+    _remember,
+    _say_late,
+    _send,
+    _sleep,
+    _stand,
+    _unblock,
+    _wait_until_due,
+)
+_ASLEEP: tuple[Move, ...] = (_wait_until_due, _wait_until_due, _pass_time, _send)
+LIKELY: dict[type, tuple[Move, ...]] = {
+    Delayed: _ASLEEP,
+    Retrying: _ASLEEP,
+    Queued: (_claim, _claim, _claim, _claim, _send, _pass_time),
+    Running: (
+        *(_stand,) * 6,
+        *(_park,) * 5,
+        *(_send,) * 4,
+        *(_fail, _append_unheard, _sleep, _remember, _lose, _leave, _wait_until_due) * 2,
+        _release,
+        _pass_time,
+    ),
+    Waiting: (_send, _send, _wait_until_due, _wait_until_due, _leave, _lose, _release, _stand),
+    Blocked: (_unblock, _unblock, _send, _wait_until_due),
+    Over: EVERY,
+}

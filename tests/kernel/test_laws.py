@@ -1,0 +1,240 @@
+"""No history breaks a law: lists of commands by chance, every law judged after each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import event, given, settings, strategies as st
+
+from headrace.kernel import commands as c
+from headrace.kernel.effects import durable
+from headrace.kernel.machine import LOST_AT_MOST, decide, due
+from headrace.kernel.model import (
+    Crashed,
+    Instant,
+    Limits,
+    Over,
+    Run,
+    Running,
+    Waiting,
+    later,
+)
+from tests.kernel.moves import CHOICES, Choice, move
+from tests.kernel.world import Step, World
+
+FAR = 10**15
+
+# --- the laws, each judged after each change ------------------------------------------------------
+
+
+def one_version_for_each_lasting_change(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    kept = replace(durable(after), version=before.version, updated=before.updated)
+    lasts = bool(step.change.entries) or kept != durable(before)
+    assert after.version == before.version + lasts
+    assert after.updated == (step.now if lasts else before.updated)
+
+
+def entries_are_numbered_without_gaps(step: Step) -> None:
+    change = step.change
+    start = change.before.entries if change.undone is None else change.undone
+    assert 0 <= start <= change.before.entries
+    numbers = [entry.n for entry in change.entries]
+    assert numbers == list(range(start, start + len(numbers)))
+    assert change.after.entries == start + len(numbers)
+    assert all(entry.at == step.now for entry in change.entries)
+
+
+def a_cursor_moves_with_the_entry_that_took(step: Step) -> None:
+    cursors = dict(step.change.before.cursors)
+    for entry in step.change.entries:
+        if entry.kind == "take" and entry.ending == "value":
+            assert entry.stream is not None
+            assert entry.seq == cursors.get(entry.stream, 0)
+            cursors[entry.stream] = entry.seq + 1
+    assert step.change.after.cursors == cursors
+
+
+def the_first_waiter_takes(step: Step) -> None:
+    waits = list(step.change.before.waits)
+    if isinstance(step.command, c.Stand):
+        waits.append(step.command.wait)
+    for entry in step.change.entries:
+        ended = [wait for wait in waits if wait.key == entry.key]
+        if entry.ending == "value" and entry.kind == "take":
+            first = next(wait for wait in waits if wait.stream == entry.stream)
+            assert first.key == entry.key
+        waits = [wait for wait in waits if wait not in ended]
+
+
+def waits_keep_their_order(step: Step) -> None:
+    before = [wait.key for wait in step.change.before.waits]
+    after = [wait.key for wait in step.change.after.waits]
+    kept = [key for key in before if key in after]
+    assert after[: len(kept)] == kept
+    assert len(set(after)) == len(after)
+
+
+def nothing_is_taken_timed_out_or_parked_while_it_stops(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    if before.stop is None:
+        return
+    endings = {(entry.kind, entry.ending) for entry in step.change.entries}
+    assert endings <= {("take", "cancelled"), ("timer", "cancelled")} | {
+        ("step", "value"),
+        ("step", "failure"),
+    }
+    assert not isinstance(after.state, Waiting)
+    assert len(after.waits) <= len(before.waits)
+
+
+def what_is_over_stays_so(step: Step) -> None:
+    if isinstance(step.change.before.state, Over):
+        assert step.change.after == step.change.before
+        assert not step.change.entries
+
+
+def an_end_leaves_nothing_standing(step: Step) -> None:
+    after = step.change.after
+    if isinstance(after.state, Over):
+        assert (after.waits, after.deadlines, after.stop, after.resumed) == ((), {}, None, None)
+
+
+def only_a_claim_counts_the_epoch_up(step: Step) -> None:
+    claimed = isinstance(step.command, c.Claim)
+    assert step.change.after.epoch == step.change.before.epoch + claimed
+
+
+def only_a_task_that_raised_ends_an_attempt(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    raised = isinstance(step.command, c.Fail) and before.stop is None
+    fresh = raised and not isinstance(before.state, Over) and after != before
+    assert after.failures == before.failures + fresh
+    claimed = isinstance(step.command, c.Claim)
+    assert after.attempt == (before.failures + 1 if claimed else before.attempt)
+
+
+def what_waits_is_durable(step: Step) -> None:
+    after = step.change.after
+    if isinstance(after.state, Waiting):
+        assert after.waits
+        assert all(wait.held for wait in after.waits)
+    assert all(wait.held for wait in after.waits if wait.deadline is not None)
+    if not isinstance(after.state, Running):
+        assert durable(after) == after
+
+
+def news_make_a_waiting_run_go_on(step: Step) -> None:
+    """Else it would wait with an answer in its journal, and nothing would wake it again."""
+    if step.change.entries:
+        assert not isinstance(step.change.after.state, Waiting)
+
+
+def time_is_counted_while_it_executes(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    assert (after.resumed is not None) == isinstance(after.state, Running)
+    if before.resumed is None:
+        assert after.ran_ms == before.ran_ms
+    elif after.resumed is None:
+        assert after.ran_ms == before.ran_ms + step.now - before.resumed
+
+
+def something_is_due_only_if_it_can_elapse(step: Step) -> None:
+    """A timer that asks at `due` is never told "nothing to do": it would ask for ever."""
+    run, moment = step.change.after, due(step.change.after)
+    if moment is None:
+        assert decide(run, c.Elapse(), Instant(FAR)).after is run
+        return
+    assert decide(run, c.Elapse(), later(moment, -1)).after is run
+    at = max(moment, step.now)
+    then = decide(run, c.Elapse(), at).after
+    assert then.version == run.version + 1
+    # What was answered in time may already have executed too long: that is due at once, once.
+    assert due(then) != moment or then.state != run.state
+
+
+LAWS = (
+    one_version_for_each_lasting_change,
+    entries_are_numbered_without_gaps,
+    a_cursor_moves_with_the_entry_that_took,
+    the_first_waiter_takes,
+    waits_keep_their_order,
+    nothing_is_taken_timed_out_or_parked_while_it_stops,
+    what_is_over_stays_so,
+    an_end_leaves_nothing_standing,
+    only_a_claim_counts_the_epoch_up,
+    only_a_task_that_raised_ends_an_attempt,
+    what_waits_is_durable,
+    news_make_a_waiting_run_go_on,
+    time_is_counted_while_it_executes,
+    something_is_due_only_if_it_can_elapse,
+)
+
+
+LIMITS = st.builds(
+    Limits,
+    max_attempts=st.integers(1, 4),
+    ttl_ms=st.sampled_from((None, None, 1, 700)),
+    max_duration_ms=st.sampled_from((None, None, 1, 3_000)),
+)
+DELAYS = st.sampled_from((0, 0, 0, 1, 500))
+
+
+@settings(max_examples=250)
+@given(LIMITS, DELAYS, st.lists(CHOICES, min_size=30, max_size=80))
+def test_no_history_breaks_a_law(limits: Limits, delay_ms: int, choices: list[Choice]) -> None:
+    world = World.new(limits, delay_ms)
+    for choice in choices:
+        step = move(world, choice)
+        if step is not None:
+            for law in LAWS:
+                law(step)
+    _keys_are_answered_once(world)
+    _three_workers_lost_without_news_are_a_crash(world)
+    _deadlines_are_never_started_again(world)
+    event(f"ends as {_state(world.run)}")
+    for seen in {_news(step) for step in world.steps}:
+        event(seen)
+
+
+def _keys_are_answered_once(world: World) -> None:
+    keys = [entry.key for entry in world.journal]
+    assert len(set(keys)) == len(keys)
+    assert [entry.n for entry in world.journal] == list(range(len(keys)))
+    assert world.run.entries == len(keys)
+
+
+def _three_workers_lost_without_news_are_a_crash(world: World) -> None:
+    lost = 0
+    for step in world.steps:
+        before, after = step.change.before, step.change.after
+        executing = isinstance(before.state, Running)
+        lost = lost + 1 if isinstance(step.command, c.Lose) and executing else lost
+        crashed = isinstance(after.state, Over) and isinstance(after.state.outcome, Crashed)
+        if isinstance(step.command, c.Lose) and executing:
+            assert crashed == (lost == LOST_AT_MOST)
+        if step.change.entries or isinstance(step.command, c.Fail):
+            lost = 0
+
+
+def _deadlines_are_never_started_again(world: World) -> None:
+    first: dict[str, Instant] = {}
+    for step in world.steps:
+        for wait in step.change.after.waits:
+            if wait.deadline is not None:
+                assert first.setdefault(wait.key, wait.deadline) == wait.deadline
+        for entry in step.change.entries:
+            if entry.deadline is not None:
+                assert first.setdefault(entry.key, entry.deadline) == entry.deadline
+            if entry.ending == "timeout":
+                assert entry.deadline is not None
+                assert entry.deadline <= entry.at
+
+
+def _state(run: Run) -> str:
+    return type(run.state.outcome if isinstance(run.state, Over) else run.state).__name__
+
+
+def _news(step: Step) -> str:
+    entries = "".join(sorted({f" {entry.kind} {entry.ending}" for entry in step.change.entries}))
+    return f"{type(step.command).__name__} in {_state(step.change.before)}:{entries}"

@@ -1,0 +1,214 @@
+"""Each (state, command) pair, and the kernel's whole answer: what differs, or which refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from headrace.kernel.commands import Fenced, Refused, Stopping
+from headrace.kernel.model import (
+    Blocked,
+    Canceled,
+    Cause,
+    Completed,
+    Failed,
+    Instant,
+    Outcome,
+    Over,
+    Queued,
+    Retrying,
+    Running,
+    Stop,
+    TimedOut,
+    Waiting,
+)
+from tests.kernel.samples import (
+    APPROVAL,
+    CAUSE,
+    COMMANDS,
+    FIRST,
+    ME,
+    NEXT,
+    NOW,
+    OTHER,
+    RUNS,
+    SAME,
+    STANDING,
+    STEP,
+    Answer,
+    Becomes,
+    ask,
+    becomes,
+    ending,
+    taken,
+)
+
+RAN: Final = {"resumed": None, "ran_ms": 1_050}
+"""A run that was resumed 1,000 ms ago executes no more."""
+ENDS: Final = {"waits": ()}
+TOOK: Final = {"entries": 4, "cursors": {APPROVAL: 3}, "waits": ()}
+TAKE: Final = taken(3, STANDING, FIRST)
+LEFT: Final = ending(3, STANDING, "cancelled")
+STOP: Final = Stop(Instant(32_000), Canceled())
+YIELDED: Final = Failed(Cause("the task cancelled itself", "CancelledError"))
+
+
+def over(outcome: Outcome, **changes: object) -> Becomes:
+    return becomes(state=Over(outcome, NOW), **changes)
+
+
+# Nobody holds the run: whatever a worker says is fenced off.
+STRANGER: Final[dict[str, Answer]] = dict.fromkeys(
+    (
+        "stand",
+        "stand-again",
+        "park",
+        "park-behind",
+        "leave",
+        "leave-nothing",
+        "remember",
+        "release",
+        "complete",
+        "fail",
+        "fail-for-good",
+        "yield",
+        "block",
+    ),
+    Fenced,
+)
+# Its last holder has finished with it: the finish again is its own, whose reply was lost.
+FINISHED: Final[dict[str, Answer]] = STRANGER | dict.fromkeys(
+    ("release", "complete", "fail", "fail-for-good", "yield", "block"), SAME
+)
+IDLE: Final[dict[str, Answer]] = {
+    "claim": Refused,
+    "lose": Refused,
+    "lose-another": Refused,
+    "deliver": SAME,
+    "deliver-elsewhere": SAME,
+    "elapse": SAME,
+    "unblock": Refused,
+}
+CLAIMED: Final = becomes(state=Running(OTHER), resumed=NOW, epoch=5)
+
+# What a worker that holds the run may say, whether it executes or waits.
+HELD: Final[dict[str, Answer]] = {
+    "claim": Refused,
+    "lose-another": Refused,
+    "deliver-elsewhere": SAME,
+    "elapse": SAME,
+    "unblock": Refused,
+    "stand-again": SAME,
+    "park-behind": SAME,
+    "leave-nothing": SAME,
+}
+
+TABLE: Final[dict[str, dict[str, Answer]]] = {
+    "delayed": IDLE | STRANGER | {"cancel": over(Canceled())},
+    "queued": IDLE
+    | STRANGER
+    | {
+        "claim": becomes(state=Running(OTHER), resumed=NOW, epoch=1, attempt=1, started=NOW),
+        "cancel": over(Canceled()),
+    },
+    "resumed": IDLE
+    | STRANGER
+    | {
+        "claim": CLAIMED,
+        "deliver": becomes(TAKE, **TOOK),
+        "cancel": becomes(stop=STOP),
+    },
+    "retrying": IDLE | FINISHED | {"cancel": over(Canceled())},
+    "running": HELD
+    | {
+        "lose": becomes(state=Queued(NOW), lost=1, **RAN),
+        "deliver": becomes(TAKE, **TOOK),
+        "cancel": becomes(stop=STOP),
+        "stand": Becomes({"waits": (STANDING, replace(NEXT, since=NOW))}),
+        "park": becomes(state=Waiting(ME), **RAN),
+        "leave": becomes(LEFT, entries=4, waits=()),
+        "remember": becomes(replace(STEP, n=3), entries=4),
+        "release": becomes(state=Queued(NOW), **RAN),
+        "complete": over(Completed(b'"out"'), **ENDS, **RAN),
+        "fail": becomes(
+            state=Retrying(Instant(3_000)),
+            failures=1,
+            deadlines={STANDING.key: STANDING.deadline},
+            **ENDS,
+            **RAN,
+        ),
+        "fail-for-good": over(Failed(CAUSE), failures=1, **ENDS, **RAN),
+        "yield": over(YIELDED, **ENDS, **RAN),
+        "block": becomes(state=Blocked(CAUSE), **RAN),
+    },
+    "warm": HELD
+    | {
+        "lose": becomes(state=Waiting(None)),
+        "deliver": becomes(TAKE, state=Running(ME), resumed=NOW, **TOOK),
+        "cancel": becomes(state=Running(ME), resumed=NOW, stop=STOP),
+        "stand": becomes(waits=(STANDING, replace(NEXT, since=NOW, held=True))),
+        "park": SAME,
+        "leave": becomes(LEFT, state=Running(ME), resumed=NOW, entries=4, waits=()),
+        "remember": becomes(replace(STEP, n=3), state=Running(ME), resumed=NOW, entries=4),
+        "release": becomes(state=Waiting(None)),
+        "complete": over(Completed(b'"out"'), **ENDS),
+        "fail": becomes(
+            state=Retrying(Instant(3_000)),
+            failures=1,
+            deadlines={STANDING.key: STANDING.deadline},
+            **ENDS,
+        ),
+        "fail-for-good": over(Failed(CAUSE), failures=1, **ENDS),
+        "yield": over(YIELDED, **ENDS),
+        "block": becomes(state=Blocked(CAUSE)),
+    },
+    "cold": IDLE
+    | STRANGER
+    | {
+        "deliver": becomes(TAKE, state=Queued(NOW), **TOOK),
+        "cancel": becomes(state=Queued(NOW), stop=STOP),
+    },
+    "blocked": IDLE
+    | FINISHED
+    | {
+        "deliver": becomes(TAKE, **TOOK),
+        "cancel": over(Canceled(), **ENDS),
+        "unblock": becomes(state=Queued(NOW)),
+    },
+    "over": IDLE | FINISHED | {"deliver": Refused, "deliver-elsewhere": Refused, "cancel": SAME},
+    "stopping": HELD
+    | {
+        "lose": becomes(state=Queued(NOW), lost=1, **RAN),
+        "deliver": SAME,
+        "cancel": SAME,
+        "stand": Stopping,
+        "stand-again": Stopping,
+        "park": Stopping,
+        "leave": becomes(LEFT, entries=4, waits=()),
+        "remember": becomes(replace(STEP, n=3), entries=4),
+        "release": becomes(state=Queued(NOW), **RAN),
+        "block": becomes(state=Blocked(CAUSE), **RAN),
+    }
+    | dict.fromkeys(
+        ("complete", "fail", "fail-for-good", "yield"), over(Canceled(), stop=None, **ENDS, **RAN)
+    ),
+    "stopping-queued": IDLE | STRANGER | {"claim": CLAIMED, "cancel": SAME},
+    "stopping-blocked": IDLE | FINISHED | {"cancel": SAME, "unblock": becomes(state=Queued(NOW))},
+}
+TABLE["too-long"] = TABLE["stopping"] | dict.fromkeys(
+    ("complete", "fail", "fail-for-good", "yield"),
+    over(TimedOut(), stop=None, **ENDS, **RAN),
+)
+
+PAIRS: Final = [(state, command) for state in RUNS for command in COMMANDS]
+
+
+@pytest.mark.parametrize(("state", "command"), PAIRS)
+def test_a_command_does_what_the_table_says(state: str, command: str) -> None:
+    assert ask(RUNS[state], COMMANDS[command]) == TABLE[state][command]
+
+
+def test_the_table_is_whole() -> None:
+    assert {(state, command) for state, row in TABLE.items() for command in row} == set(PAIRS)

@@ -1,0 +1,195 @@
+"""One run, its logs and its journal, moved by commands as an engine would: it reads, then asks.
+
+Owns: what is true around a run, so that the laws can be judged after each move.
+Must never know: how the kernel decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from headrace.kernel import commands as c
+from headrace.kernel.commands import Change, Refused
+from headrace.kernel.machine import decide, due
+from headrace.kernel.model import (
+    EPOCH,
+    Cause,
+    Delayed,
+    Ending,
+    Entry,
+    EnvId,
+    Instant,
+    Key,
+    Kind,
+    Limits,
+    Queued,
+    Record,
+    Retry,
+    Run,
+    RunId,
+    Running,
+    StreamId,
+    TaskId,
+    Wait,
+    Waiting,
+    WorkerId,
+    inward,
+    later,
+)
+
+STREAMS = (inward("a"), inward("b"))
+WORKERS = (WorkerId("one"), WorkerId("two"))
+START = Instant(1_000_000)
+CAUSE = Cause("why")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command that was let through, with what it did and when."""
+
+    command: c.Command
+    change: Change
+    now: Instant
+
+
+Judge = Callable[["World", Step], None]
+
+
+@dataclass(slots=True)
+class World:
+    """Everything around one run."""
+
+    run: Run
+    now: Instant = START
+    logs: dict[StreamId, list[Record]] = field(
+        default_factory=lambda: {stream: list[Record]() for stream in STREAMS}
+    )
+    journal: list[Entry] = field(default_factory=list[Entry])
+    asked: int = 0
+    """How many questions the code has asked; each key is asked once in an attempt."""
+    steps: list[Step] = field(default_factory=list[Step])
+    refusals: int = 0
+
+    @classmethod
+    def new(cls, limits: Limits, delay_ms: int) -> World:
+        """Start a run."""
+        state = Delayed(later(START, delay_ms)) if delay_ms else Queued(START)
+        return cls(
+            Run(RunId("run"), EnvId("env"), TaskId("task"), START, state, limits, updated=START)
+        )
+
+    def play(self, command: c.Command) -> Step | None:
+        """Ask the kernel, and make true what it answers."""
+        try:
+            change = decide(self.run, command, self.now)
+        except Refused:
+            self.refusals += 1
+            return None
+        step = Step(command, change, self.now)
+        self.run = change.after
+        if change.undone is not None:
+            self.journal = [entry for entry in self.journal if entry.n < change.undone]
+        self.journal += change.entries
+        self.steps.append(step)
+        return step
+
+    def heads(self) -> dict[StreamId, Record]:
+        """Read each log at the cursor."""
+        found = {s: self.logs[s][self.run.cursors.get(s, 0) :] for s in STREAMS}
+        return {stream: records[0] for stream, records in found.items() if records}
+
+    def unread(self, stream: StreamId) -> tuple[Record, ...]:
+        """Return what stands in the log from the cursor on."""
+        return tuple(self.logs[stream][self.run.cursors.get(stream, 0) :])
+
+    # --- moves: each says what is asked next ---------------------------------------------------
+
+    def pass_time(self, ms: int) -> None:
+        """Let time pass."""
+        self.now = later(self.now, ms)
+
+    def append(self, stream: StreamId) -> None:
+        """Append to a log, and tell nobody."""
+        log = self.logs[stream]
+        log.append(Record(len(log), str(len(log)).encode(), self.now))
+
+    def send(self, stream: StreamId) -> Step | None:
+        """Append to a log, and offer all that is unread."""
+        self.append(stream)
+        return self.play(c.Deliver(stream, self.unread(stream)))
+
+    def elapse(self) -> Step | None:
+        """Look at the time, having read the logs."""
+        return self.play(c.Elapse(self.heads()))
+
+    def elapse_when_due(self) -> Step | None:
+        """Go to when something is due."""
+        moment = due(self.run)
+        if moment is not None:
+            self.now = max(self.now, moment)
+        return self.elapse()
+
+    def stand(self, stream: StreamId | None, timeout_ms: int | None, *, held: bool) -> Step | None:
+        """Ask the next question: of a stream, or of time."""
+        key = self.next_key()
+        deadline = None if timeout_ms is None else later(self.now, timeout_ms)
+        wait = Wait(key, stream, deadline, held or deadline is not None)
+        step = self.play(c.Stand(self.run.epoch, wait, self.heads()))
+        self.asked += step is not None
+        return step
+
+    def next_key(self) -> Key:
+        """Return the next key that the journal does not know, as the same code would ask it."""
+        while any(entry.key == self._key() for entry in self.journal) or any(
+            wait.key == self._key() for wait in self.run.waits
+        ):
+            self.asked += 1
+        return self._key()
+
+    def _key(self) -> Key:
+        return Key(f"/q#{self.asked}")
+
+    def remember(self, kind: Kind, *, fails: bool) -> Step | None:
+        """Tell the result of a step."""
+        ending: Ending = "failure" if fails else "value"
+        entry = Entry(0, self.next_key(), kind, ending, b"1", EPOCH)
+        return self.play(c.Remember(self.run.epoch, (entry,)))
+
+    def leave(self, which: int) -> Step | None:
+        """Give up a wait."""
+        if not self.run.waits:
+            return None
+        key = self.run.waits[which % len(self.run.waits)].key
+        return self.play(c.Leave(self.run.epoch, key))
+
+    def fail(self, policy: Retry, *, undo: bool, again: bool) -> Step | None:
+        """Raise; the failures at the journal's end are to be tried again."""
+        undone, revived = None, dict[Key, Instant]()
+        if undo:
+            undone = len(self.journal)
+            while undone and self.journal[undone - 1].ending in {"failure", "cancelled"}:
+                undone -= 1
+            cancelled = [e for e in self.journal[undone:] if e.deadline is not None]
+            revived = {e.key: e.deadline for e in cancelled if e.deadline is not None}
+        epoch, seen = self.run.epoch, len(self.journal)
+        command = c.Fail(epoch, CAUSE, policy, 0.5, again, undone, seen, revived)
+        step = self.play(command)
+        if step is not None and step.change.after.failures > step.change.before.failures:
+            self.asked = 0
+        return step
+
+    def claim(self, worker: WorkerId) -> Step | None:
+        """Take the run up: the code begins again from the top."""
+        step = self.play(c.Claim(worker))
+        if step is not None:
+            self.asked = 0
+        return step
+
+    def lose(self) -> Step | None:
+        """Lose the worker that holds the run, if one does."""
+        match self.run.state:
+            case Running(worker=worker) | Waiting(worker=str() as worker):
+                return self.play(c.Lose(worker))
+            case _:
+                return None
