@@ -1,0 +1,50 @@
+"""Which line of the user's code asks: for messages about runs whose code has changed.
+
+Owns: the form `pkg/module.py:12`, the same on every machine.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import PurePath
+from types import FrameType
+
+_OWN = f"{__package__}."
+
+
+def caller_frame() -> FrameType | None:
+    """Return the innermost frame that is not of this package."""
+    frame = inspect.currentframe()
+    while frame is not None and _module(frame).startswith(_OWN):
+        frame = frame.f_back
+    return frame
+
+
+def caller_line() -> str:
+    """Return the line that called into this package, as `pkg/module.py:12`."""
+    frame = caller_frame()
+    return "" if frame is None else f"{_file(frame)}:{frame.f_lineno}"
+
+
+def line_of(function: object) -> str:
+    """Return the line on which a function is defined."""
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if code is None:
+        return ""
+    module = str(getattr(function, "__module__", "") or "")
+    return f"{_path(module, code.co_filename)}:{code.co_firstlineno}"
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _file(frame: FrameType) -> str:
+    return _path(_module(frame), frame.f_code.co_filename)
+
+
+def _path(module: str, filename: str) -> str:
+    # A file's path differs from machine to machine; its module's name does not.
+    file = PurePath(filename)
+    parents = module.split(".")[:-1] if file.stem != "__init__" else module.split(".")
+    return "/".join([*parents, file.name])
