@@ -75,9 +75,14 @@ class Ear(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How runs are executed. `strict` blocks a run whose recorded arguments differ."""
+    """How runs are executed.
+
+    `strict` blocks a run whose recorded arguments differ. `replays` gives a run back at every
+    wait, so that each answer is followed by a replay: what does not survive one shows at once.
+    """
 
     strict: bool = False
+    replays: bool = False
     grace_s: float = GRACE_S
 
 
@@ -108,7 +113,7 @@ class Life:
         self._main: Branch | None = None
         self._failure: Exception | None = None
         self._is_stopping = assigned.stopping
-        self._is_returning = self._is_gone = False
+        self._is_returning = self._is_gone = self._is_given_back = False
 
     # --- for the worker ----------------------------------------------------------------------
 
@@ -122,6 +127,11 @@ class Life:
     def next_n(self) -> int:
         """Return the number of the journal entry that is expected next."""
         return self.replay.journal.next_n
+
+    @property
+    def is_given_back(self) -> bool:
+        """Tell whether this worker has given the run back."""
+        return self._is_given_back
 
     @property
     def is_parked(self) -> bool:
@@ -149,7 +159,7 @@ class Life:
     def release(self) -> None:
         """Give the run back. Its code is not told; it asks nothing more."""
         if not self._is_gone:
-            self._is_gone = True
+            self._is_gone = self._is_given_back = True
             self.replay.close()
             self.ledger.post(channel.Released(self.run_id, self.epoch))
 
@@ -279,6 +289,8 @@ class Life:
         if Stance.PARKS in found and _IDLE.issuperset(found):
             self._parked = self.next_n
             self.ledger.post(channel.Parked(self.run_id, self.epoch, self.next_n))
+            if self._manner.replays:
+                self.release()
 
     # --- what the replay tells (`replay.Watch`) ------------------------------------------------
 
@@ -360,8 +372,9 @@ class Life:
                 return
             end = await self._why(error)
         self.replay.close()
-        self._is_gone = True
-        self.ledger.post(end)
+        if not self._is_gone:
+            self._is_gone = True
+            self.ledger.post(end)
 
     async def _wind_up(self) -> None:
         """Let what the task has started come to an end."""

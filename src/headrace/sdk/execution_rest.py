@@ -20,7 +20,7 @@ import anyio
 
 from headrace.sdk.scope import Branch, Crew
 
-Frame: TypeAlias = CoroutineType[Any, Any, Any] | GeneratorType[Any, Any, Any]
+Frame: TypeAlias = "CoroutineType[Any, Any, Any] | GeneratorType[Any, Any, Any]"
 _FRAMES: tuple[type, ...] = (CoroutineType, GeneratorType)
 _LINKS: dict[type, str] = {
     CoroutineType: "cr_await",

@@ -1,0 +1,98 @@
+"""The runs that this worker holds.
+
+Owns: which life belongs to a push, and a life's beginning and end here.
+Must never know: the connection.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Iterator, Mapping
+
+import structlog
+
+from headrace.sdk.execution import Execution, Runnable, make_current
+from headrace.sdk.execution_ledger import Outbox
+from headrace.sdk.execution_life import Life, Manner
+from headrace.wire import channel
+from headrace.wire.channel import Assigned, Holding, Operation, Push, Released
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.worker")
+
+
+class Holdings:
+    """All lives, by run."""
+
+    def __init__(self, tasks: Mapping[str, Runnable], outbox: Outbox, manner: Manner) -> None:
+        self._tasks, self._outbox, self._manner = tasks, outbox, manner
+        self._lives: dict[str, Life] = {}
+        self.takes_more = True
+        self.unwinds = True
+        """Whether the code of a run that was given back is ended here."""
+        self._put_away: list[Life] = []
+
+    def __len__(self) -> int:
+        return len(self._lives)
+
+    def hear(self, push: Push) -> None:
+        """Give a push to the run that it is about."""
+        life = self._lives.get(push.run)
+        match push:
+            case Assigned():
+                self._assigned(push, life)
+            case _ if life is None or life.epoch != push.epoch:
+                pass  # of a hold that is over
+            case channel.Ended() | channel.Fenced():
+                del self._lives[push.run]
+                self._let_go(life, push)
+            case _:
+                life.receive(push)
+
+    def _assigned(self, assigned: Assigned, life: Life | None) -> None:
+        if life is not None and life.epoch >= assigned.epoch:
+            return  # told twice
+        if life is not None:
+            life.drop()
+            del self._lives[assigned.run]
+        runnable = self._tasks.get(assigned.task)
+        if runnable is None or not self.takes_more:
+            self._outbox.post(Released(assigned.run, assigned.epoch))
+            return
+        life = Life(assigned, runnable, self._outbox, self._manner)
+        self._lives[assigned.run] = life
+        context = contextvars.copy_context()
+        context.run(make_current, Execution(life))
+        life.begin(context)
+
+    def _let_go(self, life: Life, push: Push) -> None:
+        if isinstance(push, channel.Fenced):
+            _log.warning("another worker has this run now; it is dropped here", run=push.run)
+        elif life.is_given_back and not self.unwinds:
+            self._put_away.append(life)
+            return
+        life.drop()
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Say what is held, and what is known of it."""
+        lives = self._lives.items()
+        return tuple(Holding(run, life.epoch, life.next_n) for run, life in lives)
+
+    def unanswered(self) -> Iterator[Operation]:
+        """Yield what must be posted again."""
+        for life in self._lives.values():
+            yield from life.ledger.unanswered()
+
+    def release(self, *, parked_only: bool) -> None:
+        """Give runs back: all, or those that wait."""
+        for life in self._lives.values():
+            if life.is_parked or not parked_only:
+                life.release()
+
+    def abandon(self) -> None:
+        """Drop everything: nobody is there any more to give it back to."""
+        for life in self._lives.values():
+            if self.unwinds:
+                life.drop()
+            else:
+                self._put_away.append(life)
+        self._lives.clear()
