@@ -1,0 +1,34 @@
+"""Engines to test: each test on the memory backend, those of the laws on SQLite as well."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from headrace.testing.clock import ManualClock
+from tests.engine.house import DECLARED, Ground, House
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def ground(
+    request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path
+) -> AsyncIterator[Ground]:
+    """Where an engine stands; it may be stopped and started again."""
+    file = tmp_path / "headrace.db" if request.param == "sqlite" else None
+    async with Ground(clock, file) as ground:
+        yield ground
+
+
+@pytest.fixture
+async def house(ground: Ground) -> AsyncIterator[House]:
+    """An engine with tasks and streams declared."""
+    async with ground.house() as house:
+        await house.api.register(DECLARED)
+        yield house

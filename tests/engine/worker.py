@@ -1,0 +1,190 @@
+"""A worker by script: it posts operations and reads what is pushed, and executes nothing.
+
+Must never know: what a task is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from headrace.kernel.model import EPOCH, Cause, Ending, Entry, Key, Kind, Retry
+from headrace.ports import Channel
+from headrace.testing.contracts.puppet import Puppet
+from headrace.wire import channel as ch
+from headrace.wire.channel import Assigned, Hello, Holding, Push, Told
+from tests.engine.house import House
+
+CAUSE = Cause("why", "ValueError")
+POLICY = Retry(first_ms=1_000, jitter=False)
+
+
+class Job:
+    """One run in a worker's hands."""
+
+    def __init__(self, worker: Worker, assigned: Assigned) -> None:
+        self._worker, self.assigned = worker, assigned
+        self.run, self.epoch = assigned.run, assigned.epoch
+        self.entries = list(assigned.entries)
+        self.again: list[Entry] = []
+        """Entries that were told a second time."""
+        self._fresh: deque[Entry] = deque()
+
+    @property
+    def next_n(self) -> int:
+        """Return the number of the entry that is expected next."""
+        return len(self.entries)
+
+    @property
+    def holding(self) -> Holding:
+        """Return what a worker says of the run when it comes back."""
+        return Holding(self.run, self.epoch, self.next_n)
+
+    async def told(self) -> Entry:
+        """Wait for the next entry."""
+        while not self._fresh:
+            told = await self._worker.pushed(Told, self.run)
+            assert told.epoch == self.epoch
+            self._hear(told.entries)
+        return self._fresh.popleft()
+
+    def _hear(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            assert entry.n <= self.next_n, "an entry was left out"
+            if entry.n < self.next_n:
+                self.again.append(entry)
+            else:
+                self.entries.append(entry)
+                self._fresh.append(entry)
+
+    def post(self, *operations: ch.Operation) -> None:
+        """Hand operations over, in one go."""
+        self._worker.post(*operations)
+
+    def stand(  # noqa: PLR0913 - an operation, field by field
+        self,
+        stream: str = "notes",
+        key: str = "/q#0",
+        *,
+        timeout_ms: int = -1,
+        until: int = 0,
+        held: bool = False,
+    ) -> None:
+        """Wait for a record of `stream`, or ("") for the time."""
+        self.post(
+            ch.Standing(self.run, self.epoch, key, stream, timeout_ms, until=until, held=held)
+        )
+
+    def park(self) -> None:
+        """Say that every branch stands in a wait."""
+        self.post(ch.Parked(self.run, self.epoch, self.next_n))
+
+    def leave(self, key: str = "/q#0") -> None:
+        """Give up a wait."""
+        self.post(ch.Left(self.run, self.epoch, key))
+
+    def step(
+        self, key: str, body: bytes = b"1", ending: Ending = "value", kind: Kind = "step"
+    ) -> None:
+        """Tell a result."""
+        entry = Entry(0, Key(key), kind, ending, body, EPOCH)
+        self.post(ch.Remembered(self.run, self.epoch, entry))
+
+    def emit(self, key: str, body: bytes = b"1", stream: str = "tokens") -> None:
+        """Append to an output stream."""
+        self.post(ch.Emitted(self.run, self.epoch, stream, key, body))
+
+    def send(self, key: str, target: str, body: bytes = b"1", stream: str = "notes") -> None:
+        """Send to a run."""
+        self.post(ch.Sent(self.run, self.epoch, key, target, stream, body))
+
+    def trigger(self, key: str, task: str = "work", order: bytes = b"{}") -> None:
+        """Start a run."""
+        self.post(ch.Started(self.run, self.epoch, key, task, order))
+
+    def complete(self, output: bytes = b'"out"') -> None:
+        """Return."""
+        self.post(ch.Completed(self.run, self.epoch, output))
+
+    def fail(
+        self,
+        *,
+        again: bool = True,
+        undone: int | None = None,
+        revived: Mapping[str, int] | None = None,
+    ) -> None:
+        """Raise."""
+        raised = ch.Raised(
+            self.run, self.epoch, CAUSE, POLICY, again, undone, self.next_n, dict(revived or {})
+        )
+        self.post(raised)
+
+    def release(self) -> None:
+        """Give the run back."""
+        self.post(ch.Released(self.run, self.epoch))
+
+    async def ended(self) -> None:
+        """Wait to be told that the run may be forgotten."""
+        ended = await self._worker.pushed(ch.Ended, self.run)
+        assert ended.epoch == self.epoch
+
+    async def refused(self, key: str = "") -> ch.Refusal:
+        """Wait for the refusal of an operation."""
+        refusal = await self._worker.pushed(ch.Refusal, self.run)
+        assert (refusal.key, refusal.epoch) == (key, self.epoch)
+        return refusal
+
+    async def stopped(self) -> None:
+        """Wait to be told to stop."""
+        stopping = await self._worker.pushed(ch.Stopping, self.run)
+        assert stopping.epoch == self.epoch
+
+    async def fenced(self) -> None:
+        """Wait to be told that the run is not the worker's."""
+        fenced = await self._worker.pushed(ch.Fenced, self.run)
+        assert fenced.epoch == self.epoch
+
+    async def parked(self, house: House, stream: str = "notes", key: str = "/q#0") -> Job:
+        """Stand durably in one wait, and park; return once that is on disk."""
+        self.stand(stream, key, held=True)
+        self.park()
+        await house.rest()
+        assert await house.status(self.run) == "WAITING"
+        return self
+
+
+class Worker(Puppet):
+    """One attached worker."""
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        super().__init__(channel)
+        self.name, self.channel = name, channel
+
+    async def job(self, run: str) -> Job:
+        """Wait for the run to be given to this worker."""
+        return Job(self, await self.assigned(run))
+
+    def unread(self, run: str = "") -> list[Push]:
+        """Return what has been pushed (about the run) and not asked for yet."""
+        out = self.channel._out  # type: ignore[attr-defined]  # an engine's seat, not a client's
+        return [push for push in (*self._seen, *out) if push.run == (run or push.run)]
+
+
+@asynccontextmanager
+async def attached(
+    house: House,
+    *holdings: Holding,
+    name: str = "worker",
+    tasks: Sequence[str] = ("work", "short"),
+    slots: int = 8,
+    lasts: bool = True,
+) -> AsyncGenerator[Worker]:
+    """Attach a worker; its lease lasts for ever, unless the test is about it."""
+    hello = Hello(
+        worker=name, version="1", tasks=tuple(tasks), slots=slots, holdings=tuple(holdings)
+    )
+    async with house.api.attach(hello) as channel:
+        if lasts:
+            await house.keep(name)
+        yield Worker(name, channel)
