@@ -73,7 +73,8 @@ def _sayable(shape: object) -> object:
         else (field.encode_name, field.type, field.default)
         for field in known
     ]
-    return msgspec.defstruct(shape.__name__, fields, namespace={"__doc__": shape.__doc__})
+    like: object = msgspec.defstruct(shape.__name__, fields, namespace={"__doc__": shape.__doc__})
+    return like
 
 
 def _operation(route: Route, refs: Mapping[int, Document]) -> Document:

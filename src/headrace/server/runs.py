@@ -133,7 +133,10 @@ async def list_runs(call: Call) -> Answer:
 
 
 def _query(call: Call) -> RunQuery:
-    given = dict(call.query.multi_items())
+    items = call.query.multi_items()
+    given = dict(items)
+    if len(given) != len(items):
+        raise BadRequest("a query parameter is given twice")
     query = RunQuery(
         size=_size(given.pop("page[size]", "25")),
         after=given.pop("page[after]", None),

@@ -111,6 +111,7 @@ def mint(
     *,
     ttl_ms: int = 3_600_000,
     id: str = "",
+    single_use: bool = False,
 ) -> str:
     """Sign a token that permits `scopes` from `now` on; `id` tells it from its like."""
     claims: dict[str, object] = {
@@ -124,6 +125,8 @@ def mint(
     }
     if id:
         claims["jti"] = id
+    if single_use:
+        claims["otu"] = True
     payload = msgspec.json.encode(claims)
     return _sign(payload, _padded(key), algorithm="HS256", headers={"typ": None})
 

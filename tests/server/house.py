@@ -1,0 +1,149 @@
+"""A real server on a port of its own, before a real engine in memory, and hands to knock with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+
+import aiohttp
+import anyio
+import msgspec
+
+from headrace.backends.memory import open_memory
+from headrace.engine import Engine, open_engine
+from headrace.kernel.model import EnvId
+from headrace.ports import Api, Stores
+from headrace.server import Door, KeyRing, serve
+from headrace.testing.clock import ManualClock
+from headrace.wire import tokens
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.views import TriggerOrder
+
+DEV, PROD = EnvId("dev"), EnvId("prod")
+KEY = "tr_dev_0123456789abcdefghijklmnopqrstuv"
+OTHER_KEY = "tr_prod_0123456789abcdefghijklmnopqrstu"
+KEYS = {DEV: [KEY], PROD: [OTHER_KEY]}
+PATIENCE_S = 10.0
+APPROVAL = msgspec.json.encode(
+    {
+        "type": "object",
+        "properties": {"approved": {"type": "boolean"}},
+        "required": ["approved"],
+    }
+)
+DECLARED = Registration(
+    version="1",
+    tasks=(TaskSpec(id="publish"), TaskSpec(id="count", schema=b'{"type":"integer"}')),
+    streams=(
+        StreamSpec(name="approval", inward=True, schema=APPROVAL),
+        StreamSpec(name="notes", inward=True),
+        StreamSpec(name="signed", inward=True, trusted=True),
+        StreamSpec(name="progress", inward=False),
+    ),
+)
+
+
+class Counting:
+    """Chance that counts: the same at every run of a test."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def jitter(self) -> float:
+        return 0.5
+
+    def unique(self, size: int) -> bytes:
+        self._next += 1
+        return self._next.to_bytes(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> dict[str, object]:
+        """Return the body as an object."""
+        return msgspec.json.decode(self.body, type=dict[str, object])
+
+
+@dataclass(slots=True)
+class House:
+    """The server, and everything behind it."""
+
+    engine: Engine
+    stores: Stores
+    clock: ManualClock
+    door: Door
+    port: int
+    http: aiohttp.ClientSession
+    ready: list[bool] = field(default_factory=lambda: [True])
+
+    @property
+    def api(self) -> Api:
+        """Return the use cases of `dev`, without the door."""
+        return self.engine.at(DEV)
+
+    @property
+    def url(self) -> str:
+        """Return the address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def token(self, *scopes: str, ttl_ms: int = 60_000) -> str:
+        """Sign a public token of `dev`."""
+        return tokens.mint(KEY, DEV, scopes, self.clock.now(), ttl_ms=ttl_ms)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        key: str = KEY,
+        **headers: str,
+    ) -> Said:
+        """Make one request; in names of headers `_` stands for `-`."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            sent["authorization"] = f"Bearer {key}"
+        data = None if body is None else BytesIO(body)
+        with anyio.fail_after(PATIENCE_S):
+            async with self.http.request(
+                method, self.url + path, data=data, headers=sent, allow_redirects=False
+            ) as response:
+                found = {name.lower(): value for name, value in response.headers.items()}
+                return Said(response.status, found, await response.read())
+
+    async def run(self, task: str = "publish") -> str:
+        """Start a run, past the door."""
+        order = TriggerOrder(payload=msgspec.Raw(b"1"))
+        return (await self.api.trigger(task, order)).id
+
+
+@asynccontextmanager
+async def house() -> AsyncGenerator[House]:
+    """Open one."""
+    clock, ready = ManualClock(), [True]
+
+    async def is_ready() -> bool:
+        return ready[0]
+
+    def sign(env: EnvId, run: str) -> str:
+        scopes = [f"read:runs:{run}", f"write:inputStreams:{run}"]
+        return tokens.mint(KEYS[env][0], env, scopes, clock.now())
+
+    async with (
+        open_memory(clock) as stores,
+        open_engine(stores, Counting(), sign) as engine,
+        aiohttp.ClientSession() as http,
+    ):
+        door = Door(engine, KeyRing(KEYS), clock=clock, chance=Counting(), ready=is_ready)
+        await engine.at(DEV).register(DECLARED)
+        async with serve(door, port=0) as port:
+            yield House(engine, stores, clock, door, port, http, ready)
