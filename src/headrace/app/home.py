@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from headrace.errors import Mistake, Unavailable
+from headrace.errors import Mistake
 
 NAME: Final = ".headrace"
 KEY_FORM: Final = "tr_dev_"
@@ -116,10 +116,10 @@ class Home:
             raise self._taken() from None
         return Lock(handle)
 
-    def _taken(self) -> Unavailable:
+    def _taken(self) -> Mistake:
         address = self.address()
         who = f"process {address.pid} at {address.url}" if address else "another process"
-        return Unavailable(
+        return Mistake(
             f"{self.path} already has a server: {who}",
             hint="Use that one, stop it first, or set HEADRACE_HOME to another folder.",
         )

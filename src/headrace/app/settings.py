@@ -15,6 +15,7 @@ from headrace.errors import BadRequest
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8700
+SLOTS: Final = 100
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 SETTINGS: Final[Mapping[str, str]] = {
@@ -24,6 +25,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_SECRET_KEY": "the root key, sent or accepted; without it the one in the home folder",
     "HEADRACE_HOST": f"the address that dev and serve listen on; {HOST}",
     "HEADRACE_PORT": f"the port that dev and serve listen on; {PORT}",
+    "HEADRACE_SLOTS": f"how many runs a worker executes at once; {SLOTS}",
+    "HEADRACE_MEMORY": "MiB near which a worker is replaced; without it never",
 }
 
 
@@ -37,6 +40,8 @@ class Settings:
     key: str = field(default="", repr=False)
     host: str = HOST
     port: int = PORT
+    slots: int = SLOTS
+    memory_mib: int = 0
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -50,7 +55,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         url=url.rstrip("/"),
         key=_key(environment.get("HEADRACE_SECRET_KEY", "")),
         host=environment.get("HEADRACE_HOST", "") or HOST,
-        port=_port(environment.get("HEADRACE_PORT", "")),
+        port=_number(environment, "HEADRACE_PORT", PORT, most=65_535),
+        slots=_number(environment, "HEADRACE_SLOTS", SLOTS),
+        memory_mib=_number(environment, "HEADRACE_MEMORY", 0),
     )
 
 
@@ -77,9 +84,10 @@ def _key(text: str) -> str:
     return text
 
 
-def _port(text: str) -> int:
+def _number(environment: Mapping[str, str], name: str, usual: int, *, most: int = 1 << 31) -> int:
+    text = environment.get(name, "")
     if not text:
-        return PORT
-    if not text.isdecimal() or not 0 <= int(text) < 65_536:  # noqa: PLR2004 - what TCP has
-        raise BadRequest(f"HEADRACE_PORT is no port: {text!r}")
+        return usual
+    if not (text.isascii() and text.isdecimal()) or int(text) > most:
+        raise BadRequest(f"{name} is no number up to {most}: {text[:20]!r}")
     return int(text)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from headrace.cli.asking import surroundings
+from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, hint, told_for_long
 from headrace.cli.signs import Signs
@@ -34,6 +35,7 @@ async def dev(
 
     path = _file(file)
     setting, home = listening(surroundings(), host, port)
+    log_to_stderr()
     with until_told():
         async with serving(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)

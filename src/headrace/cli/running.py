@@ -1,4 +1,4 @@
-"""What `dev`, `serve` and `worker` have in common: signals, addresses, logs.
+"""What `dev`, `serve` and `worker` have in common: signals, addresses.
 
 Must never know: tasks.
 """
@@ -6,9 +6,7 @@ Must never know: tasks.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import psutil
-import structlog
 from rich.text import Text
 
 from headrace.app.home import NAME, Home
@@ -35,6 +32,8 @@ def listening(known: tuple[Settings, Home], host: str, port: int) -> tuple[Setti
     setting, _ = known
     home = Home(setting.home or Path.cwd() / NAME)
     setting = replace(setting, host=host or setting.host, port=setting.port if port < 0 else port)
+    if home.path.is_dir():
+        home.lock().release()  # a server on the same folder would not get the port, either
     if setting.port and (who := _holder(setting.port)):
         raise Mistake(
             f"port {setting.port} is taken by {who}",
@@ -83,16 +82,3 @@ def until_told() -> Generator[None]:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
-
-
-def log_to_stderr() -> None:
-    """Let the parts' own warnings appear on stderr, one line each."""
-    structlog.configure(
-        processors=[
-            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
-            structlog.processors.add_log_level,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

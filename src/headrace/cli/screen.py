@@ -104,7 +104,17 @@ def told(command: Command[P]) -> Callable[P, None]:
 
 def told_for_long(command: Command[P]) -> Callable[P, None]:
     """The same for a command that serves until it is stopped."""
-    return _run_by(uvloop.run, command)
+    run = _run_by(uvloop.run, command)
+
+    @functools.wraps(run)
+    def serve(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            run(*args, **kwargs)
+        except KeyboardInterrupt:
+            hint("stopped")
+            raise typer.Exit(Exit.INTERRUPTED) from None
+
+    return serve
 
 
 def _run_by(runner: Runner, command: Command[P]) -> Callable[P, None]:

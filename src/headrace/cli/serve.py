@@ -8,6 +8,7 @@ import anyio
 import typer
 
 from headrace.cli.asking import surroundings
+from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, err, told_for_long
 from headrace.cli.signs import fact
@@ -26,6 +27,7 @@ async def serve(
     from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
 
     setting, home = listening(surroundings(), host, port)
+    log_to_stderr()
     with until_told():
         async with serving(setting, home) as served:
             show_server(served, as_json=as_json)

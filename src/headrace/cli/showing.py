@@ -66,6 +66,11 @@ def ahead(moment: str | UnsetType) -> str:
     return f"in {span(left)}" if left > timedelta() else "now"
 
 
+def left(moment: str | UnsetType) -> str:
+    """Say how long a wait may still last."""
+    return "for ever" if moment is UNSET else f"{span(_parsed(moment) - _now())} left"
+
+
 def span(length: timedelta) -> str:
     """Say a length of time with its two largest units: `3d 4h`, `12s`."""
     seconds = max(0, int(length.total_seconds()))
@@ -143,7 +148,7 @@ def _facts(view: RunView) -> Iterable[tuple[str, str]]:
 def _wait(wait: WaitView) -> str:
     what = f"stream {wait.stream}" if isinstance(wait.stream, str) else "a moment"
     line = f", at {wait.line}" if isinstance(wait.line, str) else ""
-    return f"{what} since {ago(wait.since)}, until {ahead(wait.until)}{line}"
+    return f"{what}, since {ago(wait.since)}, {left(wait.until)}{line}"
 
 
 def verdict(view: RunView) -> Verdict | None:

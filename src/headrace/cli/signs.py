@@ -18,7 +18,7 @@ from headrace.cli.screen import emit, say, warn
 from headrace.cli.showing import command
 from headrace.cli.supervisor import Changing, Died, Notice, Started, Unusable
 
-MARGIN: Final = 11
+MARGIN: Final = 12
 
 
 def fact(name: str, value: str | Text, *, style: str = "") -> None:
@@ -78,9 +78,9 @@ class Signs:
         say()
         for task, schema in ready.tasks[:1]:
             fact("start one", trigger_command(task, schema), style="bold")
-        fact("what waits", command("waits"), style="bold")
+        fact("see waits", command("waits"), style="bold")
         for stream, schema in ready.inputs[:1]:
-            fact("answer", command("send", "RUN", stream, sample(schema)), style="bold")
+            fact("answer one", command("send", "RUN", stream, sample(schema)), style="bold")
 
 
 def trigger_command(task: str, schema: bytes) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from headrace.cli.asking import NOTHING, json_of, server
 from headrace.cli.screen import AsJson, Exit, emit, hint, say, told, waiting_for
-from headrace.cli.showing import ahead, show_record, status, text_of, verdict
+from headrace.cli.showing import left, show_record, status, text_of, verdict
 from headrace.ports import Api
 from headrace.wire.views import RunView, TriggerOptions, TriggerOrder
 
@@ -123,7 +123,7 @@ def _show_change(view: RunView, *, as_json: bool) -> None:
             emit(view)
         return
     waits = [
-        f"{wait.stream if isinstance(wait.stream, str) else 'a moment'} until {ahead(wait.until)}"
+        f"for {wait.stream if isinstance(wait.stream, str) else 'a moment'}, {left(wait.until)}"
         for wait in view.waits
     ]
     say(Text.assemble(status(view), "  ", ", ".join(waits)))

@@ -10,7 +10,7 @@ from rich.text import Text
 from headrace.cli.asking import NOTHING, server
 from headrace.cli.sample import sample
 from headrace.cli.screen import AsJson, emit, hint, say, told
-from headrace.cli.showing import ago, ahead, command
+from headrace.cli.showing import ago, command, left
 from headrace.ports import Api
 from headrace.wire.views import RunQuery, RunView
 
@@ -82,9 +82,12 @@ def _answer(run_id: str, stream: str | UnsetType, schemas: Mapping[str, bytes]) 
 
 def _show(wait: Waiting) -> None:
     what = wait.stream if isinstance(wait.stream, str) else "a moment"
-    since, until = ago(wait.since), ahead(wait.until)
-    line = f"  at {wait.line}" if isinstance(wait.line, str) else ""
-    head = Text.assemble((wait.run, "bold"), f"  {wait.task} waits for ", (what, "cyan"))
-    say(Text.assemble(head, f"  since {since}, until {until}", (line, "dim")))
+    line = f" · {wait.line}" if isinstance(wait.line, str) else ""
+    say(Text.assemble((wait.run, "bold"), f"  {wait.task}"))
+    say(
+        Text.assemble(
+            "  waits for ", (what, "cyan"), f" · since {ago(wait.since)} · {left(wait.until)}", line
+        )
+    )
     if isinstance(wait.command, str):
-        say(f"  {wait.command}")
+        say(f"  {wait.command}", style="dim")

@@ -9,6 +9,7 @@ import typer
 
 from headrace.app.connecting import target
 from headrace.cli.asking import surroundings
+from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import until_told
 from headrace.cli.screen import AsJson, Exit, emit, hint, say, told_for_long
 from headrace.cli.signs import Signs
@@ -34,6 +35,7 @@ async def worker(
     else:
         say(f"headrace works for {url}")
     served = False
+    log_to_stderr()
     with until_told():
         signs = Signs(file, as_json, reloads=reload)
         await Supervisor(file, {}, signs).run(reload=reload)

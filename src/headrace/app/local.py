@@ -1,0 +1,87 @@
+"""A whole Headrace in this process: an engine on memory, and a worker for the imported tasks.
+
+For tests of tasks; nothing is durable. Owns: which concrete classes play which part.
+Must never know: what is tested, or when time passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from headrace.app.connecting import SystemChance
+from headrace.backends.memory import open_memory
+from headrace.engine import open_engine
+from headrace.kernel.model import EnvId
+from headrace.ports import Api, Clock, Stores
+from headrace.sdk import connection
+from headrace.sdk.registry import registry
+from headrace.wire.channel import Registration, TaskSpec
+from headrace.worker import Options, Worker
+
+ENV: Final = EnvId("test")
+
+
+class Runnable(Protocol):
+    """A task."""
+
+    @property
+    def id(self) -> str:
+        """Return the task's id."""
+        ...
+
+    @property
+    def spec(self) -> TaskSpec:
+        """Return what the task declares."""
+        ...
+
+    async def execute(self, payload: bytes) -> bytes:
+        """Run the task."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What runs."""
+
+    api: Api
+    stores: Stores
+
+
+@asynccontextmanager
+async def open_local(
+    clock: Clock, tasks: Sequence[Runnable] = (), *, evicts: bool = False
+) -> AsyncGenerator[Local]:
+    """Run all of it while the block lasts; the sdk talks to it. No `tasks` means all imported.
+
+    With `evicts` a run is put away whenever it waits, so that it goes on by replay.
+    """
+    served = {task.id: task for task in tasks} or dict(registry.tasks)
+    registration = await asyncio.to_thread(registry.registration, tuple(served.values()))
+    async with open_memory(clock) as stores, open_engine(stores, SystemChance()) as engine:
+        api = engine.at(ENV)
+        connection.configure(api=api)
+        try:
+            async with _worker(api, served, registration, evicts=evicts):
+                yield Local(api, stores)
+        finally:
+            connection.configure()
+
+
+@asynccontextmanager
+async def _worker(
+    api: Api, tasks: dict[str, Runnable], registration: Registration, *, evicts: bool
+) -> AsyncGenerator[None]:
+    chance = SystemChance()
+    options = Options(worker=f"worker_{chance.unique(8).hex()}", chance=chance, evicts=evicts)
+    worker = Worker(api, tasks, registration, options)
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(worker.run())
+        await worker.attached.wait()
+        try:
+            yield
+        finally:
+            working.cancel()

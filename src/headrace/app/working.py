@@ -1,0 +1,68 @@
+"""A worker in this process: the tasks of one file, executed for a server elsewhere.
+
+Owns: which concrete classes work. Must never know: who watches over the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+import psutil
+
+from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
+from headrace.app.home import Home
+from headrace.app.settings import Settings
+from headrace.errors import HeadraceError
+from headrace.sdk.registry import registry
+from headrace.wire.channel import Registration
+from headrace.worker import Options, Outcome, Worker
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Whom the worker tells how it is."""
+
+    ready: Callable[[Registration], None]
+    tired: Callable[[], None]
+
+
+async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
+    """Execute every task that has been imported, until SIGTERM, or until memory runs out."""
+    registration = await asyncio.to_thread(registry.registration)
+    chance = SystemChance()
+    options = Options(
+        worker=f"worker_{chance.unique(8).hex()}",
+        chance=chance,
+        slots=setting.slots,
+        memory_limit=setting.memory_mib * MIB or None,
+        rss=lambda: psutil.Process().memory_info().rss,
+        tired=watcher.tired,
+        # The process ends right after, without asking the code of runs that were given back.
+        unwinds=False,
+    )
+    api = client(setting, home, DEFAULT_PATIENCE)
+    worker = Worker(api, registry.tasks, registration, options)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
+    outcome: Outcome | HeadraceError = Outcome.DRAINED
+    async with anyio.create_task_group() as group:
+        group.start_soon(_tell, worker, registration, watcher)
+        try:
+            outcome = await worker.run()
+        except HeadraceError as error:
+            outcome = error  # raised below, not wrapped in a group
+        group.cancel_scope.cancel()
+    await api.aclose()
+    if isinstance(outcome, HeadraceError):
+        raise outcome
+    return outcome
+
+
+async def _tell(worker: Worker, registration: Registration, watcher: Watcher) -> None:
+    await worker.attached.wait()
+    watcher.ready(registration)
