@@ -139,6 +139,8 @@ class Worker:
     # --- the end -----------------------------------------------------------------------------
 
     def _frame_sent(self) -> None:
+        if self._options.evicts:
+            self._holdings.release(parked_only=True)
         self._moved.set()
 
     async def _give_back(self) -> None:
