@@ -1,5 +1,6 @@
 """Draft a post from a press release, wait for a person to approve it, then publish it or not."""
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def summarized(text: str) -> str:
 def _weight(sentence: str, words: Counter[str]) -> float:
     """A sentence weighs as much as its words are used in the whole text; length counts half."""
     found = re.findall(r"[a-z]{4,}", sentence.lower())
-    return sum(words[word] - 1 for word in set(found)) / max(1, len(found)) ** 0.5
+    return sum(words[word] - 1 for word in set(found)) / math.sqrt(max(1, len(found)))
 
 
 def _reading(sentences: list[str]) -> str:
