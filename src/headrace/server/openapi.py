@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -62,7 +62,7 @@ def _types(routes: Iterable[Route]) -> list[object]:
 
 def _sayable(shape: object) -> object:
     """Return the type, or its like without the defaults that no schema can show."""
-    if not (isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
+    if not _is_struct(shape):
         return shape
     known = msgspec.structs.fields(shape)
     if not any(isinstance(field.default, _UNSAYABLE) for field in known):
@@ -73,8 +73,11 @@ def _sayable(shape: object) -> object:
         else (field.encode_name, field.type, field.default)
         for field in known
     ]
-    like: object = msgspec.defstruct(shape.__name__, fields, namespace={"__doc__": shape.__doc__})
-    return like
+    return msgspec.defstruct(shape.__name__, fields, namespace={"__doc__": shape.__doc__})
+
+
+def _is_struct(shape: object) -> TypeGuard[type[msgspec.Struct]]:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)
 
 
 def _operation(route: Route, refs: Mapping[int, Document]) -> Document:
