@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from headrace.engine.sheet import Sheet, Tails
-from headrace.errors import HeadraceError, NotFound, Unavailable
-from headrace.kernel.commands import Refused
+from headrace.errors import NotFound, Unavailable
 from headrace.kernel.effects import durable
-from headrace.kernel.model import Run, RunId, Running, Waiting
+from headrace.kernel.model import Key, Run, RunId, Running, Waiting
 from headrace.ports import Clash, Conflict, Delivering, Stores
 
 TRIES = 20
@@ -33,9 +31,21 @@ class Landing(Protocol):
         """Add what follows at once, in the same commit."""
         ...
 
+    def abandon(self, sheet: Sheet) -> None:
+        """Take back what `prepare` has promised: this sheet will not land, as far as is known."""
+        ...
+
     async def landed(self, desk: Desk, sheet: Sheet) -> None:
         """Tell whoever must know; the next batch starts when this returns."""
         ...
+
+
+async def look(sheet: Sheet) -> object:
+    """Take what stands in the log behind any wait; the landing tells the worker what is new."""
+    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
+        await sheet.catch_up(stream)
+    sheet.looked = True
+    return None
 
 
 @dataclass(slots=True)
@@ -52,7 +62,7 @@ class _Slip:
         self.error = None
         try:
             self.value = await self.job(sheet)
-        except (HeadraceError, Refused) as error:
+        except Exception as error:  # noqa: BLE001 - it belongs to who asked, not to the others
             self.error = error
 
     def settle(self, error: Exception | None = None) -> None:
@@ -71,6 +81,7 @@ class Desk:
     __slots__ = (
         "_clock",
         "_delivering",
+        "_is_doubtful",
         "_landing",
         "_runs",
         "_slips",
@@ -91,6 +102,7 @@ class Desk:
         self._landing, self._delivering = landing, delivering
         self._slips: deque[_Slip] = deque()
         self._tails = Tails()
+        self._is_doubtful = False
 
     @property
     def is_idle(self) -> bool:
@@ -102,6 +114,7 @@ class Desk:
     def post(self, job: Job) -> asyncio.Future[object]:
         """Queue a job; its future is done once its outcome is durable."""
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_heard)
         self._slips.append(_Slip(job, answer))
         return answer
 
@@ -110,68 +123,110 @@ class Desk:
         if self.run is None or self.run.version < run.version:
             self.run = run
 
-    async def reload(self) -> None:
+    def doubt(self) -> bool:
+        """Trust nothing that was read so far; tell whether that is news."""
+        is_news, self._is_doubtful = not self._is_doubtful, True
+        return is_news
+
+    async def _reload(self) -> None:
         """Read the run again, and keep the waits that live in memory only."""
-        known, fresh = self.run, await self._runs.load(self.run_id)
+        self._is_doubtful = False
+        known = self.run
+        try:
+            fresh = await self._runs.load(self.run_id)
+            if known is not None and fresh is not None:
+                fresh = await self._kept(known, fresh)
+        except BaseException:
+            self._is_doubtful = True
+            raise
         self._tails.known.clear()
-        self.run = fresh if known is None or fresh is None else _keep(known, fresh)
+        self.run = fresh
+
+    async def _kept(self, known: Run, fresh: Run) -> Run:
+        """Give `fresh` the waits in memory, if its holder is the same and they have no answer."""
+        held_on = isinstance(fresh.state, Running | Waiting) and known.epoch == fresh.epoch
+        standing = {wait.key for wait in fresh.waits}
+        kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
+        if kept and fresh.entries > known.entries:
+            # A commit of ours may have landed though its reply was lost.
+            answered = {e.key for e in await self._runs.journal(self.run_id, known.entries)}
+            kept = [wait for wait in kept if wait.key not in answered]
+        return replace(fresh, waits=(*fresh.waits, *kept)) if kept else fresh
 
     async def work(self) -> None:
         """Handle all that is queued, and what is queued meanwhile."""
+        batch: list[_Slip] = []
         try:
             while self._slips:
                 batch = list(self._slips)
                 self._slips.clear()
                 await self._handle(batch)
+        except asyncio.CancelledError:
+            gone = Unavailable("the server is stopping", hint="Try again.")
+            for slip in (*batch, *self._slips):
+                slip.settle(gone)
+            self._slips.clear()
+            raise
         finally:
             self.working = False
 
     async def _handle(self, batch: list[_Slip]) -> None:
         try:
             sheet = await self._decided(batch)
-            self.run, self._tails.known = sheet.landed(), sheet.tails
+            self._take_over(sheet)
             await self._landing.landed(self, sheet)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
-            await self._failed(batch, error)
-        except asyncio.CancelledError:
-            for slip in batch:
-                slip.answer.cancel()
-            raise
+            self._failed(batch, error)
         else:
             for slip in batch:
                 slip.settle()
 
-    async def _failed(self, batch: list[_Slip], error: Exception) -> None:
-        """Trust nothing read so far, and tell everybody: it may or may not have happened."""
-        with suppress(HeadraceError):
-            await self.reload()
+    def _take_over(self, sheet: Sheet) -> None:
+        """Know the run as it is now, unless another path has brought something newer meanwhile."""
+        landed = sheet.landed()
+        if self.run is sheet.before or self.run is None or self.run.version < landed.version:
+            self.run = landed
+        self._tails.known = sheet.tails
+
+    def _failed(self, batch: list[_Slip], error: Exception) -> None:
+        """Tell everybody: it may or may not have happened. Look once whether it has."""
+        self.doubt()
+        if self.run is not None and any(slip.job is not look for slip in batch):
+            self.post(look)
         for slip in batch:
             slip.settle(error)
 
     async def _decided(self, batch: list[_Slip]) -> Sheet:
         """Decide the batch and commit it, again if another process was faster."""
+        answered = frozenset[Key]()
         for attempt in range(TRIES):
-            sheet = await self._sheet()
+            sheet = await self._sheet(answered)
             for slip in batch:
                 await slip.decide(sheet)
             self._landing.prepare(sheet)
             try:
                 await self._commit(sheet)
-            except (Conflict, Clash):
-                await self.reload()
+            except (Conflict, Clash) as error:
+                self._landing.abandon(sheet)
+                self.doubt()
+                if isinstance(error, Clash):
+                    answered = frozenset(e.key for e in await self._runs.journal(self.run_id))
                 await asyncio.sleep(0.001 * attempt)
+            except BaseException:
+                self._landing.abandon(sheet)
+                raise
             else:
                 return sheet
         message = f"run {self.run_id} is being written to by too many processes at once"
         raise Unavailable(message, hint="Try again.")
 
-    async def _sheet(self) -> Sheet:
-        if self.run is None:
-            self.run = await self._runs.load(self.run_id)
+    async def _sheet(self, answered: frozenset[Key]) -> Sheet:
+        if self.run is None or self._is_doubtful:
+            await self._reload()
         if self.run is None:
             message = f"there is no run {self.run_id}"
             raise NotFound(message)
-        return Sheet(self.run, self._streams, self._tails, self._clock.now())
+        return Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
 
     async def _commit(self, sheet: Sheet) -> None:
         if sheet.is_empty:
@@ -191,9 +246,7 @@ class Desk:
         await self._runs.commit(sheet.change())
 
 
-def _keep(known: Run, fresh: Run) -> Run:
-    """Give `fresh` the waits of `known` that live in memory only, if its holder is the same."""
-    held_on = isinstance(fresh.state, Running | Waiting) and known.epoch == fresh.epoch
-    standing = {wait.key for wait in fresh.waits}
-    kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
-    return replace(fresh, waits=(*fresh.waits, *kept)) if kept else fresh
+def _heard(answer: asyncio.Future[object]) -> None:
+    """Look at the outcome, so that nobody has to wait for it."""
+    if not answer.cancelled():
+        answer.exception()

@@ -41,6 +41,14 @@ class Lander:
         seat = self._seats.pick(sheet.run.env, sheet.run.task)
         if seat is not None:
             sheet.apply(Claim(seat.worker))
+            seat.running.add(sheet.run.id)  # others decide while this is being committed
+
+    def abandon(self, sheet: Sheet) -> None:
+        """Give the room back that `prepare` has taken."""
+        worker = holder(sheet.run)
+        seat = None if worker is None else self._seats.of(worker)
+        if seat is not None and worker != holder(sheet.before):
+            seat.running.discard(sheet.run.id)
 
     async def landed(self, desk: Desk, sheet: Sheet) -> None:
         """Tell the worker that held the run, the one that holds it now, and the listeners."""

@@ -28,10 +28,12 @@ class Sheet:
     __slots__ = (
         "_streams",
         "_tails",
+        "answered",
         "before",
         "drafts",
         "emitted",
         "entries",
+        "looked",
         "now",
         "own",
         "own_end",
@@ -39,9 +41,18 @@ class Sheet:
         "undone",
     )
 
-    def __init__(self, run: Run, streams: Streams, tails: Tails, now: Instant) -> None:
+    def __init__(
+        self,
+        run: Run,
+        streams: Streams,
+        tails: Tails,
+        now: Instant,
+        answered: frozenset[Key] = frozenset(),
+    ) -> None:
         self.before = self.run = run
         self.now = now
+        self.answered = answered
+        """Keys that the journal holds; known only once a commit has met one of them."""
         self.entries: list[Entry] = []
         self.undone: int | None = None
         self.drafts: list[Draft] = []
@@ -51,6 +62,8 @@ class Sheet:
         """Keys of output records that the worker waits for."""
         self.own_end = False
         """Whether the worker itself ends its hold."""
+        self.looked = False
+        """Whether another process may have written: the worker is told what it has not heard."""
         self._streams = streams
         self._tails = dict(tails.known)
 
