@@ -32,8 +32,6 @@ TROUBLE: Final = (
     apsw.ReadOnlyError,
 )
 """The world's errors: nobody's request is to blame."""
-PATIENCE_S: Final = 5.0
-"""How long a file may be busy before its users are told."""
 
 
 def unavailable(error: Exception, path: str) -> Unavailable:
@@ -69,6 +67,9 @@ class Settings:
 
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     wal_pages: int = 4_000
+    """The write-ahead log is made this long at first, and copied into the file at this length."""
+    patience_s: float = 5.0
+    """How long the file may be busy before its users are told."""
     vfs: str = ""
 
 
@@ -79,10 +80,9 @@ class Database:
         self.path = str(path)
         self._raw = apsw.Connection(self.path, vfs=settings.vfs or None, statementcachesize=200)
         self._cursor = cast("_Cursor", self._raw.cursor())
-        self._raw.set_busy_timeout(int(PATIENCE_S * 1_000))
+        self._raw.set_busy_timeout(int(settings.patience_s * 1_000))
         for pragma in (
             f"cache_size = -{cache_kib}",
-            "journal_mode = WAL",
             f"synchronous = {settings.synchronous}",
             "fullfsync = ON",  # macOS: without it the disk may still hold the data in its cache
             "checkpoint_fullfsync = ON",

@@ -61,7 +61,7 @@ async def open_sqlite(
         connect,
         stamp=stamp,
         foreign=lambda: broadcast.tell(ANYTHING),
-        wal_pages=settings.wal_pages,
+        settings=settings,
     )
     wakeups = SqliteWakeups(broadcast, writer)
     stores = Stores(
@@ -108,7 +108,7 @@ def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
     for one in readers:
         one.read_only()
     db.do_not_wait()
-    return Reader(*readers), start
+    return Reader(*readers, settings.patience_s), start
 
 
 def _presize(db: Database, file: Path, settings: Settings) -> None:

@@ -8,20 +8,20 @@ from time import perf_counter
 import anyio
 import anyio.to_thread
 
-from headrace.backends.sqlite.database import BUSY, PATIENCE_S, TROUBLE, Database, unavailable
+from headrace.backends.sqlite.database import BUSY, TROUBLE, Database, unavailable
 from headrace.backends.sqlite.rows import Row
 
 
 class Reader:
     """Two connections: one for quick look-ups in the event loop, one for searches in a thread."""
 
-    def __init__(self, quick: Database, patient: Database) -> None:
-        self._quick, self._patient = quick, patient
+    def __init__(self, quick: Database, patient: Database, patience_s: float) -> None:
+        self._quick, self._patient, self._patience_s = quick, patient, patience_s
         self._one_search = anyio.CapacityLimiter(1)
 
     async def rows(self, sql: str, values: Sequence[object]) -> list[Row]:
         """Look something up by an index."""
-        end = perf_counter() + PATIENCE_S
+        end = perf_counter() + self._patience_s
         while True:
             try:
                 return self._quick.rows(sql, values)

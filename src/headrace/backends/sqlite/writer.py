@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 import anyio.to_thread
 
-from headrace.backends.sqlite.database import BUSY, PATIENCE_S, TROUBLE, Database, unavailable
+from headrace.backends.sqlite.database import BUSY, TROUBLE, Database, Settings, unavailable
 from headrace.backends.sqlite.names import Names
 from headrace.errors import Unavailable
 
@@ -87,16 +87,18 @@ class Writer:
         *,
         stamp: Callable[[Database], None],
         foreign: Callable[[], None],
-        wal_pages: int,
+        settings: Settings,
     ) -> None:
         self._connect, self._stamp, self._foreign = connect, stamp, foreign
-        self._wal_limit = self._wal_due = wal_pages
+        self._patience_s = settings.patience_s
+        self._wal_limit = self._wal_due = settings.wal_pages
         self._wal = [0]
         self._names = Names()
         self._pace = _Pace()
         self._queue: list[_Write[Any]] = []
         self._filled = asyncio.Event()
         self._closed = self._is_busy = False
+        self.groups = 0
         self._changes = self._version = 0
         self._db = self._opened()
 
@@ -174,7 +176,7 @@ class Writer:
 
     async def _begin(self) -> None:
         """Take the write lock; another process may hold it for a while."""
-        end, pause = perf_counter() + PATIENCE_S, 0.000_5
+        end, pause = perf_counter() + self._patience_s, 0.000_5
         while True:
             try:
                 self._db.run("BEGIN IMMEDIATE")
@@ -248,6 +250,7 @@ class Writer:
         else:
             await anyio.to_thread.run_sync(self._db.run, "COMMIT")
         self._names.landed()
+        self.groups += 1
 
     def _roll_back(self) -> None:
         self._names.undone()

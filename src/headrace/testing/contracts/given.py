@@ -126,6 +126,15 @@ def walk(seed: int, *, steps: int = 30) -> Iterator[Change]:
         run = change.after
 
 
+def step(run: Run, seed: int, now: Instant) -> Change | None:
+    """Return what one command drawn by `seed` does to `run`, or nothing where it is refused."""
+    walker = _Walker(Random(seed), now, seed % 10)  # noqa: S311 - the same step for the same seed
+    try:
+        return decide(run, walker.command(run), now)
+    except Refused:
+        return None
+
+
 @dataclass(slots=True)
 class _Walker:
     """Draws commands that a run's state often allows, at instants that go on."""

@@ -29,6 +29,8 @@ def load() -> list[str]:
 
 def migrate(db: Database, scripts: list[str]) -> None:
     """Bring the file up to the present, in one transaction; another process may do the same."""
+    _checked(db, len(scripts))  # before anything in somebody else's file is changed
+    db.script("PRAGMA journal_mode = WAL")
     if _number(db, "user_version") == len(scripts) and _number(db, "application_id") == APPLICATION:
         return
     db.run("BEGIN IMMEDIATE")

@@ -1,0 +1,54 @@
+"""What 10,000 waiting runs cost on disk."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from headrace.backends.sqlite import open_sqlite
+from headrace.kernel import commands as c
+from headrace.kernel.commands import Change
+from headrace.kernel.machine import decide
+from headrace.kernel.model import Key, Run, RunId, Wait, Waiting, inward, later
+from headrace.ports import Order
+from headrace.testing.contracts.given import claimed, queued
+
+RUNS = 10_000
+WEEK_MS = 7 * 24 * 3_600_000
+
+
+def waiting(run: Run) -> Run:
+    """Return `run` as it is when it waits, cold, for an approval."""
+    held = claimed(run).after
+    wait = Wait(
+        Key("/approval#0"),
+        inward("approval"),
+        later(run.created, WEEK_MS),
+        fingerprint="a1b2c3d4",
+        line="tasks.py:12",
+    )
+    standing = decide(held, c.Stand(held.epoch, wait), run.created).after
+    parked = decide(standing, c.Park(held.epoch, standing.entries), run.created).after
+    return replace(decide(parked, c.Release(held.epoch), run.created).after, version=1)
+
+
+async def test_a_waiting_run_costs_at_most_600_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "headrace.db"
+    async with open_sqlite(file) as stores:
+
+        async def start(n: int) -> None:
+            run = queued(f"run_{n * 7_919 % RUNS:022d}", at=stores.clock.now())
+            order = Order(
+                payload=b'{"title": "Water mills", "author": "alice", "words": %5d}' % n,
+                request_key=f"{n:08x}-89ab-cdef-0123-456789abcdef",
+                request_until=later(run.created, WEEK_MS),
+            )
+            await stores.runs.create(run, order)
+            await stores.runs.commit(Change(run, waiting(run)))
+
+        for n in range(0, RUNS, 500):
+            await asyncio.gather(*map(start, range(n, n + 500)))
+        some = await stores.runs.load(RunId(f"run_{17:022d}"))
+        assert some is not None
+        assert some.state == Waiting(None)
+        assert len(some.waits) == 1
+    assert file.stat().st_size / RUNS <= 600
