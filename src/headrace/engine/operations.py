@@ -222,6 +222,8 @@ async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) 
     """
     run_id = RunId(op.run)
     await core.post(run_id, Accepted(op.epoch))
+    if op.key in seat.answered.get(run_id, ()):
+        return  # posted again after a reconnect
     kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
     try:
         body, failed = await _reach(core, seat.env, op), False

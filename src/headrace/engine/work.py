@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, nothing
 from headrace.engine.landing import holder
-from headrace.engine.operations import reach_out, step_of
+from headrace.engine.operations import Step, reach_out, step_of
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, NotFound
@@ -79,14 +79,27 @@ def _take_in(core: Core, seat: Seat, op: Operation) -> None:
     key: str = getattr(op, "key", "") or (
         op.entry.key if isinstance(op, channel.Remembered) else ""
     )
-    if key and key in seat.answered.get(run_id, ()):
-        return  # posted again after a reconnect; the answer has been pushed with what was missed
     tell = _teller(seat, op.run, op.epoch, key)
     step = step_of(core, op)
     if step is not None:
-        core.post(run_id, step).add_done_callback(tell)
+        core.post(run_id, _Unanswered(seat, run_id, key, step)).add_done_callback(tell)
     elif isinstance(op, channel.Started | channel.Sent):
         core.start(_beside(core, seat, op))
+
+
+class _Unanswered:
+    """The job of an operation, unless its answer was pushed with what the worker had missed.
+
+    Looked at when its turn comes: only then has the worker's return been dealt with.
+    """
+
+    def __init__(self, seat: Seat, run_id: RunId, key: str, step: Step) -> None:
+        self._seat, self._run_id, self._key, self._step = seat, run_id, key, step
+
+    async def __call__(self, sheet: Sheet) -> object:
+        if self._key and self._key in self._seat.answered.get(self._run_id, ()):
+            return None
+        return await self._step(sheet)
 
 
 async def _renew(core: Core, seat: Seat) -> None:
