@@ -113,13 +113,15 @@ class Life:
         self._main: Branch | None = None
         self._failure: Exception | None = None
         self._is_stopping = assigned.stopping
-        self._is_returning = self._is_gone = self._is_given_back = False
+        self._has_begun = self._is_returning = False
+        self._is_gone = self._is_given_back = False
 
     # --- for the worker ----------------------------------------------------------------------
 
     def begin(self, context: contextvars.Context) -> None:
         """Start the task."""
         self._main = context.run(spawn, self._whole(), self.scope)
+        self.replay.stir()
         if self._is_stopping:
             self.replay.when_told(self._cancel_main)
 
@@ -347,11 +349,15 @@ class Life:
             self._main.cancel()  # also one that waits for its thread
 
     def _cancel_main(self) -> None:
-        if self.no_more_waits or self._is_returning or self.replay.is_over:
+        main = self._main
+        if main is None or self.no_more_waits or self._is_returning or self.replay.is_over:
+            return
+        if not self._has_begun:
+            # A task that is cancelled before its first step runs no code, not even ours.
+            main.get_loop().call_soon(self._cancel_main)
             return
         self.no_more_waits = True
-        if self._main is not None:
-            self._main.cancel()
+        main.cancel()
 
     def _branch_ended(self) -> None:
         if not self.replay.is_over:
@@ -359,6 +365,7 @@ class Life:
 
     async def _whole(self) -> None:
         """Run the task, and say how it ended."""
+        self._has_begun = True
         try:
             output = await self._runnable.execute(self.payload)
             self._is_returning = True
@@ -385,18 +392,20 @@ class Life:
         for ear in ears:
             await ear.ended()
         branches = self.crew.others(self._main)
-        if branches:
+        forgotten = sum(not branch.cancelling() for branch in branches)
+        if forgotten:
             _log.warning(
                 "the task has returned while others of its branches ran; they are cancelled",
                 run=self.run_id,
-                branches=len(branches),
+                branches=forgotten,
             )
-            self.no_more_waits = True
-            await self._cancelled(branches)
+        self.no_more_waits = True
+        await self._cancelled(branches)
 
     async def _cancelled(self, branches: tuple[Branch, ...]) -> None:
         for branch in branches:
-            branch.cancel()
+            if not branch.cancelling():
+                branch.cancel()
         if branches:
             await asyncio.wait(branches, timeout=self._manner.grace_s)
 

@@ -14,6 +14,7 @@ import structlog
 
 from headrace.kernel.journal import Asked
 from headrace.kernel.model import Key, StreamId
+from headrace.sdk.execution_faults import trace_of
 from headrace.sdk.execution_life import GRACE_S, Life, own_answer
 from headrace.sdk.execution_rest import Stance
 from headrace.sdk.replay import Question
@@ -62,6 +63,12 @@ class Listener:
         await asyncio.wait((self._branch,))
 
     async def _pump(self) -> None:
+        try:
+            await self._hear()
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is the attempt's failure
+            self._life.fail(error)
+
+    async def _hear(self) -> None:
         count = 0
         while not self._is_off:
             body = await self._next(Asked(Key(f"{self._key}/{count}"), "take", line=self.line))
@@ -101,9 +108,10 @@ class Listener:
             await self._handler(body)
         except Exception as error:
             if not self._ignores:
-                self._life.fail(error)
                 raise
-            _log.warning("a handler raised", line=self.line, run=self._life.run_id, exc_info=error)
+            # In a thread: it reads source files.
+            trace = await asyncio.to_thread(trace_of, error)
+            _log.warning("a handler raised", line=self.line, run=self._life.run_id, trace=trace)
         finally:
             self._is_handling = False
 

@@ -190,6 +190,8 @@ class Replay:
         """
         if self._is_due_at_once(question):
             self._tell(question)
+            if self.journal.is_replaying:
+                self.stir()  # the code may come to rest elsewhere than at its next question
         while not question.is_over:
             await self._suspend(question)
             if question.cancel is not None and not question.is_launched and question.entry is None:
