@@ -45,8 +45,8 @@ bodies = st.sampled_from([b"", b"1", b"x" * 1_500])
 seeds = st.integers(0, 100_000)
 
 
-class TwoStores(RuleBasedStateMachine):
-    """Every rule asks both stores, and compares what they say."""
+class Pair(RuleBasedStateMachine):
+    """Asks both stores, and compares what they say."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +79,10 @@ class TwoStores(RuleBasedStateMachine):
 
     def load(self, name: RunId) -> Run | None:
         return cast("Run | None", self.both(lambda stores: stores.runs.load(name)))
+
+
+class RunRules(Pair):
+    """Runs are created, claimed, found, and go on."""
 
     @rule(ms=st.integers(0, 2_000))
     def time_passes(self, ms: int) -> None:
@@ -123,33 +127,6 @@ class TwoStores(RuleBasedStateMachine):
         if change is not None:
             self.both(lambda stores: stores.runs.commit(change))
 
-    @rule(name=names, stream=streams, back=st.integers(-1, 1), key=keys, body=bodies)
-    def append(self, name: RunId, stream: StreamId, back: int, key: str, body: bytes) -> None:
-        one = self._draft(name, stream, back, key, body)
-        self.both(lambda stores: stores.streams.append(one))
-
-    @rule(name=names, stream=streams, back=st.integers(0, 1), key=keys, body=bodies, seed=seeds)
-    def deliver(
-        self, name: RunId, stream: StreamId, back: int, key: str, body: bytes, *, seed: int
-    ) -> None:
-        run = self.load(name)
-        if run is None:
-            return
-        one = self._draft(name, stream, back, key, body)
-        change = step(run, seed, self.now) or Change(run, run)
-
-        async def ask(stores: Stores) -> None:
-            assert isinstance(stores.streams, Delivering)
-            await stores.streams.deliver([one, replace(one, seq=one.seq + 1, key=b"")], change)
-
-        self.both(ask)
-
-    def _draft(self, name: RunId, stream: StreamId, back: int, key: str, body: bytes) -> Draft:
-        tail = self.both(lambda stores: stores.streams.backlog(name, stream, 0))
-        assert isinstance(tail, Backlog)
-        seq = max(0, tail.tail - back)
-        return Draft(name, stream, seq, body, self.now, key.encode(), body[:1])
-
     @rule(name=names, value=st.none() | bodies)
     def metadata(self, name: RunId, value: bytes | None) -> None:
         self.both(lambda stores: stores.runs.metadata(name, value))
@@ -183,6 +160,37 @@ class TwoStores(RuleBasedStateMachine):
             waiting=data.draw(st.booleans()),
         )
         self.both(lambda stores: stores.runs.find(query))
+
+
+class TwoStores(RunRules):
+    """Records are appended, alone or with what they lead to."""
+
+    @rule(name=names, stream=streams, back=st.integers(-1, 1), key=keys, body=bodies)
+    def append(self, name: RunId, stream: StreamId, back: int, key: str, body: bytes) -> None:
+        one = self._draft(name, stream, back, key, body)
+        self.both(lambda stores: stores.streams.append(one))
+
+    @rule(name=names, stream=streams, back=st.integers(0, 1), key=keys, body=bodies, seed=seeds)
+    def deliver(
+        self, name: RunId, stream: StreamId, back: int, key: str, body: bytes, *, seed: int
+    ) -> None:
+        run = self.load(name)
+        if run is None:
+            return
+        one = self._draft(name, stream, back, key, body)
+        change = step(run, seed, self.now) or Change(run, run)
+
+        async def ask(stores: Stores) -> None:
+            assert isinstance(stores.streams, Delivering)
+            await stores.streams.deliver([one, replace(one, seq=one.seq + 1, key=b"")], change)
+
+        self.both(ask)
+
+    def _draft(self, name: RunId, stream: StreamId, back: int, key: str, body: bytes) -> Draft:
+        tail = self.both(lambda stores: stores.streams.backlog(name, stream, 0))
+        assert isinstance(tail, Backlog)
+        seq = max(0, tail.tail - back)
+        return Draft(name, stream, seq, body, self.now, key.encode(), body[:1])
 
     @rule(name=names, stream=streams, start=st.integers(0, 4), key=keys)
     def look_at_a_stream(self, name: RunId, stream: StreamId, start: int, key: str) -> None:

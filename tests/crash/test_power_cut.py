@@ -169,7 +169,7 @@ async def test_the_store_goes_on_after_a_power_cut(tmp_path: Path, seed: int) ->
         story = await told(tmp_path / "headrace.db", slate, "FULL")
     folder = tmp_path / "found"
     folder.mkdir()
-    random = Random(seed)  # noqa: S311 - the same cuts again
+    random, reopened = Random(seed), 0  # noqa: S311 - the same cuts again
     for position, platter in cuts(story.disk.events):
         taken = [seq for at, run_id, seq in story.taken if run_id == "run-0" and at <= position]
         if position % 20 or not taken:
@@ -180,3 +180,5 @@ async def test_the_store_goes_on_after_a_power_cut(tmp_path: Path, seed: int) ->
             assert run is not None
             again = await _take(stores, run, Story(slate))
             assert again.cursors[APPROVAL] > max(taken) + 1
+            reopened += 1
+    assert reopened > 4

@@ -247,13 +247,12 @@ async def test_the_log_is_copied_before_it_grows(stores: Stores, tmp_path: Path)
 
 
 async def test_a_caller_that_goes_takes_nobody_with_it(stores: Stores) -> None:
-    tasks = [asyncio.ensure_future(create(stores, f"run-{n}")) for n in range(20)]
-    await asyncio.sleep(0)
-    for task in tasks[::2]:
-        task.cancel()
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[::2])
-    assert all(outcome is None for outcome in outcomes[1::2])
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(create(stores, f"run-{n}")) for n in range(20)]
+        await asyncio.sleep(0)
+        for task in tasks[::2]:
+            task.cancel()
+    assert all(task.cancelled() for task in tasks[::2])
     for n in range(1, 20, 2):
         assert await stores.runs.load(RunId(f"run-{n}")) is not None
 

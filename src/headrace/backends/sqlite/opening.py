@@ -39,12 +39,39 @@ async def open_sqlite(
 ) -> AsyncGenerator[Stores]:
     """Open the store in the file at `path`, which is made if it is not there."""
     file, settings = Path(path), settings or Settings()
-    carried = CarriedClock()
+    carried, broadcast = CarriedClock(), Broadcast()
     time = carried if clock is None else clock
 
     def stamp(db: Database) -> None:
         at = db.rows(SQL["stamp_meta"], (time.now(),))[0][0]
         carried.lift(cast("Instant", at))  # another process may be ahead
+
+    async with _opened(file, settings) as (reader, connect, start):
+        carried.lift(start)
+        writer = Writer(
+            connect,
+            stamp=stamp,
+            foreign=lambda: broadcast.tell(ANYTHING),
+            settings=settings,
+        )
+        wakeups = SqliteWakeups(broadcast, writer)
+        async with _beside(writer.run, wakeups.watch):
+            yield Stores(
+                runs=SqliteRuns(reader, writer),
+                streams=SqliteStreams(reader, writer),
+                leases=SqliteLeases(reader, writer),
+                catalog=SqliteCatalog(reader, writer),
+                wakeups=wakeups,
+                blobs=SqliteBlobs(reader, writer),
+                clock=time,
+            )
+
+
+@asynccontextmanager
+async def _opened(
+    file: Path, settings: Settings
+) -> AsyncGenerator[tuple[Reader, Callable[[], Database], Instant]]:
+    """Yield the readers, what connects a writer, and where time starts."""
 
     def connect() -> Database:
         db = Database(file, settings, cache_kib=WRITER_CACHE_KIB)
@@ -55,27 +82,8 @@ async def open_sqlite(
         reader, start = await anyio.to_thread.run_sync(_prepare, file, settings)
     except TROUBLE as error:
         raise unavailable(error, str(file)) from error
-    carried.lift(start)
-    broadcast = Broadcast()
-    writer = Writer(
-        connect,
-        stamp=stamp,
-        foreign=lambda: broadcast.tell(ANYTHING),
-        settings=settings,
-    )
-    wakeups = SqliteWakeups(broadcast, writer)
-    stores = Stores(
-        runs=SqliteRuns(reader, writer),
-        streams=SqliteStreams(reader, writer),
-        leases=SqliteLeases(reader, writer),
-        catalog=SqliteCatalog(reader, writer),
-        wakeups=wakeups,
-        blobs=SqliteBlobs(reader, writer),
-        clock=time,
-    )
     try:
-        async with _beside(writer.run, wakeups.watch):
-            yield stores
+        yield reader, connect, start
     finally:
         reader.close()
 

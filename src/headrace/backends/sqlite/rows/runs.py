@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, assert_never, cast
+from typing import NamedTuple, TypeAlias, assert_never
 
 import msgspec
 
@@ -37,37 +37,40 @@ from headrace.kernel.model import (
     WorkerId,
 )
 
-RunRow: TypeAlias = tuple[
-    int,  # no
-    RunId,
-    EnvId,
-    TaskId,
-    Instant,  # created
-    int,  # version
-    str,  # state
-    Instant,  # moment
-    WorkerId | None,
-    str | None,  # outcome
-    bytes | None,  # detail
-    int,  # epoch
-    int,  # attempt
-    int,  # failures
-    int,  # lost
-    int,  # entries
-    Instant,  # updated
-    Instant | None,  # started
-    Instant | None,  # resumed
-    int,  # ran_ms
-    Instant | None,  # stop_by
-    str | None,  # stop_outcome
-    int,  # max_attempts
-    int | None,  # ttl_ms
-    int | None,  # max_duration_ms
-    bytes | None,  # cursors
-    bytes | None,  # waits
-    bytes | None,  # deadlines
-]
-"""`run_row`, as the schema's types and CHECKs promise it; `moment` only where the state has one."""
+
+class RunRow(NamedTuple):
+    """`run_row`, as the schema's types and CHECKs promise it."""
+
+    no: int
+    id: RunId
+    env: EnvId
+    task: TaskId
+    created: Instant
+    version: int
+    state: str
+    moment: Instant
+    """Only where the state has one."""
+    worker: WorkerId | None
+    outcome: str | None
+    detail: bytes | None
+    epoch: int
+    attempt: int
+    failures: int
+    lost: int
+    entries: int
+    updated: Instant
+    started: Instant | None
+    resumed: Instant | None
+    ran_ms: int
+    stop_by: Instant | None
+    stop_outcome: str | None
+    max_attempts: int
+    ttl_ms: int | None
+    max_duration_ms: int | None
+    cursors: bytes | None
+    waits: bytes | None
+    deadlines: bytes | None
+
 
 StateColumns: TypeAlias = tuple[str, int | None, str | None, str | None, bytes | None]
 """state, moment, worker, outcome, detail."""
@@ -198,70 +201,36 @@ def goes_on_in_place(before: Run, after: Run) -> bool:
 # --- a run from columns --------------------------------------------------------------------------
 
 
-def run_from(row: Row) -> Run:
+def run_from(columns: Row) -> Run:
     """Return the run that a row of `run_row` holds."""
-    (
-        _,
-        run_id,
-        env,
-        task,
-        created,
-        version,
-        state,
-        moment,
-        worker,
-        outcome,
-        detail,
-        epoch,
-        attempt,
-        failures,
-        lost,
-        entries,
-        updated,
-        started,
-        resumed,
-        ran_ms,
-        stop_by,
-        stop_outcome,
-        max_attempts,
-        ttl_ms,
-        max_duration_ms,
-        cursors,
-        waits,
-        deadlines,
-    ) = cast("RunRow", row)
+    row = RunRow._make(columns)
     return Run(
-        id=run_id,
-        env=env,
-        task=task,
-        created=created,
-        state=_state(state, moment, worker, outcome, detail),
-        limits=Limits(max_attempts, ttl_ms, max_duration_ms),
-        version=version,
-        epoch=epoch,
-        attempt=attempt,
-        failures=failures,
-        lost=lost,
-        entries=entries,
-        cursors={} if cursors is None else _cursors(cursors),
-        waits=() if waits is None else tuple(map(_wait, _waits(waits))),
-        deadlines={} if deadlines is None else _deadlines(deadlines),
-        stop=None if stop_by is None else Stop(stop_by, _stop_outcome(stop_outcome)),
-        started=started,
-        updated=updated,
-        resumed=resumed,
-        ran_ms=ran_ms,
+        id=row.id,
+        env=row.env,
+        task=row.task,
+        created=row.created,
+        state=_state(row),
+        limits=Limits(row.max_attempts, row.ttl_ms, row.max_duration_ms),
+        version=row.version,
+        epoch=row.epoch,
+        attempt=row.attempt,
+        failures=row.failures,
+        lost=row.lost,
+        entries=row.entries,
+        cursors={} if row.cursors is None else _cursors(row.cursors),
+        waits=() if row.waits is None else tuple(map(_wait, _waits(row.waits))),
+        deadlines={} if row.deadlines is None else _deadlines(row.deadlines),
+        stop=None if row.stop_by is None else Stop(row.stop_by, _stop_outcome(row.stop_outcome)),
+        started=row.started,
+        updated=row.updated,
+        resumed=row.resumed,
+        ran_ms=row.ran_ms,
     )
 
 
-def _state(
-    name: str,
-    moment: Instant,
-    worker: WorkerId | None,
-    outcome: str | None,
-    detail: bytes | None,
-) -> State:
-    match name:
+def _state(row: RunRow) -> State:
+    moment, worker, detail = row.moment, row.worker, row.detail
+    match row.state:
         case "delayed":
             return Delayed(moment)
         case "queued":
@@ -274,10 +243,10 @@ def _state(
             return Waiting(worker)
         case "blocked" if detail is not None:
             return Blocked(_cause(detail))
-        case "over" if outcome is not None:
-            return Over(_outcome(outcome, detail or b""), moment)
+        case "over" if row.outcome is not None:
+            return Over(_outcome(row.outcome, detail or b""), moment)
         case _:
-            raise ValueError(f"no run is in the state {name}")
+            raise ValueError(f"no run is in the state {row.state}")
 
 
 def _outcome(name: str, detail: bytes) -> Outcome:
