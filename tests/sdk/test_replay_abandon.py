@@ -130,7 +130,7 @@ async def test_replay_at_every_wait_gives_the_run_back_in_the_frame_that_parks_i
         await step("a")
         await wait("x")
 
-    async with playing(flow, entry_of("a#0"), manner=Manner(replays=True)) as play:
+    async with playing(flow, entry_of("a#0"), manner=Manner(evicts=True)) as play:
         (frame,) = await play.frames()
         assert [type(op) for op in frame] == [Standing, Parked, Released]
 

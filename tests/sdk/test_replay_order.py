@@ -167,9 +167,8 @@ async def test_a_told_answer_is_kept_no_longer() -> None:
 
 def kept(play: Play) -> int:
     """Count the answers that the journal still holds."""
-    journal = play.life.replay.journal
-    tables = [one for one in gc.get_referents(journal.__dict__) if isinstance(one, dict)]
-    return sum(isinstance(entry, Entry) for table in tables for entry in gc.get_referents(table))
+    tables = gc.get_referents(play.life.replay.journal.__dict__)
+    return sum(isinstance(one, Entry) for table in tables for one in gc.get_referents(table))
 
 
 async def test_replay_is_seen_by_the_code() -> None:

@@ -77,12 +77,12 @@ class Ear(Protocol):
 class Manner:
     """How runs are executed.
 
-    `strict` blocks a run whose recorded arguments differ. `replays` gives a run back at every
+    `strict` blocks a run whose recorded arguments differ. `evicts` gives a run back at every
     wait, so that each answer is followed by a replay: what does not survive one shows at once.
     """
 
     strict: bool = False
-    replays: bool = False
+    evicts: bool = False
     grace_s: float = GRACE_S
 
 
@@ -291,7 +291,7 @@ class Life:
         if Stance.PARKS in found and _IDLE.issuperset(found):
             self._parked = self.next_n
             self.ledger.post(channel.Parked(self.run_id, self.epoch, self.next_n))
-            if self._manner.replays:
+            if self._manner.evicts:
                 self.release()
 
     # --- what the replay tells (`replay.Watch`) ------------------------------------------------

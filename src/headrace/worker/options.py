@@ -24,7 +24,7 @@ def resident() -> int:
 class Options:
     """What `app` decides for a worker. `worker` is an id that no other worker has.
 
-    For `strict` and `replays` see `Manner`.
+    For `strict` and `evicts` see `Manner`.
 
     `memory_limit` is in bytes. Near it `tired` is called, once, and no new run is taken: whoever
     hears it starts another worker and ends this one. Where nobody does, or when the limit itself
@@ -42,7 +42,7 @@ class Options:
     chance: Chance
     slots: int = 100
     strict: bool = False
-    replays: bool = False
+    evicts: bool = False
     grace_s: float = 10.0
     memory_limit: int | None = None
     rss: Callable[[], int] = resident

@@ -52,7 +52,7 @@ class Worker:
     ) -> None:
         self._api, self._registration, self._options = api, registration, options
         self._frames = Frames(self._frame_sent)
-        manner = Manner(strict=options.strict, replays=options.replays)
+        manner = Manner(strict=options.strict, evicts=options.evicts)
         self._holdings = Holdings(tasks, self._frames, manner)
         self._holdings.unwinds = options.unwinds
         self._tasks = tuple(tasks)
