@@ -64,17 +64,19 @@ def digest(body: bytes) -> bytes:
 
 
 def _deeper(value: Json, depth: int) -> bool:
-    level = [value] if isinstance(value, dict | list) else []
+    level = [value]
     for _ in range(depth):
-        if not level:
-            return False
         level = [
             child
             for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
+            for child in (
+                node.values() if type(node) is dict else node if type(node) is list else ()
+            )
+            if type(child) is dict or type(child) is list
         ]
-    return bool(level)
+        if not level:
+            return False
+    return True
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
