@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from headrace.kernel.commands import Change, Claim
+from headrace.kernel.commands import Claim
 from headrace.kernel.effects import durable
 from headrace.kernel.machine import decide, due
 from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId, WorkerId, later
@@ -82,12 +82,11 @@ async def _lives(stores: Stores, count: int) -> list[Run]:
     """Store runs in the middle of many different lives."""
     runs: list[Run] = []
     for seed in range(count):
-        changes = list(walk(seed, steps=seed % 12))
-        before, after = changes[0].before, changes[-1].after
-        await stores.runs.create(before, Order())
-        if after is not before:
-            await stores.runs.commit(Change(before, after))
-        runs.append(durable(after))
+        born, *changes = walk(seed, steps=seed % 12)
+        await stores.runs.create(born.before, Order())
+        for change in changes:
+            await stores.runs.commit(change)
+        runs.append(durable((changes or [born])[-1].after))
     return runs
 
 
