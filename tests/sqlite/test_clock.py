@@ -56,6 +56,11 @@ async def test_another_process_that_is_ahead_takes_this_one_along(tmp_path: Path
     ):
         assert stores.clock.now() < ahead.now()
         await other.leases.renew(ONE, T0)
+        async with stores.wakeups.listen() as hints:
+            await anext(hints)  # that somebody else has written is enough
+            assert stores.clock.now() >= ahead.now()
+        ahead.advance(YEAR_MS)
+        await other.leases.renew(ONE, later(T0, 1))
         await stores.leases.renew(ONE, later(T0, 1))
         assert stores.clock.now() >= ahead.now()
         await other.leases.renew(ONE, later(T0, 2))

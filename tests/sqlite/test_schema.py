@@ -101,6 +101,15 @@ async def test_what_is_no_database_is_trouble_and_left_as_it_is(tmp_path: Path) 
     assert path.read_bytes() == b"not a database" * 1_000
 
 
+async def test_a_path_that_cannot_be_used_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path, tmp_path / "file" / "x.db"):
+        with pytest.raises(Unavailable, match="cannot be opened") as refused:
+            async with open_sqlite(path, settings=SMALL):
+                pass
+        assert str(path) in str(refused.value)
+
+
 async def test_several_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     async def use(n: int) -> None:
         async with open_sqlite(tmp_path / "new" / "x.db", settings=SMALL) as stores:

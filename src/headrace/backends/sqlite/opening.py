@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +26,7 @@ from headrace.backends.sqlite.runs import SqliteRuns
 from headrace.backends.sqlite.streams import SqliteStreams
 from headrace.backends.sqlite.wakeups import SqliteWakeups
 from headrace.backends.sqlite.writer import Writer
+from headrace.errors import Unavailable
 from headrace.kernel.model import Instant
 from headrace.ports import ANYTHING, Clock, Stores
 
@@ -46,12 +47,16 @@ async def open_sqlite(
         at = db.rows(SQL["stamp_meta"], (time.now(),))[0][0]
         carried.lift(cast("Instant", at))  # another process may be ahead
 
+    def follow(db: Database) -> None:
+        carried.lift(cast("Instant", db.rows(SQL["select_last"])[0][0]))
+        broadcast.tell(ANYTHING)
+
     async with _opened(file, settings) as (reader, connect, start):
         carried.lift(start)
         writer = Writer(
             connect,
             stamp=stamp,
-            foreign=lambda: broadcast.tell(ANYTHING),
+            foreign=follow,
             settings=settings,
         )
         wakeups = SqliteWakeups(broadcast, writer)
@@ -82,6 +87,9 @@ async def _opened(
         reader, start = await anyio.to_thread.run_sync(_prepare, file, settings)
     except TROUBLE as error:
         raise unavailable(error, str(file)) from error
+    except OSError as error:
+        why = f"the database {file} cannot be opened: {error.strerror}"
+        raise Unavailable(why, hint="Check the path, and who may write there.") from error
     try:
         yield reader, connect, start
     finally:
@@ -108,6 +116,7 @@ def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
     """Make, migrate and pre-size the file; return its readers and where time starts."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # -wal and -shm take over its mode
+    _sync_folder(file.parent)
     db = Database(file, settings, cache_kib=READER_CACHE_KIB)
     migrate(db, load())
     _presize(db, file, settings)
@@ -119,6 +128,15 @@ def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
     return Reader(*readers, settings.patience_s), start
 
 
+def _sync_folder(folder: Path) -> None:
+    """Let a power cut not take the new file's name with it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _presize(db: Database, file: Path, settings: Settings) -> None:
     """Let the log have its full length from the start: growing costs a commit twice its time."""
     wal = Path(f"{file}-wal")
@@ -126,10 +144,17 @@ def _presize(db: Database, file: Path, settings: Settings) -> None:
     length = settings.wal_pages * (page + 24) + 32
     db.run("BEGIN IMMEDIATE")  # nobody else may append to the log meanwhile
     try:
-        if wal.exists() and (missing := length - wal.stat().st_size) > 0:
-            with wal.open("ab") as log:
-                log.write(bytes(missing))
-                log.flush()
-                os.fsync(log.fileno())
+        # Without room for it the log grows as it goes, or says that the disk is full.
+        with suppress(OSError):
+            _extend(wal, length)
     finally:
         db.run("ROLLBACK")
+
+
+def _extend(wal: Path, length: int) -> None:
+    missing = length - wal.stat().st_size
+    if missing > 0:
+        with wal.open("ab") as log:
+            log.write(bytes(missing))
+            log.flush()
+            os.fsync(log.fileno())

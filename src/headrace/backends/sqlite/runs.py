@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 import apsw
 
@@ -31,6 +31,9 @@ from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import lasting
 from headrace.kernel.model import Entry, EnvId, Instant, Run, RunId, TaskId, WorkerId
 from headrace.ports import Clash, Conflict, Created, Filter, Order
+
+LONG_JOURNAL: Final = 200
+"""Entries; reading more would hold up the event loop."""
 
 
 class SqliteRuns:
@@ -88,8 +91,12 @@ class SqliteRuns:
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
         """Return the entries numbered `start` and above, in order."""
-        found = await self._reader.rows(SQL["select_entries"], (run_id, start))
-        return [entry_from(row) for row in found]
+        length = await self._reader.rows(SQL["select_journal_length"], (run_id,))
+        if not length or cast("int", length[0][0]) <= start:
+            return []
+        is_long = cast("int", length[0][0]) > LONG_JOURNAL
+        read = self._reader.search if is_long else self._reader.rows
+        return [entry_from(row) for row in await read(SQL["select_entries"], (run_id, start))]
 
     async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
         """List runs whose `machine.due` is at or before `now`, earliest first."""

@@ -86,7 +86,7 @@ class Writer:
         connect: Callable[[], Database],
         *,
         stamp: Callable[[Database], None],
-        foreign: Callable[[], None],
+        foreign: Callable[[Database], None],
         settings: Settings,
     ) -> None:
         self._connect, self._stamp, self._foreign = connect, stamp, foreign
@@ -129,7 +129,7 @@ class Writer:
         version = self._db.data_version  # moves with commits of other connections only
         if version != self._version:
             self._version = version
-            self._foreign()
+            self._foreign(self._db)
 
     async def run(self) -> None:
         """Write whatever is queued, until cancelled."""

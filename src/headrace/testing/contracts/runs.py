@@ -140,6 +140,13 @@ class RunsContract:
         assert [entry.n for entry in await stores.runs.journal(run.id, 1)] == [1, 2]
         assert await stores.runs.journal(run.id, 3) == []
 
+    async def test_a_long_journal_is_read_like_a_short_one(self, stores: Stores) -> None:
+        run = await executing(stores)
+        change = remembered(run, *[f"/step#{n}" for n in range(1_000)])
+        await stores.runs.commit(change)
+        assert await stores.runs.journal(run.id) == list(change.entries)
+        assert await stores.runs.journal(run.id, 990) == list(change.entries[990:])
+
     async def test_entries_that_were_undone_are_gone_and_their_keys_free(
         self, stores: Stores
     ) -> None:

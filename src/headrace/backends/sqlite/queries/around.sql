@@ -2,6 +2,10 @@
 -- With every group commit: whoever opens the file next goes on from here.
 UPDATE meta SET at = max(at, ?1) RETURNING at;
 
+-- name: select_last
+-- The last instant written by anybody.
+SELECT at FROM meta;
+
 -- name: select_start
 -- The wall clock as SQLite reads it, but never below the last instant written.
 SELECT max(at, CAST(unixepoch('subsec') * 1000 AS INTEGER)) FROM meta;

@@ -9,6 +9,10 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 -- Failures at the journal's end, which the next attempt tries again.
 DELETE FROM entry WHERE run = ?1 AND n >= ?2;
 
+-- name: select_journal_length
+-- A long journal is not read in the event loop.
+SELECT entries FROM run WHERE id = ?1;
+
 -- name: select_entries
 -- In the order of completion, which is not that of the keys.
 SELECT n, key, kind, ending, body, at, fingerprint, line, stream, seq, deadline
