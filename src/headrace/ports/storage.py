@@ -7,9 +7,9 @@ carries its environment all the same, and whoever serves a caller compares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from headrace.kernel.commands import Change, Claim
@@ -124,7 +124,6 @@ class Filter:
     tasks: tuple[TaskId, ...] = ()
     tags: tuple[str, ...] = ()
     waiting: bool = False
-    extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Runs(Protocol):
