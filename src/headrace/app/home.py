@@ -94,14 +94,19 @@ class Home:
 
     def publish(self, address: Address) -> None:
         """Let others find the server."""
-        path = self.path / "server.json"
-        fresh = path.with_suffix(f".{os.getpid()}")
-        fresh.write_bytes(msgspec.json.encode(address))
-        fresh.replace(path)
+        self.note("server.pid", f"{address.pid}\n".encode())
+        self.note("server.json", msgspec.json.encode(address))
 
     def withdraw(self) -> None:
-        """Say that the server has ended."""
-        (self.path / "server.json").unlink(missing_ok=True)
+        """Say that server and worker have ended."""
+        for name in ("server.json", "server.pid", "worker.pid"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def note(self, name: str, text: bytes) -> None:
+        """Write a small file whole; nobody ever reads half of it."""
+        fresh = self.path / f".{name}.{os.getpid()}"
+        fresh.write_bytes(text)
+        fresh.replace(self.path / name)
 
     def lock(self) -> Lock:
         """Hold the folder for this process; a second server on it is refused.

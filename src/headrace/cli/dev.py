@@ -12,7 +12,7 @@ from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, hint, told_for_long
 from headrace.cli.signs import Signs
-from headrace.cli.supervisor import Supervisor
+from headrace.cli.supervisor import Notice, Started, Supervisor
 from headrace.errors import NotFound
 
 USUAL: Final = Path("tasks.py")
@@ -40,8 +40,14 @@ async def dev(
         async with serving(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)
             signs = Signs(path, as_json, reloads=True)
+
+            def notify(notice: Notice) -> None:
+                if isinstance(notice, Started):
+                    home.note("worker.pid", f"{notice.pid}\n".encode())
+                signs(notice)
+
             place = {"HEADRACE_HOME": str(home.path.absolute()), "HEADRACE_URL": served.url}
-            await Supervisor(path, place, signs).run(reload=True)
+            await Supervisor(path, place, notify).run(reload=True)
     hint("stopped")
     return Exit.OK
 

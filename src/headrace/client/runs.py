@@ -29,7 +29,7 @@ class RunsClient:
         call = Call(
             "POST",
             f"/api/v1/tasks/{_segment(task)}/trigger",
-            msgspec.json.encode(order),
+            msgspec.json.encode(_without_nothing(order)),
             request_key=request_key,
         )
         answer = await self._http.call(call)
@@ -65,6 +65,17 @@ class RunsClient:
                         yield view
             if last is None or not last.is_completed:
                 await asyncio.sleep(FIRST_S)
+
+
+def _without_nothing(order: TriggerOrder) -> TriggerOrder:
+    """Leave out what is empty: it would be no JSON. Only the very default is left out by itself."""
+    replace, nothing = msgspec.structs.replace, TriggerOrder()
+    if not bytes(order.payload):
+        order = replace(order, payload=nothing.payload)
+    if not bytes(order.options.metadata):
+        options = replace(order.options, metadata=nothing.options.metadata)
+        order = replace(order, options=options)
+    return order
 
 
 def _segment(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import anyio
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -12,7 +13,7 @@ from headrace.errors import BadRequest, BadValue, NotFound
 from headrace.ports import Api
 from headrace.testing.contracts.declared import Declared, order
 from headrace.testing.contracts.puppet import PATIENCE_S
-from headrace.wire.views import RunQuery
+from headrace.wire.views import RunQuery, TriggerOptions, TriggerOrder
 
 
 class RunsApiContract(Declared):
@@ -30,6 +31,13 @@ class RunsApiContract(Declared):
         assert isinstance(view.payload, Raw)
         assert isinstance(view.metadata, Raw)
         assert (bytes(view.payload), bytes(view.metadata)) == (b"7", b'{"k":1}')
+
+    async def test_a_run_may_be_started_with_nothing(self, known: Api) -> None:
+        nothing = TriggerOrder(payload=Raw(b""), options=TriggerOptions(metadata=Raw(b"")))
+        started = await known.trigger("a/b c", nothing)
+        view = await known.retrieve(started.id)
+        assert isinstance(view.payload, msgspec.UnsetType)
+        assert isinstance(view.metadata, msgspec.UnsetType)
 
     async def test_a_task_is_found_by_any_name_that_it_may_have(self, known: Api) -> None:
         started = await known.trigger("a/b c", order())
