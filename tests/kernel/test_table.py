@@ -184,7 +184,6 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "deliver": SAME,
         "cancel": SAME,
         "stand": Stopping,
-        "stand-again": Stopping,
         "park": Stopping,
         "leave": becomes(LEFT, entries=4, waits=()),
         "remember": becomes(replace(STEP, n=3), entries=4),

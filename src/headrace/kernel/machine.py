@@ -261,11 +261,11 @@ def _late(run: Run, command: c.WorkerCommand) -> Change:
 
 
 def _stand(run: Run, command: c.Stand, now: Instant) -> Change:
-    if run.stop is not None:
-        raise Stopping(run, command)
     wait = command.wait
     if any(other.key == wait.key for other in run.waits):
-        return Change(run, run)
+        return Change(run, run)  # accepted before, by this worker or one before it
+    if run.stop is not None:
+        raise Stopping(run, command)
     deadlines = dict(run.deadlines)
     deadline = deadlines.pop(wait.key, wait.deadline)
     # Where nobody executes, or something is due, memory alone must not know of it.
