@@ -124,6 +124,7 @@ def test_any_bytes_are_text_or_refused(raw: bytes) -> None:
         (b'{"a":1,"\\u0061":1}', 'the key "a" twice'),
         (b'{"":1,"":2}', 'the key "" twice'),
         (b'[{"x":{"a":"\\u0022","a":""}}]', 'the key "a" twice'),
+        (b'{"a":1,"a":"\\u0022\\u0022"}', 'the key "a" twice'),
         (b'{"\\"":1,"\\u0022":2}', r'the key "\"" twice'),
         (b'"\\ud800"', "half of a surrogate pair (byte 7)"),
         (b'"\\ud800 and more"', "half of a surrogate pair"),
