@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from typing import Self
 
 import anyio
 import msgspec
@@ -80,7 +81,7 @@ class House:
     @property
     def core(self) -> Core:
         """Look inside the engine."""
-        return self.engine._core
+        return self.engine._core  # pyright: ignore[reportPrivateUsage]  # a test may look inside
 
     async def start(self, task: str = "work", payload: bytes = b"1", **options: object) -> str:
         """Trigger a run; return its id."""
@@ -129,14 +130,25 @@ def order(payload: bytes = b"1", **options: object) -> TriggerOrder:
 
 
 @asynccontextmanager
-async def opened(stores: Stores, clock: ManualClock, seed: str = "") -> AsyncGenerator[House]:
-    """Run an engine on `stores`; what the body raises comes out as it is."""
+async def opened(
+    stores: Stores, clock: ManualClock, seed: str = "", *, breaks_down: bool = False
+) -> AsyncGenerator[House]:
+    """Run an engine on `stores`; what the body raises comes out as it is.
+
+    Then the engine is closed in order, unless it `breaks_down` with the body.
+    """
     failure: BaseException | None = None
-    async with open_engine(stores, CountedChance(seed)) as engine:
-        try:
-            yield House(stores, clock, engine)
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
-            failure = error
+    try:
+        async with open_engine(stores, CountedChance(seed)) as engine:
+            try:
+                yield House(stores, clock, engine)
+            except BaseException as error:
+                failure = error
+                if breaks_down:
+                    raise
+    except BaseExceptionGroup:
+        if failure is None:
+            raise
     if failure is not None:
         raise failure
 
@@ -149,7 +161,7 @@ class Ground:
         self._kept = AsyncExitStack()
         self._memory: Stores | None = None
 
-    async def __aenter__(self) -> Ground:
+    async def __aenter__(self) -> Self:
         await self._kept.__aenter__()
         if self._file is None:
             self._memory = await self._kept.enter_async_context(open_memory(self.clock))

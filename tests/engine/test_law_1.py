@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from headrace.errors import NotFound
-from headrace.wire.channel import Registration, StreamSpec
+from headrace.wire.channel import Ended, Registration, StreamSpec
 from tests.engine.house import PROD, House
-from tests.engine.worker import Job, attached
+from tests.engine.worker import Job, attached, parked
 
 Moment = Callable[[House], Awaitable[None]]
 
@@ -71,10 +71,10 @@ async def test_law_1_sent_while_a_branch_listens(house: House, *, held: bool) ->
 async def test_law_1_sent_while_the_run_waits(house: House, *, cold: bool) -> None:
     async with attached(house) as worker:
         run = await house.start()
-        job = await (await worker.job(run)).parked(house)
+        job = await parked(house, await worker.job(run))
         if cold:
             job.release()
-            await job.ended()
+            await job.heard(Ended)
         await _send(house, run)
         if not cold:
             assert await _read(job, stands=True) == ALL
@@ -103,7 +103,11 @@ async def test_law_1_sent_between_two_attempts(house: House) -> None:
 async def test_law_1_streams_of_a_run_are_apart(house: House) -> None:
     async with attached(house) as worker:
         one, two = await house.start(), await house.start()
-        for run, stream, body in ((one, "notes", b"1"), (one, "orders", b"2"), (two, "notes", b"3")):
+        for run, stream, body in (
+            (one, "notes", b"1"),
+            (one, "orders", b"2"),
+            (two, "notes", b"3"),
+        ):
             assert (await house.api.send(run, stream, body)).seq == 0
         job = await worker.job(one)
         job.stand("orders")

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
+from headrace.engine.seats import Seat
 from headrace.kernel.model import EPOCH, Cause, Ending, Entry, Key, Kind, Retry
 from headrace.ports import Channel
 from headrace.testing.contracts.puppet import Puppet
@@ -16,6 +18,7 @@ from headrace.wire import channel as ch
 from headrace.wire.channel import Assigned, Hello, Holding, Push, Told
 from tests.engine.house import House
 
+P = TypeVar("P", bound=Push)
 CAUSE = Cause("why", "ValueError")
 POLICY = Retry(first_ms=1_000, jitter=False)
 
@@ -62,7 +65,7 @@ class Job:
         """Hand operations over, in one go."""
         self._worker.post(*operations)
 
-    def stand(  # noqa: PLR0913 - an operation, field by field
+    def stand(
         self,
         stream: str = "notes",
         key: str = "/q#0",
@@ -91,18 +94,6 @@ class Job:
         entry = Entry(0, Key(key), kind, ending, body, EPOCH)
         self.post(ch.Remembered(self.run, self.epoch, entry))
 
-    def emit(self, key: str, body: bytes = b"1", stream: str = "tokens") -> None:
-        """Append to an output stream."""
-        self.post(ch.Emitted(self.run, self.epoch, stream, key, body))
-
-    def send(self, key: str, target: str, body: bytes = b"1", stream: str = "notes") -> None:
-        """Send to a run."""
-        self.post(ch.Sent(self.run, self.epoch, key, target, stream, body))
-
-    def trigger(self, key: str, task: str = "work", order: bytes = b"{}") -> None:
-        """Start a run."""
-        self.post(ch.Started(self.run, self.epoch, key, task, order))
-
     def complete(self, output: bytes = b'"out"') -> None:
         """Return."""
         self.post(ch.Completed(self.run, self.epoch, output))
@@ -124,34 +115,11 @@ class Job:
         """Give the run back."""
         self.post(ch.Released(self.run, self.epoch))
 
-    async def ended(self) -> None:
-        """Wait to be told that the run may be forgotten."""
-        ended = await self._worker.pushed(ch.Ended, self.run)
-        assert ended.epoch == self.epoch
-
-    async def refused(self, key: str = "") -> ch.Refusal:
-        """Wait for the refusal of an operation."""
-        refusal = await self._worker.pushed(ch.Refusal, self.run)
-        assert (refusal.key, refusal.epoch) == (key, self.epoch)
-        return refusal
-
-    async def stopped(self) -> None:
-        """Wait to be told to stop."""
-        stopping = await self._worker.pushed(ch.Stopping, self.run)
-        assert stopping.epoch == self.epoch
-
-    async def fenced(self) -> None:
-        """Wait to be told that the run is not the worker's."""
-        fenced = await self._worker.pushed(ch.Fenced, self.run)
-        assert fenced.epoch == self.epoch
-
-    async def parked(self, house: House, stream: str = "notes", key: str = "/q#0") -> Job:
-        """Stand durably in one wait, and park; return once that is on disk."""
-        self.stand(stream, key, held=True)
-        self.park()
-        await house.rest()
-        assert await house.status(self.run) == "WAITING"
-        return self
+    async def heard(self, kind: type[P]) -> P:
+        """Wait to be told something else of the run, in this epoch."""
+        push = await self._worker.pushed(kind, self.run)
+        assert push.epoch == self.epoch
+        return push
 
 
 class Worker(Puppet):
@@ -167,7 +135,8 @@ class Worker(Puppet):
 
     def unread(self, run: str = "") -> list[Push]:
         """Return what has been pushed (about the run) and not asked for yet."""
-        out = self.channel._out  # type: ignore[attr-defined]  # an engine's seat, not a client's
+        assert isinstance(self.channel, Seat)
+        out = self.channel._out  # pyright: ignore[reportPrivateUsage]  # a test may look inside
         return [push for push in (*self._seen, *out) if push.run == (run or push.run)]
 
 
@@ -188,3 +157,27 @@ async def attached(
         if lasts:
             await house.keep(name)
         yield Worker(name, channel)
+
+
+async def parked(house: House, job: Job, stream: str = "notes", key: str = "/q#0") -> Job:
+    """Stand durably in one wait, and park; return once that is on disk."""
+    job.stand(stream, key, held=True)
+    job.park()
+    await house.rest()
+    assert await house.status(job.run) == "WAITING"
+    return job
+
+
+def emitted(job: Job, key: str, body: bytes = b"1", stream: str = "tokens") -> ch.Emitted:
+    """Return the operation that appends to an output stream."""
+    return ch.Emitted(job.run, job.epoch, stream, key, body)
+
+
+def sent(job: Job, key: str, target: str, body: bytes = b"1") -> ch.Sent:
+    """Return the operation that sends to a run."""
+    return ch.Sent(job.run, job.epoch, key, target, "notes", body)
+
+
+def started(job: Job, key: str, task: str = "work", order: bytes = b"{}") -> ch.Started:
+    """Return the operation that starts a run."""
+    return ch.Started(job.run, job.epoch, key, task, order)

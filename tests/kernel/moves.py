@@ -12,7 +12,18 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from headrace.kernel import commands as c
-from headrace.kernel.model import Blocked, Delayed, Over, Queued, Retry, Retrying, Running, Waiting
+from headrace.kernel.machine import due, holder
+from headrace.kernel.model import (
+    Blocked,
+    Delayed,
+    Over,
+    Queued,
+    Retry,
+    Retrying,
+    Running,
+    Waiting,
+    later,
+)
 from tests.kernel.world import CAUSE, STREAMS, WORKERS, Step, World
 
 
@@ -43,12 +54,15 @@ def move(world: World, choice: Choice) -> Step | None:
 
 
 def _pass_time(world: World, choice: Choice) -> Step | None:
-    world.pass_time(choice.ms)
+    world.now = later(world.now, choice.ms)
     return world.elapse() if choice.yes else None
 
 
 def _wait_until_due(world: World, _choice: Choice) -> Step | None:
-    return world.elapse_when_due()
+    moment = due(world.run)
+    if moment is not None:
+        world.now = max(world.now, moment)
+    return world.elapse()
 
 
 def _send(world: World, choice: Choice) -> Step | None:
@@ -66,7 +80,8 @@ def _claim(world: World, choice: Choice) -> Step | None:
 
 
 def _lose(world: World, _choice: Choice) -> Step | None:
-    return world.lose()
+    worker = holder(world.run)
+    return None if worker is None else world.play(c.Lose(worker))
 
 
 def _cancel(world: World, choice: Choice) -> Step | None:
@@ -92,7 +107,10 @@ def _park(world: World, choice: Choice) -> Step | None:
 
 
 def _leave(world: World, choice: Choice) -> Step | None:
-    return world.leave(choice.one)
+    if not world.run.waits:
+        return None
+    key = world.run.waits[choice.one % len(world.run.waits)].key
+    return world.play(c.Leave(world.run.epoch, key))
 
 
 def _remember(world: World, choice: Choice) -> Step | None:

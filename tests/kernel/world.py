@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Refused
-from headrace.kernel.machine import decide, due
+from headrace.kernel.machine import decide
 from headrace.kernel.model import (
     EPOCH,
     Cause,
@@ -28,11 +28,9 @@ from headrace.kernel.model import (
     Retry,
     Run,
     RunId,
-    Running,
     StreamId,
     TaskId,
     Wait,
-    Waiting,
     WorkerId,
     inward,
     later,
@@ -105,10 +103,6 @@ class World:
 
     # --- moves: each says what is asked next ---------------------------------------------------
 
-    def pass_time(self, ms: int) -> None:
-        """Let time pass."""
-        self.now = later(self.now, ms)
-
     def append(self, stream: StreamId) -> None:
         """Append to a log, and tell nobody."""
         log = self.logs[stream]
@@ -122,13 +116,6 @@ class World:
     def elapse(self) -> Step | None:
         """Look at the time, having read the logs."""
         return self.play(c.Elapse(self.heads()))
-
-    def elapse_when_due(self) -> Step | None:
-        """Go to when something is due."""
-        moment = due(self.run)
-        if moment is not None:
-            self.now = max(self.now, moment)
-        return self.elapse()
 
     def stand(self, stream: StreamId | None, timeout_ms: int | None, *, held: bool) -> Step | None:
         """Ask the next question: of a stream, or of time."""
@@ -156,13 +143,6 @@ class World:
         entry = Entry(0, self.next_key(), kind, ending, b"1", EPOCH)
         return self.play(c.Remember(self.run.epoch, (entry,)))
 
-    def leave(self, which: int) -> Step | None:
-        """Give up a wait."""
-        if not self.run.waits:
-            return None
-        key = self.run.waits[which % len(self.run.waits)].key
-        return self.play(c.Leave(self.run.epoch, key))
-
     def fail(self, policy: Retry, *, undo: bool, again: bool) -> Step | None:
         """Raise; the failures at the journal's end are to be tried again."""
         undone, revived = None, dict[Key, Instant]()
@@ -185,11 +165,3 @@ class World:
         if step is not None:
             self.asked = 0
         return step
-
-    def lose(self) -> Step | None:
-        """Lose the worker that holds the run, if one does."""
-        match self.run.state:
-            case Running(worker=worker) | Waiting(worker=str() as worker):
-                return self.play(c.Lose(worker))
-            case _:
-                return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
+import msgspec
 from msgspec import UNSET
 
 from headrace.engine import sends, triggers, work
@@ -19,7 +20,7 @@ from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
 from headrace.kernel.model import EnvId, Run, RunId, TaskId
-from headrace.ports import Channel, Filter
+from headrace.ports import ANYTHING, Channel, Filter
 from headrace.wire.channel import Hello, Registration
 from headrace.wire.statuses import states_of
 from headrace.wire.views import (
@@ -87,7 +88,7 @@ class EnvApi:
             while shown is None or shown.status not in FINAL:
                 bell.clear()
                 view = await self.retrieve(run_id)
-                if view != shown:
+                if shown is None or _timeless(view) != _timeless(shown):
                     shown = view
                     yield view
                 else:
@@ -128,6 +129,7 @@ class EnvApi:
         core = self._core
         await core.stores.catalog.register(self._env, registration, core.now())
         core.specs.forget()
+        await core.stores.wakeups.announce(ANYTHING)
 
     async def listing(self) -> Registration | None:
         """Return what all workers of the environment have declared."""
@@ -136,6 +138,11 @@ class EnvApi:
     def attach(self, hello: Hello) -> AbstractAsyncContextManager[Channel]:
         """Take work."""
         return work.attach(self._core, self._env, hello)
+
+
+def _timeless(view: RunView) -> RunView:
+    """Leave out what changes by itself while the run executes."""
+    return msgspec.structs.replace(view, duration_ms=0)
 
 
 async def _cancel(sheet: Sheet) -> object:

@@ -9,15 +9,19 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 
+import structlog
+
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.desk import Desk, Job
-from headrace.engine.landing import Lander, recheck
+from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
+from headrace.engine.telling import Teller
 from headrace.kernel import machine
 from headrace.kernel.model import Instant, Over, Queued, Run, RunId
 from headrace.ports import Chance, Delivering, Stores
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 DESKS_KEPT = 4_096
 """Idle desks kept in memory; one that holds what is nowhere else is never given up."""
 
@@ -28,7 +32,8 @@ class Core:
     def __init__(self, stores: Stores, chance: Chance, group: asyncio.TaskGroup) -> None:
         self.stores, self.chance = stores, chance
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
-        self.lander = Lander(stores, self.seats, self._changed)
+        self.teller = Teller(stores, self.seats)
+        self._lander = Lander(self.seats, self.teller, self._changed)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
         self.alarm = asyncio.Event()
@@ -47,7 +52,7 @@ class Core:
         """Return the run's desk."""
         desk = self._desks.get(run_id)
         if desk is None:
-            desk = self._desks[run_id] = Desk(run_id, self.stores, self.lander, self._delivering)
+            desk = self._desks[run_id] = Desk(run_id, self.stores, self._lander, self._delivering)
             self._tidy()
         else:
             self._desks.move_to_end(run_id)
@@ -79,7 +84,7 @@ class Core:
 
     def start(self, work: Coroutine[object, object, None]) -> None:
         """Run something beside the caller, for as long as the engine lives at the most."""
-        self._group.create_task(work)
+        self._group.create_task(_guarded(work))
 
     def look_again(self) -> None:
         """Trust no memory: another process has written, or a hint may have been lost."""
@@ -87,9 +92,15 @@ class Core:
         self.seats.all_behind()
         self.wanted.set()
         for desk in self.desks():
-            if desk.run is not None and desk.run.waits:
-                recheck(desk, desk.run)
-                self.attend(desk)
+            if (desk.run is not None and desk.run.waits) or self.seats.told(desk.run_id):
+                self.look_at(desk)
+            else:
+                desk.doubt()
+
+    def look_at(self, desk: Desk) -> None:
+        """Have the run read again now."""
+        desk.look_again()
+        self.attend(desk)
 
     async def listen(self) -> None:
         """Pass on what is announced, by this process or another."""
@@ -119,3 +130,11 @@ class Core:
             self._desks.pop(run.id, None)
         self._schedule(run)
         await self.stores.wakeups.announce(run.id)
+
+
+async def _guarded(work: Coroutine[object, object, None]) -> None:
+    """Do the work; a bug in it must not end everybody else's."""
+    try:
+        await work
+    except Exception:  # noqa: BLE001 - whatever it is, it is nobody else's
+        _log.exception("something beside a caller failed; this is a bug")

@@ -40,6 +40,11 @@ class Landing(Protocol):
         ...
 
 
+async def nothing(_sheet: Sheet) -> object:
+    """Decide nothing: the landing alone tells the worker that holds the run."""
+    return None
+
+
 async def look(sheet: Sheet) -> object:
     """Take what stands in the log behind any wait; the landing tells the worker what is new."""
     for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
@@ -123,10 +128,15 @@ class Desk:
         if self.run is None or self.run.version < run.version:
             self.run = run
 
-    def doubt(self) -> bool:
-        """Trust nothing that was read so far; tell whether that is news."""
-        is_news, self._is_doubtful = not self._is_doubtful, True
-        return is_news
+    def doubt(self) -> None:
+        """Trust nothing that was read so far."""
+        self._is_doubtful = True
+
+    def look_again(self) -> None:
+        """Read the run again, and tell everybody who should know; once, however often asked."""
+        self.doubt()
+        if all(slip.job is not look for slip in self._slips):
+            self.post(look)
 
     async def _reload(self) -> None:
         """Read the run again, and keep the waits that live in memory only."""
@@ -192,7 +202,7 @@ class Desk:
         """Tell everybody: it may or may not have happened. Look once whether it has."""
         self.doubt()
         if self.run is not None and any(slip.job is not look for slip in batch):
-            self.post(look)
+            self.look_again()
         for slip in batch:
             slip.settle(error)
 

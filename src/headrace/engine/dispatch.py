@@ -6,20 +6,23 @@ Owns: the engine's three loops. Set operations ask the store; each run is change
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
-from headrace.engine.landing import holder
+from headrace.engine.desk import nothing
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError
+from headrace.kernel import machine
 from headrace.kernel.commands import Claim, Elapse, Lose
-from headrace.kernel.model import Instant, Record, RunId, StreamId, WorkerId, later
+from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
 
 LEASE_MS = 5_000
 BATCH = 500
-ROUND_MS = round(RECHECK_S * 1_000) // 4
+ROUNDS_TO_RECHECK = 4
+ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
 HORIZON_MS = 1_000
 """How far the timer looks ahead; also how often it looks without a reason."""
@@ -46,8 +49,7 @@ class Dispatch:
             limit = seat.free
             # Cleared first: a run that is queued while the store is asked sets it again.
             core.seats.catch_up(seat.env, tasks)
-            command = Claim(seat.worker)
-            claimed = await core.stores.runs.claim(command, seat.env, tasks, core.now(), limit)
+            claimed = await self._claim(seat, tasks, limit)
             for run in claimed:
                 seat.running.add(run.id)
                 core.desk(run.id).renew(run)
@@ -56,10 +58,14 @@ class Dispatch:
                 for task in tasks:
                     core.seats.fall_behind(seat.env, task)
 
-
-async def nothing(_sheet: Sheet) -> object:
-    """Decide nothing: the landing alone tells the worker that holds the run."""
-    return None
+    async def _claim(self, seat: Seat, tasks: Sequence[TaskId], limit: int) -> Sequence[Run]:
+        """Claim queued runs; meanwhile nobody else is given the slots."""
+        core, command = self._core, Claim(seat.worker)
+        seat.reserved = limit
+        try:
+            return await core.stores.runs.claim(command, seat.env, tasks, core.now(), limit)
+        finally:
+            seat.reserved = 0
 
 
 class Timer:
@@ -86,7 +92,12 @@ class Timer:
             await self._sleep(core.next_due)
 
     async def _elapse(self, due: Sequence[RunId]) -> None:
-        answers = [self._core.post(run_id, elapse) for run_id in due]
+        core = self._core
+        for run_id in due:
+            desk = core.desk(run_id)
+            if desk.run is not None and not is_due(desk.run, core.now()):
+                desk.doubt()  # another process has changed it; else this would go on for ever
+        answers = [core.post(run_id, elapse) for run_id in due]
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, HeadraceError):
@@ -106,15 +117,17 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
+def is_due(run: Run, now: Instant) -> bool:
+    """Tell whether something of the run is due."""
+    moment = machine.due(run)
+    return moment is not None and moment <= now
+
+
 async def elapse(sheet: Sheet) -> object:
-    """Let the run's time pass."""
-    streams = {wait.stream for wait in sheet.run.waits if wait.stream is not None}
-    heads: dict[StreamId, Record] = {}
-    for stream in streams:
-        head = await sheet.head(stream)
-        if head is not None:
-            heads[stream] = head
-    return sheet.apply(Elapse(heads))
+    """Let the run's time pass; what the log holds by then wins, in the order of the waits."""
+    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
+        await sheet.catch_up(stream)
+    return sheet.apply(Elapse())
 
 
 class Warden:
@@ -126,12 +139,28 @@ class Warden:
     async def run(self) -> None:
         """Look a few times within the time of a lease."""
         core = self._core
-        while True:
+        for rounds in itertools.count():
             for worker in await core.stores.leases.lapsed(core.now()):
                 await self.bury(worker)
+            if rounds % ROUNDS_TO_RECHECK == 0:
+                for seat in core.seats.all():
+                    await self._compare(seat)
             core.seats.all_behind()
             core.wanted.set()
             await self._pause()
+
+    async def _compare(self, seat: Seat) -> None:
+        """Look at the runs of which the store and the worker may think differently.
+
+        A reply of the store was lost, or what a landing needed could not be read.
+        """
+        core = self._core
+        held = set(await core.stores.runs.held(seat.worker))
+        for run_id in held.symmetric_difference(seat.known) - seat.pending:
+            core.look_at(core.desk(run_id))
+        unheard = seat.running - held - seat.known.keys()
+        seat.running -= unheard & seat.unheard
+        seat.unheard = unheard
 
     async def _pause(self) -> None:
         """Rest; where that took far too long, this process stood still, not the workers."""
@@ -149,7 +178,8 @@ class Warden:
         held = await core.stores.runs.held(worker)
         answers = [core.post(run_id, _Lose(worker)) for run_id in held]
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
-        if not any(isinstance(outcome, OSError) for outcome in outcomes):
+        failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
+        if not failed and core.seats.of(worker) is None:
             await core.stores.leases.drop(worker)
 
 
@@ -160,6 +190,6 @@ class _Lose:
         self._worker = worker
 
     async def __call__(self, sheet: Sheet) -> object:
-        if holder(sheet.run) != self._worker:
+        if machine.holder(sheet.run) != self._worker:
             return None
         return sheet.apply(Lose(self._worker))

@@ -81,6 +81,8 @@ class Remembered:
 
     async def __call__(self, sheet: Sheet) -> object:
         """Add it to the journal; the worker need not be told what it says."""
+        if self.entry.key in sheet.answered:
+            return None  # sent again, since its reply was lost
         change = sheet.apply(c.Remember(self.epoch, (self.entry,)))
         if self.own:
             sheet.own.add(self.entry.key)
@@ -134,6 +136,8 @@ class Noted:
         """Set one name; the rest stays."""
         _still_held(sheet, self.op.epoch)
         runs = self.core.stores.runs
+        # Metadata is no part of the change that is guarded: ask for the version first.
+        await runs.commit(c.Change(sheet.before, sheet.before))
         fields = _object_of(await runs.metadata(sheet.run.id) or b"{}")
         fields[self.op.name] = msgspec.Raw(self.op.value)
         value = msgspec.json.encode(fields)
@@ -156,7 +160,30 @@ class Accepted:
         _still_held(sheet, self.epoch)
         if sheet.run.stop is not None:
             raise c.Stopping(sheet.run, c.Remember(self.epoch, ()))
-        return None
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An operation as it came from a worker: it counts if the run is the worker's.
+
+    Nothing is done for one that was posted again and whose answer was pushed with what the worker
+    had missed. That is looked at when its turn comes: only then has its return been dealt with.
+    """
+
+    seat: Seat
+    epoch: int
+    key: str
+    step: Step
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Carry it out."""
+        run, seat = sheet.run, self.seat
+        if run.env != seat.env or machine.holder(run) not in {None, seat.worker}:
+            raise c.Fenced(run, c.Remember(self.epoch, ()))
+        if self.key and self.key in seat.answered.get(run.id, ()):
+            return None
+        return await self.step(sheet)
 
 
 def _still_held(sheet: Sheet, epoch: int) -> None:
@@ -221,9 +248,8 @@ async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) 
     another. Doing it again finds the same child and the same record, by a key of run and place.
     """
     run_id = RunId(op.run)
-    await core.post(run_id, Accepted(op.epoch))
-    if op.key in seat.answered.get(run_id, ()):
-        return  # posted again after a reconnect
+    if not await core.post(run_id, Posted(seat, op.epoch, op.key, Accepted(op.epoch))):
+        return
     kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
     try:
         body, failed = await _reach(core, seat.env, op), False

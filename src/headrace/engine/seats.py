@@ -8,9 +8,23 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
-from headrace.kernel.model import EnvId, Key, RunId, TaskId, WorkerId
+from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
 from headrace.wire.channel import Operation, Push
+
+
+@dataclass(slots=True)
+class Hold:
+    """How much a worker has been told of a run that it holds."""
+
+    epoch: int
+    next_n: int
+    """The number of the entry that it will be told next."""
+    is_stopping: bool
+    shown: dict[StreamId, int] = field(default_factory=dict[StreamId, int])
+    """The newest unread record that it was shown, per stream."""
+
 
 Receive = Callable[["Seat", Sequence[Operation]], None]
 
@@ -25,10 +39,15 @@ class Seat:
         self.tasks = frozenset(TaskId(task) for task in tasks)
         self.slots = slots
         self.running: set[RunId] = set()
-        self.known: set[RunId] = set()
+        """Runs that it executes, or will as soon as a commit under way has landed."""
+        self.reserved = 0
+        """Slots for runs that are being claimed."""
+        self.known: dict[RunId, Hold] = {}
         """Runs whose assignment, or whose missed entries, have been pushed."""
         self.pending: set[RunId] = set()
         """Runs that the worker says it holds, and that have not been looked at yet."""
+        self.unheard: set[RunId] = set()
+        """Runs that hold a slot though neither the store nor the worker knew of it a while ago."""
         self.answered: dict[RunId, frozenset[Key]] = {}
         """Keys answered while the worker was away: it may post their questions again."""
         self.is_open = True
@@ -39,11 +58,12 @@ class Seat:
     @property
     def free(self) -> int:
         """Return how many more runs the worker would execute at once."""
-        return max(0, self.slots - len(self.running)) if self.is_open else 0
+        taken = len(self.running) + self.reserved
+        return max(0, self.slots - taken) if self.is_open else 0
 
     def drop(self, run_id: RunId) -> None:
         """Forget a run that the worker holds no more."""
-        self.known.discard(run_id)
+        self.known.pop(run_id, None)
         self.answered.pop(run_id, None)
         self.running.discard(run_id)
 
@@ -84,6 +104,7 @@ class Seats:
 
     def __init__(self) -> None:
         self._seats: dict[WorkerId, Seat] = {}
+        self._told: dict[RunId, Seat] = {}
         self._behind: set[tuple[EnvId, TaskId]] = set()
 
     def all(self) -> Sequence[Seat]:
@@ -97,7 +118,7 @@ class Seats:
     def add(self, seat: Seat) -> None:
         """Seat a worker; an older attachment of the same worker ends."""
         if older := self._seats.get(seat.worker):
-            older.close()
+            self.remove(older)
         self._seats[seat.worker] = seat
         self.all_behind()
 
@@ -106,6 +127,23 @@ class Seats:
         seat.close()
         if self._seats.get(seat.worker) is seat:
             del self._seats[seat.worker]
+        for run_id in seat.known:
+            if self._told.get(run_id) is seat:
+                del self._told[run_id]
+
+    def told(self, run_id: RunId) -> Seat | None:
+        """Return the worker that has been told of the run, and not of the end of its hold."""
+        return self._told.get(run_id)
+
+    def note(self, seat: Seat, run_id: RunId, hold: Hold) -> None:
+        """Remember what the worker has been told of the run."""
+        seat.known[run_id] = hold
+        self._told[run_id] = seat
+
+    def forget(self, run_id: RunId) -> None:
+        """Forget what was told of the run."""
+        if seat := self._told.pop(run_id, None):
+            seat.drop(run_id)
 
     def pick(self, env: EnvId, task: TaskId) -> Seat | None:
         """Return the worker with most room for a run of `task`, unless older runs are queued."""

@@ -122,13 +122,6 @@ class Message:
                 raise Throttled(message, hint="Send again once the run has read some.")
 
 
-def _fits(data: bytes, spec: StreamSpec) -> None:
-    if len(data) > jsontext.MAX_DATA:
-        message = f"a message holds at most {jsontext.MAX_DATA} bytes, this has {len(data)}"
-        raise TooLarge(message)
-    schemas.validator(spec.schema)(data)
-
-
 def unknown_run(run_id: str) -> NotFound:
     """Say that there is no such run here, whether or not there is one elsewhere."""
     return NotFound(f"there is no run {run_id!r} in this environment")

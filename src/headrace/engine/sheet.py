@@ -27,7 +27,6 @@ class Sheet:
 
     __slots__ = (
         "_streams",
-        "_tails",
         "answered",
         "before",
         "drafts",
@@ -38,6 +37,7 @@ class Sheet:
         "own",
         "own_end",
         "run",
+        "tails",
         "undone",
     )
 
@@ -51,8 +51,8 @@ class Sheet:
     ) -> None:
         self.before = self.run = run
         self.now = now
-        self.answered = answered
-        """Keys that the journal holds; known only once a commit has met one of them."""
+        self.answered = set(answered)
+        """Keys answered here, and those in the journal once a commit has met one of them."""
         self.entries: list[Entry] = []
         self.undone: int | None = None
         self.drafts: list[Draft] = []
@@ -65,17 +65,13 @@ class Sheet:
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
         self._streams = streams
-        self._tails = dict(tails.known)
+        self.tails = dict(tails.known)
+        """Where the streams end once this sheet has landed."""
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to write and nothing to check."""
         return not self.drafts and not self.entries and self.run.version == self.before.version
-
-    @property
-    def tails(self) -> dict[StreamId, Backlog]:
-        """Return where the streams end once this sheet has landed."""
-        return self._tails
 
     def apply(self, command: Command) -> Change:
         """Decide `command` on the run as it is after what came before on this sheet."""
@@ -83,6 +79,7 @@ class Sheet:
         if change.undone is not None:
             self._undo(change.undone)
         self.entries.extend(change.entries)
+        self.answered.update(entry.key for entry in change.entries)
         self.run = change.after
         return change
 
@@ -107,10 +104,10 @@ class Sheet:
 
     async def tail(self, stream: StreamId) -> Backlog:
         """Return where `stream` ends, and how much of it is unread."""
-        found = self._tails.get(stream)
+        found = self.tails.get(stream)
         if found is None:
             found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
-            self._tails[stream] = found
+            self.tails[stream] = found
         return found
 
     async def weigh(self, stream: StreamId) -> Backlog:
@@ -118,8 +115,8 @@ class Sheet:
         found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
         added = [d for d in self.drafts if d.stream == stream and d.seq >= found.tail]
         size = found.size + sum(len(draft.body) for draft in added)
-        self._tails[stream] = Backlog(found.tail + len(added), found.count + len(added), size)
-        return self._tails[stream]
+        self.tails[stream] = Backlog(found.tail + len(added), found.count + len(added), size)
+        return self.tails[stream]
 
     def cursor(self, stream: StreamId) -> int:
         """Return the number of the next record that the run has not taken."""
@@ -130,7 +127,7 @@ class Sheet:
         tail = await self.tail(stream)
         seq = tail.tail
         self.drafts.append(Draft(self.run.id, stream, seq, body, self.now, key, digest))
-        self._tails[stream] = Backlog(seq + 1, tail.count + 1, tail.size + len(body))
+        self.tails[stream] = Backlog(seq + 1, tail.count + 1, tail.size + len(body))
         return seq
 
     def drafted(self, stream: StreamId, key: bytes) -> Draft | None:

@@ -12,24 +12,32 @@ class Specs:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._generation = 0
         self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
         self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
 
     def forget(self) -> None:
-        """Ask the catalog again from now on."""
+        """Ask the catalog again from now on; what is being asked now is not kept."""
+        self._generation += 1
         self._tasks.clear()
         self._streams.clear()
 
     async def task(self, env: EnvId, name: str) -> TaskSpec | None:
         """Return the task's declaration."""
         found = self._tasks.get((env, name))
-        if found is None and (found := await self._catalog.task(env, TaskId(name))) is not None:
-            self._tasks[env, name] = found
+        if found is None:
+            generation = self._generation
+            found = await self._catalog.task(env, TaskId(name))
+            if found is not None and generation == self._generation:
+                self._tasks[env, name] = found
         return found
 
     async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
         """Return the input stream's declaration."""
         found = self._streams.get((env, name))
-        if found is None and (found := await self._catalog.stream(env, name)) is not None:
-            self._streams[env, name] = found
+        if found is None:
+            generation = self._generation
+            found = await self._catalog.stream(env, name)
+            if found is not None and generation == self._generation:
+                self._streams[env, name] = found
         return found

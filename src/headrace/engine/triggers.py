@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.engine.core import Core
+from headrace.engine.desk import nothing
 from headrace.engine.ids import run_id
-from headrace.engine.landing import hand_over
 from headrace.engine.seats import Seat
 from headrace.errors import BadRequest, NotFound, TooLarge, Unavailable
 from headrace.kernel import machine
@@ -29,7 +29,7 @@ from headrace.kernel.model import (
     TaskId,
     later,
 )
-from headrace.ports import Created, Order
+from headrace.ports import NEVER, Created, Order
 from headrace.wire import durations, jsontext, packets, schemas
 from headrace.wire.channel import TaskSpec
 from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
@@ -96,9 +96,13 @@ async def _create(
 
 def _hand_over(core: Core, run: Run, order: Order, seat: Seat | None) -> None:
     core.created(run)
-    if seat is not None and seat.is_open:
-        core.desk(run.id).renew(run)
-        hand_over(seat, run, order, order.metadata, (), {})
+    if seat is None:
+        return
+    core.desk(run.id).renew(run)
+    if seat.is_open:
+        core.teller.hand_over(seat, run, order, (), {})
+    else:  # it may have come back meanwhile, and not have been told
+        core.post(run.id, nothing)
 
 
 async def _spent(core: Core, found: RunId) -> RunId | None:
@@ -153,7 +157,8 @@ def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
         key=key,
         key_until=later(now, KEY_TTL_MS if ttl is None else durations.duration_ms(ttl)),
         request_key=start.request_key,
-        request_until=later(now, REQUEST_TTL_MS),
+        # What a run has started stays its own, however long its worker was away.
+        request_until=NEVER if start.parent is not None else later(now, REQUEST_TTL_MS),
         parent=start.parent,
         ttl="" if options.ttl is None else str(options.ttl),
     )

@@ -10,9 +10,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from headrace.engine.core import Core
-from headrace.engine.dispatch import LEASE_MS, nothing
-from headrace.engine.landing import holder
-from headrace.engine.operations import Step, reach_out, step_of
+from headrace.engine.desk import nothing
+from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.operations import Posted, reach_out, step_of
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, NotFound
@@ -28,12 +28,14 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     """Seat a worker until it leaves; its lease goes on, so that it may come back."""
     seat = Seat(WorkerId(hello.worker), env, hello.tasks, hello.slots, receiver(core))
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
+    seat.running |= seat.pending  # until it is known which of them only wait
+    # First: a run in the hands of a worker without a lease would never be taken from it.
+    await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
     core.seats.add(seat)
     try:
-        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
         for holding in hello.holdings:
             answer = core.post(RunId(holding.run), _Resume(core, seat, holding))
-            answer.add_done_callback(_teller(seat, holding.run, holding.epoch, ""))
+            answer.add_done_callback(_resumed(core, seat, holding))
         for run_id in await core.stores.runs.held(seat.worker):
             if run_id not in seat.pending and run_id not in seat.known:
                 core.post(run_id, nothing)
@@ -51,12 +53,28 @@ class _Resume:
 
     async def __call__(self, sheet: Sheet) -> object:
         run, seat = sheet.run, self._seat
-        if not machine.holds(run, self._holding.epoch) or holder(run) != seat.worker:
-            seat.pending.discard(run.id)
-            seat.push(channel.Fenced(run.id, self._holding.epoch))
+        if (
+            run.env != seat.env
+            or machine.holder(run) != seat.worker
+            or run.epoch != self._holding.epoch
+        ):
+            _fence(seat, run.id, self._holding.epoch)
             return None
-        await self._core.lander.resume(seat, run, self._holding.next_n)
+        await self._core.teller.resume(seat, run, self._holding.next_n)
         return None
+
+
+def _resumed(core: Core, seat: Seat, holding: Holding) -> Callable[[asyncio.Future[object]], None]:
+    def look(answer: asyncio.Future[object]) -> None:
+        match answer.exception():
+            case None:
+                return
+            case NotFound():
+                _fence(seat, RunId(holding.run), holding.epoch)
+            case _:  # what it missed could not be read: let it come again
+                core.seats.remove(seat)
+
+    return look
 
 
 def receiver(core: Core) -> Receive:
@@ -82,24 +100,9 @@ def _take_in(core: Core, seat: Seat, op: Operation) -> None:
     tell = _teller(seat, op.run, op.epoch, key)
     step = step_of(core, op)
     if step is not None:
-        core.post(run_id, _Unanswered(seat, run_id, key, step)).add_done_callback(tell)
+        core.post(run_id, Posted(seat, op.epoch, key, step)).add_done_callback(tell)
     elif isinstance(op, channel.Started | channel.Sent):
         core.start(_beside(core, seat, op))
-
-
-class _Unanswered:
-    """The job of an operation, unless its answer was pushed with what the worker had missed.
-
-    Looked at when its turn comes: only then has the worker's return been dealt with.
-    """
-
-    def __init__(self, seat: Seat, run_id: RunId, key: str, step: Step) -> None:
-        self._seat, self._run_id, self._key, self._step = seat, run_id, key, step
-
-    async def __call__(self, sheet: Sheet) -> object:
-        if self._key and self._key in self._seat.answered.get(self._run_id, ()):
-            return None
-        return await self._step(sheet)
 
 
 async def _renew(core: Core, seat: Seat) -> None:
@@ -132,8 +135,7 @@ def _tell(seat: Seat, error: BaseException, run: str, epoch: int, key: str) -> N
     """Push the refusal of one operation."""
     match error:
         case Fenced() | NotFound() if not key or isinstance(error, Fenced):
-            seat.pending.discard(RunId(run))
-            seat.push(channel.Fenced(run, epoch))
+            _fence(seat, RunId(run), epoch)
         case Refused():
             code = type(error).__name__.lower()
             seat.push(channel.Refusal(run, epoch, key, code, str(error)))
@@ -141,3 +143,11 @@ def _tell(seat: Seat, error: BaseException, run: str, epoch: int, key: str) -> N
             seat.push(channel.Refusal(run, epoch, key, code, str(error)))
         case _:
             seat.push(channel.Refusal(run, epoch, key, "unavailable", "the server failed"))
+
+
+def _fence(seat: Seat, run_id: RunId, epoch: int) -> None:
+    """Tell the worker that it does not hold the run as it thinks, and give the slot back."""
+    seat.pending.discard(run_id)
+    if run_id not in seat.known:
+        seat.running.discard(run_id)
+    seat.push(channel.Fenced(run_id, epoch))

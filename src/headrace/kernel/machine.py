@@ -39,6 +39,7 @@ from headrace.kernel.model import (
     TimedOut,
     Wait,
     Waiting,
+    WorkerId,
     later,
 )
 from headrace.kernel.retry import next_try
@@ -77,6 +78,15 @@ def holds(run: Run, epoch: int) -> bool:
             return run.epoch == epoch
         case _:
             return False
+
+
+def holder(run: Run) -> WorkerId | None:
+    """Return the worker that holds the run, executing or warm."""
+    match run.state:
+        case Running(worker=worker) | Waiting(worker=worker):
+            return worker
+        case _:
+            return None
 
 
 def due(run: Run) -> Instant | None:

@@ -1,0 +1,143 @@
+"""What a worker is told of the runs that it holds: everything once, in the order of the journal.
+
+Owns: the pushes about one run, and how much of it has been pushed already.
+Must never know: who asked for a change, or what makes it durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from headrace.engine.seats import Hold, Seat, Seats
+from headrace.engine.sheet import Sheet
+from headrace.kernel.model import Entry, Run, RunId, Running, StreamId
+from headrace.ports import Draft, Order, Stores
+from headrace.wire import channel
+
+Newest = Mapping[StreamId, tuple[int, bytes]]
+
+
+class Teller:
+    """Pushes news to whoever holds a run."""
+
+    def __init__(self, stores: Stores, seats: Seats) -> None:
+        self._runs, self._streams, self._seats = stores.runs, stores.streams, seats
+
+    async def assign(self, seat: Seat, run: Run) -> None:
+        """Hand the run to the worker, with all that it needs to go on."""
+        order = await self._runs.order(run.id) or Order()
+        entries = await self._runs.journal(run.id) if run.entries else ()
+        metadata = await self._runs.metadata(run.id)
+        newest = await self._newest(run)
+        self.hand_over(seat, run, replace(order, metadata=metadata), entries, newest)
+
+    def hand_over(
+        self, seat: Seat, run: Run, order: Order, entries: Sequence[Entry], newest: Newest
+    ) -> None:
+        """Push the run to the worker, which knows it from now on."""
+        if not seat.is_open or run.id in seat.known:
+            return
+        hold = Hold(run.epoch, len(entries), is_stopping=run.stop is not None)
+        hold.shown = {stream: seq for stream, (seq, _) in newest.items()}
+        self._seats.note(seat, run.id, hold)
+        account(seat, run)
+        seat.push(
+            channel.Assigned(
+                run=run.id,
+                epoch=run.epoch,
+                task=run.task,
+                attempt=run.attempt,
+                payload=order.payload,
+                metadata=order.metadata,
+                entries=tuple(entries),
+                newest={stream[1:]: record for stream, record in newest.items()},
+                tags=order.tags,
+                stopping=run.stop is not None,
+            )
+        )
+
+    async def resume(self, seat: Seat, run: Run, next_n: int) -> None:
+        """Tell a worker that came back what it missed of a run that it holds."""
+        missed = await self._runs.journal(run.id, next_n) if run.entries > next_n else ()
+        newest = await self._newest(run)
+        seat.pending.discard(run.id)
+        if not seat.is_open:
+            return
+        hold = Hold(run.epoch, next_n, is_stopping=False)
+        self._seats.note(seat, run.id, hold)
+        seat.answered[run.id] = frozenset(entry.key for entry in missed)
+        _push_entries(seat, run, hold, missed)
+        _push_newest(seat, run, hold, newest)
+        _push_stop(seat, run, hold)
+        account(seat, run)
+
+    async def tell(self, seat: Seat, sheet: Sheet, run: Run) -> None:
+        """Push what a commit means for the worker that goes on holding the run."""
+        hold = seat.known[run.id]
+        if hold.next_n == sheet.before.entries:
+            own = [replace(e, body=b"") if e.key in sheet.own else e for e in sheet.entries]
+            _push_entries(seat, run, hold, own)
+        else:  # another process has written, or a reply of the store was lost
+            _push_entries(seat, run, hold, await self._runs.journal(run.id, hold.next_n))
+        newest = await self._newest(run) if sheet.looked else _unread(sheet.drafts, run)
+        _push_newest(seat, run, hold, newest)
+        for key in sheet.emitted:
+            seat.push(channel.Emit(run.id, run.epoch, key))
+        _push_stop(seat, run, hold)
+        account(seat, run)
+
+    def end(self, run_id: RunId, *, own: bool) -> None:
+        """Tell the worker that was told of the run last that it holds it no more."""
+        seat = self._seats.told(run_id)
+        if seat is not None:
+            ended = channel.Ended if own else channel.Fenced
+            seat.push(ended(run_id, seat.known[run_id].epoch))
+            self._seats.forget(run_id)
+
+    async def _newest(self, run: Run) -> Newest:
+        """Find the newest record of each input stream that the run has not taken."""
+        found: dict[StreamId, tuple[int, bytes]] = {}
+        for stream in await self._streams.names(run.id):
+            cursor = run.cursors.get(stream, 0)
+            if stream.startswith("<"):
+                tail = (await self._streams.backlog(run.id, stream, cursor)).tail
+                records = await self._streams.read(run.id, stream, max(cursor, tail - 1), 1)
+                if records:
+                    found[stream] = (records[0].seq, records[0].body)
+        return found
+
+
+def account(seat: Seat, run: Run) -> None:
+    """Count the run against the worker's slots while it executes."""
+    if isinstance(run.state, Running):
+        seat.running.add(run.id)
+    else:
+        seat.running.discard(run.id)
+
+
+def _unread(drafts: Iterable[Draft], run: Run) -> Newest:
+    return {
+        draft.stream: (draft.seq, draft.body)
+        for draft in drafts
+        if draft.stream.startswith("<") and draft.seq >= run.cursors.get(draft.stream, 0)
+    }
+
+
+def _push_entries(seat: Seat, run: Run, hold: Hold, entries: Sequence[Entry]) -> None:
+    if entries:
+        hold.next_n = entries[-1].n + 1
+        seat.push(channel.Told(run.id, run.epoch, tuple(entries)))
+
+
+def _push_newest(seat: Seat, run: Run, hold: Hold, newest: Newest) -> None:
+    for stream, (seq, body) in newest.items():
+        if seq > hold.shown.get(stream, -1):
+            hold.shown[stream] = seq
+            seat.push(channel.Unread(run.id, run.epoch, stream[1:], seq, body))
+
+
+def _push_stop(seat: Seat, run: Run, hold: Hold) -> None:
+    if run.stop is not None and not hold.is_stopping:
+        hold.is_stopping = True
+        seat.push(channel.Stopping(run.id, run.epoch))

@@ -1,0 +1,107 @@
+"""A store that can be held up at a read, or made to fail at a write, whenever a test says so.
+
+Must never know: engines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from headrace.errors import Unavailable
+from headrace.kernel.commands import Claim
+from headrace.kernel.model import EnvId, Instant, Record, Run, RunId, StreamId, TaskId
+from headrace.ports import Delivering, Order, Runs, Stores
+from headrace.testing.faults import (
+    FailingCatalog,
+    FailingDelivery,
+    FailingLeases,
+    FailingRuns,
+    Fault,
+    Faults,
+)
+
+T = TypeVar("T")
+
+
+class Gates(Faults):
+    """Lets everything through, until it is told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(Fault(at=0))
+        self.may_write = _open()
+        self.may_know = _open()
+        self.held_up = 0
+        """Writes that stand before the closed gate."""
+        self.claims = 0
+        self.orders_fail = False
+        self.failed_orders = 0
+
+    def fail_next(self, *, landed: bool) -> None:
+        """Answer the next write with `Unavailable`, done or not."""
+        self.fault = Fault(at=self.writes + 1, landed=landed)
+
+    async def write(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Do the write once it may be done."""
+        self.held_up += 1
+        await self.may_write.wait()
+        self.held_up -= 1
+        return await super().write(call)
+
+
+class GatedRuns(FailingRuns):
+    """Runs that count claims, and whose orders may be unreadable."""
+
+    def __init__(self, inner: Runs, gates: Gates) -> None:
+        super().__init__(inner, gates)
+        self._gates = gates
+
+    async def order(self, run_id: RunId) -> Order | None:
+        """Return what the run was started with, or fail."""
+        if self._gates.orders_fail:
+            self._gates.failed_orders += 1
+            raise Unavailable("a read was made to fail")
+        return await super().order(run_id)
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        """Apply `command` to queued runs."""
+        claimed = await super().claim(command, env, tasks, now, limit)
+        self._gates.claims += len(claimed)
+        return claimed
+
+
+class GatedStreams(FailingDelivery):
+    """Streams whose look-up of a key can be held up."""
+
+    def __init__(self, stores: Stores, gates: Gates) -> None:
+        assert isinstance(stores.streams, Delivering)
+        super().__init__(stores.streams, stores.streams, gates)
+        self._gates = gates
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        """Return the record under `key`, as it was when this was asked."""
+        found = await super().known(run_id, stream, key)
+        await self._gates.may_know.wait()
+        return found
+
+
+def gated(stores: Stores) -> tuple[Stores, Gates]:
+    """Return `stores` behind gates."""
+    gates = Gates()
+    return replace(
+        stores,
+        runs=GatedRuns(stores.runs, gates),
+        streams=GatedStreams(stores, gates),
+        leases=FailingLeases(stores.leases, gates),
+        catalog=FailingCatalog(stores.catalog, gates),
+    ), gates
+
+
+def _open() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
