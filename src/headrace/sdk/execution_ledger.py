@@ -68,16 +68,17 @@ class Ledger:
 
     async def quiet(self) -> None:
         """Wait until no entry of the run's own is under way."""
-        while not self._is_quiet:
+        while not self.is_quiet:
             self._emptied = asyncio.get_running_loop().create_future()
             await self._emptied
 
     @property
-    def _is_quiet(self) -> bool:
+    def is_quiet(self) -> bool:
+        """Tell whether the server has answered everything but waits and output."""
         return not any(kind in {"left", "own", "out"} for kind, _ in self._open)
 
     def _tell_if_quiet(self) -> None:
-        if self._emptied is not None and not self._emptied.done() and self._is_quiet:
+        if self._emptied is not None and not self._emptied.done() and self.is_quiet:
             self._emptied.set_result(None)
 
 

@@ -21,7 +21,7 @@ from headrace.kernel.model import EPOCH, Cause, Ending, Entry, StreamId, inward
 from headrace.sdk.execution_end import Tail
 from headrace.sdk.execution_faults import cause_of, error_of
 from headrace.sdk.execution_ledger import Ledger, Outbox
-from headrace.sdk.execution_rest import Stance
+from headrace.sdk.execution_rest import Stance, is_moving
 from headrace.sdk.replay import Abandoned, Question, Replay
 from headrace.sdk.scope import Branch, Crew, Scope, spawn
 from headrace.wire import channel
@@ -139,6 +139,14 @@ class Life:
     def is_parked(self) -> bool:
         """Tell whether the run waits, as far as this worker knows."""
         return self._parked is not None and self._parked == self.next_n
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether only an answer from outside will move the code, and none is on its way."""
+        if self.replay.journal.is_replaying or not self.ledger.is_quiet or is_moving(self.crew):
+            return False
+        found = self.replay.stances()
+        return bool(found) and Stance.WORLD not in found
 
     def receive(self, push: Push) -> None:
         """Take what the server says about this run."""
@@ -352,8 +360,9 @@ class Life:
         main = self._main
         if main is None or self.no_more_waits or self._is_returning or self.replay.is_over:
             return
-        if not self._has_begun:
-            # A task that is cancelled before its first step runs no code, not even ours.
+        if not self._has_begun or asyncio.current_task() is main:
+            # A task that is cancelled before its first step runs no code, not even ours; and one
+            # that cancels itself while it runs would be cancelled a second time in its clean-up.
             main.get_loop().call_soon(self._cancel_main)
             return
         self.no_more_waits = True

@@ -63,7 +63,8 @@ def stances(crew: Crew, asked: Asked, *, settled: bool) -> tuple[Stance, ...]:
     ended by whoever waited for it.
     """
     live = [branch for branch in crew.members if not branch.done()]
-    return tuple(_Look(branch, crew, asked, settled=settled).stance() for branch in live)
+    found = tuple(_Look(branch, crew, asked, settled=settled).stance() for branch in live)
+    return (*found, Stance.WORLD) if crew.computes else found
 
 
 class _Look:

@@ -29,10 +29,13 @@ THREAD: ContextVar[Scope | None] = ContextVar("headrace_thread", default=None)
 class Crew:
     """The live tasks of one run. `on_end` hears of each that ends."""
 
-    __slots__ = ("is_dismissed", "members", "on_end")
+    __slots__ = ("bridges", "is_dismissed", "members", "on_end", "threads")
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self.members: set[Branch] = set()
+        self.threads = 0
+        self.bridges: set[Branch] = set()
+        """The members that ask for a thread, which stands still meanwhile."""
         self.is_dismissed = False
         self.on_end = on_end
 
@@ -41,9 +44,16 @@ class Crew:
         """Tell whether nobody but the asker is there to be told anything."""
         return len(self.members) == 1
 
-    def enlist(self, branch: Branch) -> None:
+    @property
+    def computes(self) -> bool:
+        """Tell whether a thread of the run is at work, and asks nothing."""
+        return self.threads > len(self.bridges)
+
+    def enlist(self, branch: Branch, *, bridge: bool = False) -> None:
         """Count a task in until it ends."""
         self.members.add(branch)
+        if bridge:
+            self.bridges.add(branch)
         branch.add_done_callback(self._ended)
 
     def others(self, branch: Branch | None) -> tuple[Branch, ...]:
@@ -52,6 +62,7 @@ class Crew:
 
     def _ended(self, branch: Branch) -> None:
         self.members.discard(branch)
+        self.bridges.discard(branch)
         if self.is_dismissed and not branch.cancelled():
             branch.exception()  # looked at, so that nobody complains that nobody did
         self.on_end()
@@ -119,15 +130,17 @@ def in_background() -> Generator[None]:
         yield
         return
     scope.crew.members.discard(branch)
+    scope.crew.threads += 1
     try:
         yield
     finally:
+        scope.crew.threads -= 1
         scope.crew.members.add(branch)
 
 
-def _adopt(branch: Branch, scope: Scope) -> None:
+def _adopt(branch: Branch, scope: Scope, *, bridge: bool = False) -> None:
     _scopes[branch] = scope
-    scope.crew.enlist(branch)
+    scope.crew.enlist(branch, bridge=bridge)
 
 
 class _Scoping:
@@ -145,7 +158,7 @@ class _Scoping:
             options.pop("eager_start", None)
         task = self._make(loop, body, **options)
         if scope is not None and isinstance(task, asyncio.Task):
-            _adopt(task, scope)
+            _adopt(task, scope, bridge=asyncio.current_task(loop) is None)
         return task
 
 

@@ -23,6 +23,11 @@ class Frames:
         self._is_due = False
         self._sent = sent
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is about to be posted."""
+        return not self._is_due
+
     def connect(self, channel: Channel, unanswered: Iterable[Operation]) -> None:
         """Post on this channel from now on, first what the one before left unanswered."""
         self._channel = channel

@@ -34,6 +34,11 @@ class Holdings:
     def __len__(self) -> int:
         return len(self._lives)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether no run here will move before somebody else does something."""
+        return all(life.is_at_rest for life in self._lives.values())
+
     def hear(self, push: Push) -> None:
         """Give a push to the run that it is about."""
         life = self._lives.get(push.run)

@@ -33,9 +33,6 @@ class Options:
     Runs given back stay suspended in memory with `unwinds=False`: for a process that ends itself
     by `os._exit` right after. Else their code is ended, and its `finally` blocks run, in which
     every durable call raises.
-
-    With `evicts` every run is given back as soon as it waits, so that each wait is replayed: for
-    finding code that does not replay well.
     """
 
     worker: str
@@ -48,6 +45,5 @@ class Options:
     rss: Callable[[], int] = resident
     tired: Callable[[], None] | None = None
     unwinds: bool = True
-    evicts: bool = False
     renew_s: float = LEASE_S / 3
     weigh_s: float = 1.0

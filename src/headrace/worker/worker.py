@@ -63,6 +63,11 @@ class Worker:
         self.attached = asyncio.Event()
         """Set while the server knows this worker."""
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether every run here waits for something that only others can bring about."""
+        return self._holdings.is_at_rest and self._frames.is_empty
+
     def drain(self) -> None:
         """Take nothing new, give everything back, end. For signal handlers; twice is once."""
         self._leaves.set()
@@ -139,8 +144,6 @@ class Worker:
     # --- the end -----------------------------------------------------------------------------
 
     def _frame_sent(self) -> None:
-        if self._options.evicts:
-            self._holdings.release(parked_only=True)
         self._moved.set()
 
     async def _give_back(self) -> None:
