@@ -92,7 +92,7 @@ def _of_text(text: str) -> int:
 
 
 def _of_seconds(seconds: float) -> int:
-    if not math.isfinite(seconds):
+    if not math.isfinite(seconds * 1_000):
         raise _bad(seconds, "is no duration")
     # Microseconds first: 1.1 s is 1100.0000000000001 ms to a float, which is not 1101 ms.
     return math.ceil(round(seconds * 1_000, 3))
