@@ -37,6 +37,7 @@ demo: setup ## Run the approval example: draft, wait, be answered, publish
 
 .PHONY: test
 test: setup ## Run every test
+	@scripts/install-test-tools.sh
 	$(PYTEST) -n 2
 
 .PHONY: check
