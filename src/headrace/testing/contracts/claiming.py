@@ -20,7 +20,7 @@ class ClaimingContract:
     """`claim` and `due`."""
 
     async def test_a_claim_equals_the_kernel(self, stores: Stores) -> None:
-        runs = await _lives(stores, 200)
+        runs = await _lives(stores, 300)
         queue = [run for run in runs if isinstance(run.state, Queued)]
         assert any(run.waits for run in queue)
         assert any(run.stop for run in queue)
@@ -33,7 +33,7 @@ class ClaimingContract:
             assert await stores.runs.load(run.id) == expected.get(run.id, run)
 
     async def test_due_is_what_the_kernel_says(self, stores: Stores) -> None:
-        runs = await _lives(stores, 200)
+        runs = await _lives(stores, 300)
         await _expect_due(stores, runs)
         claimed = await stores.runs.claim(CLAIM, ENV, [TASK], NOW, EVERYTHING)
         after = {run.id: run for run in claimed}
@@ -82,7 +82,7 @@ async def _lives(stores: Stores, count: int) -> list[Run]:
     """Store runs in the middle of many different lives."""
     runs: list[Run] = []
     for seed in range(count):
-        born, *changes = walk(seed, steps=seed % 12)
+        born, *changes = walk(seed, steps=seed % 25)
         await stores.runs.create(born.before, Order())
         for change in changes:
             await stores.runs.commit(change)

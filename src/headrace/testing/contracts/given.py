@@ -18,6 +18,7 @@ from headrace.kernel.model import (
     Instant,
     Key,
     Limits,
+    Over,
     Queued,
     Record,
     Retry,
@@ -124,6 +125,8 @@ def walk(seed: int, *, steps: int = 30) -> Iterator[Change]:
             continue
         yield change
         run = change.after
+        if isinstance(run.state, Over):
+            return
 
 
 def step(run: Run, seed: int, now: Instant) -> Change | None:
@@ -172,7 +175,8 @@ class _Walker:
     def _outside(self, run: Run) -> list[Command]:
         heads = {APPROVAL: self._record(run)} if self.random.random() < 0.5 else {}
         often: list[Command] = [c.Claim(WORKER), c.Deliver(APPROVAL, (self._record(run),))] * 3
-        return [*often, c.Elapse(heads), c.Lose(WORKER), c.Unblock(), c.Cancel(30_000)]
+        seldom: list[Command] = [c.Cancel(30_000)] if self.random.random() < 0.2 else []
+        return [*often, *seldom, c.Elapse(heads), c.Lose(WORKER), c.Unblock()]
 
     def _record(self, run: Run) -> Record:
         return Record(run.cursors.get(APPROVAL, 0), b"true", self.now)
@@ -187,15 +191,15 @@ class _Walker:
             revived={Key("/late#1"): later(self.now, 9)},
         )  # fmt: skip
         return [
-            *[c.Stand(epoch, self._wait()) for _ in range(4)],
+            *[c.Stand(epoch, self._wait()) for _ in range(6)],
             *[c.Remember(epoch, (replace(answer(self.key()), n=7),)) for _ in range(3)],
             *[c.Leave(epoch, wait.key) for wait in run.waits[:1]],
-            c.Park(epoch, entries),
-            c.Park(epoch, entries),
+            *[c.Park(epoch, entries) for _ in range(4)],
             c.Release(epoch),
             fail,
-            c.Block(epoch, cause),
-            self.random.choice((c.Complete(epoch, b'{"ok": true}'), c.Yield(epoch))),
+            self.random.choice(
+                (c.Block(epoch, cause), c.Complete(epoch, b'{"ok": true}'), c.Yield(epoch))
+            ),
         ]
 
     def _wait(self) -> Wait:
