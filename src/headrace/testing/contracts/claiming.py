@@ -94,7 +94,7 @@ async def _expect_due(stores: Stores, runs: list[Run]) -> None:
     moments = {run.id: due(run) for run in runs}
     instants = sorted({moment for moment in moments.values() if moment is not None})
     assert len(instants) > 10
-    for now in (*instants, Instant(instants[0] - 1), later(instants[-1], 1)):
+    for now in (*instants[::9], Instant(instants[0] - 1), later(instants[-1], 1)):
         expected: dict[RunId, Instant] = {
             run_id: moment
             for run_id, moment in moments.items()
