@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from headrace.errors import Unavailable
-from headrace.kernel.commands import Claim
+from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import EnvId, Instant, Record, Run, RunId, StreamId, TaskId
 from headrace.ports import Delivering, Order, Runs, Stores
 from headrace.testing.faults import (
@@ -36,7 +36,7 @@ class Gates(Faults):
         self.held_up = 0
         """Writes that stand before the closed gate."""
         self.claims = 0
-        self.orders_fail = False
+        self.commits_fail = self.orders_fail = False
         self.failed_orders = 0
 
     def fail_next(self, *, landed: bool) -> None:
@@ -64,6 +64,12 @@ class GatedRuns(FailingRuns):
             self._gates.failed_orders += 1
             raise Unavailable("a read was made to fail")
         return await super().order(run_id)
+
+    async def commit(self, change: Change) -> None:
+        """Apply `change`, or fail."""
+        if self._gates.commits_fail:
+            raise Unavailable("a commit was made to fail")
+        await super().commit(change)
 
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -73,10 +73,12 @@ class House:
     stores: Stores
     clock: ManualClock
     engine: Engine
-    api: EnvApi = field(init=False)
+    env: EnvId = DEV
 
-    def __post_init__(self) -> None:
-        self.api = self.engine.at(DEV)
+    @property
+    def api(self) -> EnvApi:
+        """Return the use cases of the environment."""
+        return self.engine.at(self.env)
 
     @property
     def core(self) -> Core:
@@ -99,7 +101,11 @@ class House:
 
     async def keep(self, worker: str) -> None:
         """Let the worker's lease last, whatever the clock says."""
-        await self.stores.leases.renew(WorkerId(worker), later(self.clock.now(), FAR_MS))
+        await self.stores.leases.renew(self.worker(worker), later(self.clock.now(), FAR_MS))
+
+    def worker(self, name: str) -> WorkerId:
+        """Return what the engine calls the worker."""
+        return WorkerId(f"{self.env}/{name}")
 
     async def pass_time(self, ms: int) -> Instant:
         """Let time pass, and everything happen that follows."""

@@ -27,7 +27,7 @@ class Job:
     """One run in a worker's hands."""
 
     def __init__(self, worker: Worker, assigned: Assigned) -> None:
-        self._worker, self.assigned = worker, assigned
+        self.worker, self.assigned = worker, assigned
         self.run, self.epoch = assigned.run, assigned.epoch
         self.entries = list(assigned.entries)
         self.again: list[Entry] = []
@@ -35,27 +35,26 @@ class Job:
         self._fresh: deque[Entry] = deque()
 
     @property
-    def next_n(self) -> int:
-        """Return the number of the entry that is expected next."""
-        return len(self.entries)
-
-    @property
     def holding(self) -> Holding:
         """Return what a worker says of the run when it comes back."""
-        return Holding(self.run, self.epoch, self.next_n)
+        return Holding(self.run, self.epoch, len(self.entries))
+
+    def moves_to(self, worker: Worker) -> None:
+        """Go on in another attachment of the worker."""
+        self.worker = worker
 
     async def told(self) -> Entry:
         """Wait for the next entry."""
         while not self._fresh:
-            told = await self._worker.pushed(Told, self.run)
+            told = await self.worker.pushed(Told, self.run)
             assert told.epoch == self.epoch
             self._hear(told.entries)
         return self._fresh.popleft()
 
     def _hear(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            assert entry.n <= self.next_n, "an entry was left out"
-            if entry.n < self.next_n:
+            assert entry.n <= len(self.entries), "an entry was left out"
+            if entry.n < len(self.entries):
                 self.again.append(entry)
             else:
                 self.entries.append(entry)
@@ -63,7 +62,7 @@ class Job:
 
     def post(self, *operations: ch.Operation) -> None:
         """Hand operations over, in one go."""
-        self._worker.post(*operations)
+        self.worker.post(*operations)
 
     def stand(
         self,
@@ -81,7 +80,7 @@ class Job:
 
     def park(self) -> None:
         """Say that every branch stands in a wait."""
-        self.post(ch.Parked(self.run, self.epoch, self.next_n))
+        self.post(ch.Parked(self.run, self.epoch, len(self.entries)))
 
     def leave(self, key: str = "/q#0") -> None:
         """Give up a wait."""
@@ -107,7 +106,14 @@ class Job:
     ) -> None:
         """Raise."""
         raised = ch.Raised(
-            self.run, self.epoch, CAUSE, POLICY, again, undone, self.next_n, dict(revived or {})
+            self.run,
+            self.epoch,
+            CAUSE,
+            POLICY,
+            again,
+            undone,
+            len(self.entries),
+            dict(revived or {}),
         )
         self.post(raised)
 
@@ -117,7 +123,7 @@ class Job:
 
     async def heard(self, kind: type[P]) -> P:
         """Wait to be told something else of the run, in this epoch."""
-        push = await self._worker.pushed(kind, self.run)
+        push = await self.worker.pushed(kind, self.run)
         assert push.epoch == self.epoch
         return push
 
