@@ -283,10 +283,13 @@ class Life:
 
     def last_words(self) -> None:
         """Add what belongs into the frame that is being made: metadata, and that the run waits."""
+        self._post_notes()
+        self.park_if_idle()
+
+    def _post_notes(self) -> None:
         for name, value in self._notes.items():
             self.ledger.post(channel.Noted(self.run_id, self.epoch, name, value))
         self._notes.clear()
-        self.park_if_idle()
 
     def park_if_idle(self) -> None:
         """Say that every live branch stands in a wait, if that is new."""
@@ -390,6 +393,7 @@ class Life:
         self.replay.close()
         if not self._is_gone:
             self._is_gone = True
+            self._post_notes()  # behind the end they would come too late
             self.ledger.post(end)
 
     async def _wind_up(self) -> None:

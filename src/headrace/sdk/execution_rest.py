@@ -38,6 +38,7 @@ class Stance(Enum):
     LISTENS = "the next message for a handler"
     ASKS = "an answer that comes soon"
     BRANCHES = "other branches"
+    SIGNALS = "an event, a lock or a queue of asyncio, which something else may set"
     WORLD = "something else, or it is about to move"
 
 
@@ -81,7 +82,11 @@ class _Look:
         stance = self._asked(self._waiter)
         if stance is not None:
             return stance
-        return Stance.BRANCHES if self._waits_for_branches(self._waiter) else Stance.WORLD
+        if self._waits_for_branches(self._waiter):
+            return Stance.BRANCHES
+        innermost = self._frames[-1] if self._frames else None
+        is_signal = isinstance(innermost, CoroutineType) and innermost.cr_code in _SIGNALS
+        return Stance.SIGNALS if is_signal else Stance.WORLD
 
     def _waits_for_branches(self, waiter: Waiter) -> bool:
         if isinstance(waiter, asyncio.Task):
@@ -186,4 +191,15 @@ def _code_of(owner: object, name: str) -> CodeType | None:
 _WAIT = _code_of(asyncio.tasks, "_wait")
 _EXITS = frozenset(
     code for name in ("__aexit__", "_aexit") if (code := _code_of(asyncio.TaskGroup, name))
+)
+_SIGNALS = frozenset(
+    _code_of(owner, name)
+    for owner, name in (
+        (asyncio.Event, "wait"),
+        (asyncio.Lock, "acquire"),
+        (asyncio.Condition, "wait"),
+        (asyncio.Semaphore, "acquire"),
+        (asyncio.Queue, "get"),
+        (asyncio.Queue, "put"),
+    )
 )

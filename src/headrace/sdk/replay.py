@@ -365,7 +365,7 @@ class Replay:
 
     def _stall(self) -> None:
         found = self.stances()
-        if found and Stance.WORLD not in found:
+        if found and not {Stance.WORLD, Stance.SIGNALS} & set(found):
             asked = [one.asked for one in self._open.values() if one.asked is not None]
             self._watch.stuck(self.journal.stalled(asked))
         else:
