@@ -1,12 +1,11 @@
 """Every payload type makes the round trip; what cannot says where and why."""
 
 import dataclasses
-import enum
 import math
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -17,95 +16,27 @@ from headrace.errors import BadValue, Mistake, TooLarge, Unencodable
 from headrace.sdk.codecs import codec_for
 from headrace.wire.jsontext import MAX_DATA, MAX_DEPTH, check
 from headrace.wire.schemas import validator
-
-
-class Colour(enum.Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Level(enum.IntEnum):
-    LOW = 1
-    HIGH = 2
-
-
-@dataclasses.dataclass
-class Item:
-    name: str
-    when: datetime
-    price: Decimal = Decimal(0)
-    tags: set[str] = dataclasses.field(default_factory=set[str])
-
-
-@dataclasses.dataclass
-class Order:
-    items: list[Item]
-    by: uuid.UUID
-    colour: Colour = Colour.RED
-    note: str | None = None
-    extra: Any = None
-
-
-class Line(TypedDict):
-    text: str
-    level: Level
-
-
-class Move(msgspec.Struct, frozen=True):
-    x: int
-    y: float = 0.0
-
-
-class Left(msgspec.Struct, frozen=True, tag=True):
-    steps: int
-
-
-class Right(msgspec.Struct, frozen=True, tag=True):
-    steps: int
-
-
-class Approval(BaseModel):
-    approved: bool
-    reviewer: str
-    at: datetime | None = None
-
-
-class Review(BaseModel):
-    approvals: list[Approval] = []
-    move: tuple[int, int] = (0, 0)
-
-
-class Pair(NamedTuple):
-    one: int
-    two: str
-
-
-@dataclasses.dataclass
-class Holder:
-    approval: Approval
-
-
-@dataclasses.dataclass
-class Accept:
-    by: str
-
-
-@dataclasses.dataclass
-class Reject:
-    by: str
-    why: str = ""
-
-
-@dataclasses.dataclass
-class Tree:
-    value: int
-    below: "list[Tree]" = dataclasses.field(default_factory=list["Tree"])
-
-
-UserId = NewType("UserId", int)
-NOW = datetime(2026, 3, 1, 12, 30, 0, 5, tzinfo=UTC)
-changed: Any = dataclasses.replace  # also to what the types do not allow
-ORDER = Order([Item("a", NOW, Decimal("1.50"), {"x", "y"})], uuid.UUID(int=7), Colour.BLUE)
+from tests.sdk.payloads import (
+    NOW,
+    ORDER,
+    Accept,
+    Approval,
+    Colour,
+    Holder,
+    Item,
+    Left,
+    Level,
+    Line,
+    Move,
+    Order,
+    Pair,
+    Reject,
+    Review,
+    Right,
+    Tree,
+    UserId,
+    changed,
+)
 
 FITTING: list[tuple[Any, Any]] = [
     (str, "grüß 🎉"),

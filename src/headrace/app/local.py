@@ -19,6 +19,7 @@ from headrace.kernel.model import EnvId
 from headrace.ports import Api, Clock, Stores
 from headrace.sdk import connection
 from headrace.sdk.registry import registry
+from headrace.sdk.retrying import pauses
 from headrace.wire.channel import Registration, TaskSpec
 from headrace.worker import Options, Worker
 
@@ -49,6 +50,7 @@ class Local:
 
     api: Api
     stores: Stores
+    worker: Worker
 
 
 @asynccontextmanager
@@ -64,17 +66,24 @@ async def open_local(
     async with open_memory(clock) as stores, open_engine(stores, SystemChance()) as engine:
         api = engine.at(ENV)
         connection.configure(api=api)
+        pauses.sleep = _no_time
         try:
-            async with _worker(api, served, registration, evicts=evicts):
-                yield Local(api, stores)
+            async with _worker(api, served, registration, evicts=evicts) as worker:
+                yield Local(api, stores, worker)
         finally:
+            pauses.sleep = asyncio.sleep
             connection.configure()
+
+
+async def _no_time(_seconds: float) -> None:
+    """Let a step try again at once."""
+    await asyncio.sleep(0)
 
 
 @asynccontextmanager
 async def _worker(
     api: Api, tasks: dict[str, Runnable], registration: Registration, *, evicts: bool
-) -> AsyncGenerator[None]:
+) -> AsyncGenerator[Worker]:
     chance = SystemChance()
     options = Options(worker=f"worker_{chance.unique(8).hex()}", chance=chance, evicts=evicts)
     worker = Worker(api, tasks, registration, options)
@@ -82,6 +91,6 @@ async def _worker(
         working = group.create_task(worker.run())
         await worker.attached.wait()
         try:
-            yield
+            yield worker
         finally:
             working.cancel()

@@ -6,7 +6,6 @@ Must never know: the journal.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from functools import update_wrapper
 from hashlib import blake2b
@@ -22,7 +21,7 @@ from headrace.sdk import execution
 from headrace.sdk._sync import SyncStep
 from headrace.sdk.blocking import in_thread
 from headrace.sdk.lines import caller_line
-from headrace.sdk.retrying import Retry
+from headrace.sdk.retrying import Retry, pauses
 from headrace.sdk.signatures import Signature
 
 A = ParamSpec("A")
@@ -97,7 +96,7 @@ class Step(Generic[A, R]):
             except Mistake:
                 raise  # trying again is pointless
             except Exception:  # noqa: BLE001 - whatever it was, the next try may do better
-                await asyncio.sleep(delay_ms(self._policy, attempt, dice.random()) / 1_000)
+                await pauses.sleep(delay_ms(self._policy, attempt, dice.random()) / 1_000)
         return await call()
 
 

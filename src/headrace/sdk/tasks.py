@@ -33,6 +33,9 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 MAX_PAYLOAD = 3 * 1_048_576
+# The very objects that are the defaults: only those are left out of the JSON.
+_NO_PAYLOAD = TriggerOrder().payload
+_NO_METADATA = TriggerOptions().metadata
 _encode = msgspec.json.Encoder().encode
 _metadata = codec_for(dict[str, Any])
 
@@ -116,7 +119,9 @@ class Task(Generic[P, R]):
             metadata=_raw_metadata(metadata),
         )
         takes_one = self._signature.parameter is not None
-        order = TriggerOrder(payload=msgspec.Raw(raw if takes_one else b""), options=options)
+        order = TriggerOrder(
+            payload=msgspec.Raw(raw) if takes_one else _NO_PAYLOAD, options=options
+        )
         return self._start(order, caller_line())
 
     @property
@@ -248,5 +253,5 @@ def _delay(value: Duration | datetime | None) -> str | float | None:
 
 def _raw_metadata(metadata: Mapping[str, Any] | None) -> msgspec.Raw:
     if metadata is None:
-        return msgspec.Raw()
+        return _NO_METADATA
     return msgspec.Raw(_metadata.encode(dict(metadata), "metadata"))

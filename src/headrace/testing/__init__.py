@@ -1,1 +1,6 @@
-"""For tests of your own tasks and backends: contracts, clocks, faults."""
+"""For tests of your own tasks and backends: a harness, contracts, clocks, faults."""
+
+from headrace.testing.clock import ManualClock
+from headrace.testing.harness import Harness, local
+
+__all__ = ["Harness", "ManualClock", "local"]
