@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from headrace.server.calls import Events
 from headrace.testing.contracts.puppet import working
 from headrace.wire.channel import Emitted
 from tests.server.house import KEY, PATIENCE_S, House
+from tests.server.wires import ASKS, wire
 
 
 @asynccontextmanager
@@ -203,6 +205,31 @@ async def test_large_records_come_whole(home: House) -> None:
         found = [record async for record in records(opened)]
 
     assert found == [(seq, "x" * 1_000_000) for seq in range(5)]
+
+
+async def test_a_reader_that_is_cut_off_anywhere_misses_nothing(home: House, seed: int) -> None:
+    """Cut at any byte, come back with the last number seen: every record, once, in order."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    run, seen, cuts = await filled(home, 400), list[int](), 0
+    while len(seen) < 400:
+        last = b"last-event-id: %d\r\n" % seen[-1] if seen else b""
+        path = f"/realtime/v1/streams/{run}/input/notes".encode()
+        async with wire(home) as opened:
+            await opened.say(b"GET " + path + b" HTTP/1.1\r\n" + ASKS + last + b"\r\n")
+            await opened.reader.readuntil(b"\r\n\r\n")
+            got, cut = b"", chance.randrange(1, 30_000)
+            whole = b'"seq_num":399'
+            while len(got) < cut and not (whole in got and got.endswith(b"\n\n\r\n")):
+                assert not opened.reader.at_eof()
+                got += await opened.reader.read(cut - len(got))
+        cuts += 1
+        # What a client takes out of the bytes that it has: whole lines of whole chunks only.
+        for line in got.split(b"\n")[:-1]:
+            if line.startswith(b"data: {"):
+                seen += [record["seq_num"] for record in json.loads(line[6:]).get("records", ())]
+
+    assert seen == list(range(400))
+    assert cuts > 1
 
 
 # --- the pump itself ------------------------------------------------------------------------------

@@ -17,9 +17,9 @@ from starlette.types import Receive, Send
 from headrace.server.calls import Events
 
 PING_S: Final = 8.0
-MOST: Final = 500
-"""The most events of one batch."""
-MOST_BYTES: Final = 1_048_576
+MOST: Final = 100
+"""The most events of one batch: a reader that is cut off within it gets all of it again."""
+MOST_BYTES: Final = 262_144
 
 
 class Box:
