@@ -195,18 +195,48 @@ async def test_a_step_that_raises_a_cancellation_of_its_own_fails_with_it() -> N
     assert seen == ["called"]
 
 
-async def test_a_wait_cancelled_before_it_was_put_to_the_server_leaves_nothing() -> None:
-    async def flow() -> bytes | None:
-        reading = asyncio.create_task(reader())
-        got = await wait("y")
-        reading.cancel()
-        await asyncio.wait([reading])
-        return await wait("z") and got
+async def cancels_its_reader() -> None:
+    reading = asyncio.create_task(reader())
+    beside = asyncio.create_task(wait("z"))
+    await wait("y")
+    reading.cancel()
+    await asyncio.wait([reading])
+    await beside
 
-    # `z` is owed while the reader asks: its wait is held back, and cancelled before its time.
-    async with playing(flow, take("y#0", b"1"), take("z#0", b"2")) as play:
-        assert (await play.ended(Completed)).output == b"1"
-        assert seen == ["cancelled"]
+
+@pytest.mark.parametrize("lands", [False, True])
+async def test_a_wait_cancelled_while_answers_are_owed_is_left_in_the_record(lands: bool) -> None:  # noqa: FBT001
+    # The first life died when it had cancelled the reader, and before that was recorded: the
+    # wait may still stand at the server, where a message may find it.
+    async with playing(cancels_its_reader, take("y#0", b"1"), take("2/z#0", b"2")) as play:
+        posted = await play.posted()
+        assert [type(op) for op in posted] == [Standing, Left]
+        assert seen == []
+        play.tell(take("1/x#0", b"7") if lands else cancelled("1/x#0"))
+        assert await play.posted() == [Completed(RUN, EPOCH_NO, b"null")]
+        assert seen == (["7", "cancelled"] if lands else ["cancelled"])
+
+
+async def test_a_step_cancelled_while_answers_are_owed_is_not_called() -> None:
+    async def effect() -> bytes:
+        seen.append("called")
+        return b"1"
+
+    async def flow() -> None:
+        working = asyncio.create_task(step("work", effect))
+        beside = asyncio.create_task(wait("z"))
+        await wait("y")
+        working.cancel()
+        await asyncio.wait([working])
+        await beside
+
+    async with playing(flow, take("y#0", b"1"), take("2/z#0", b"2")) as play:
+        (remembered,) = await play.posted()
+        assert isinstance(remembered, Remembered)
+        assert (remembered.entry.key, remembered.entry.ending) == ("1/work#0", "cancelled")
+        play.echo(remembered.entry)
+        assert await play.posted() == [Completed(RUN, EPOCH_NO, b"null")]
+        assert seen == []
 
 
 async def test_told_to_stop_the_task_may_clean_up_and_waits_no_more() -> None:
@@ -284,6 +314,10 @@ async def test_what_a_stopping_server_refuses_ends_as_cancelled() -> None:
     async with playing(reader) as play:
         await play.posted()
         play.refuse("x#0", "stopping")
+        (remembered,) = await play.posted()
+        assert isinstance(remembered, Remembered)
+        assert (remembered.entry.key, remembered.entry.ending) == ("x#0", "cancelled")
+        play.echo(remembered.entry)
         assert await play.posted() == [Yielded(RUN, EPOCH_NO)]
 
 

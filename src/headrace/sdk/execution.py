@@ -155,7 +155,8 @@ class Execution:
         question = self._life.ask(asked, Stance.ASKS)
         if question.entry is None:
             await self._life.replay.launched(question)
-            return await self._called(question, asked, name, call)
+            if question.cancel is None:
+                return await self._called(question, asked, name, call)
         entry = await self._life.replay.answer(question)
         if entry.ending == "failure":
             raise step_failure(entry.body, name)

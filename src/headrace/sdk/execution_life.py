@@ -206,8 +206,12 @@ class Life:
         key, code = refusal.key, refusal.code
         self.ledger.answered(key)
         self.ledger.emitted(key)
-        stops = code == "stopping"
-        error = asyncio.CancelledError() if stops else error_of(code, refusal.message)
+        question = self.replay.open_question(key)
+        if code == "stopping" and question is not None and question.asked is not None:
+            question.is_unwanted = True
+            self.remember(own_answer(question.asked, "cancelled"))
+            return
+        error = error_of(code, refusal.message)
         emission = self.emissions.pop(key, None)
         if emission is not None and not emission.done():
             emission.set_exception(error)
@@ -327,6 +331,20 @@ class Life:
         if asked is not None and asked.kind in {"take", "timer"}:
             self.ledger.post(channel.Left(self.run_id, self.epoch, asked.key))
 
+    def given_up(self, question: Question) -> None:
+        """Record that a question was never put to the server, or leave a wait that may stand.
+
+        It may, since an earlier life may have asked: where a message comes first, it counts.
+        """
+        asked, launch = question.asked, question.launch
+        if asked is None:
+            return
+        if asked.kind in {"take", "timer"} and launch is not None:
+            launch()
+            self.left(question)
+        else:
+            self.remember(own_answer(asked, "cancelled"))
+
     def _stops_now(self) -> bool:
         if self._is_stopping and not self.no_more_waits:
             self._cancel_main()
@@ -397,13 +415,16 @@ class Life:
             self.ledger.post(end)
 
     async def _wind_up(self) -> None:
-        """Let what the task has started come to an end."""
-        await self.replay.caught_up()
+        """Let what the task has started come to an end, at the place where it returned.
+
+        What is still owed then is answers to what ends now.
+        """
         ears = tuple(self.ears.values())
         for ear in ears:
             ear.off()
         for ear in ears:
             await ear.ended()
+        self.no_more_waits = True
         branches = self.crew.others(self._main)
         forgotten = sum(not branch.cancelling() for branch in branches)
         if forgotten:
@@ -412,8 +433,8 @@ class Life:
                 run=self.run_id,
                 branches=forgotten,
             )
-        self.no_more_waits = True
         await self._cancelled(branches)
+        await self.replay.caught_up()
 
     async def _cancelled(self, branches: tuple[Branch, ...]) -> None:
         for branch in branches:

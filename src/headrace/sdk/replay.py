@@ -62,6 +62,10 @@ class Watch(Protocol):
         """The asker of a question that was put to the server has been cancelled."""
         ...
 
+    def given_up(self, question: Question) -> None:
+        """The same, of one that is to be put to the server now: its end must be recorded."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class Question:
@@ -168,10 +172,10 @@ class Replay:
         await self.launched(question)
 
     def _launch(self, question: Question) -> None:
-        if question.is_unwanted:
-            return
         question.is_launched = True
-        if question.launch is not None:
+        if question.is_unwanted:
+            self._watch.given_up(question)
+        elif question.launch is not None:
             question.launch()
         question.wake()
 
@@ -179,14 +183,13 @@ class Replay:
         """Return once the question is new, and nothing is owed."""
         while not question.is_launched:
             await self._suspend(question)
-            if question.cancel is not None:
-                raise question.cancel
 
     async def answer(self, question: Question) -> Entry:
         """Return the answer in its turn.
 
         A cancelled asker still waits for it: a value that was taken is returned, and the
-        cancellation comes at the next await; else the recorded end is `cancelled`.
+        cancellation comes at the next await; else the recorded end is `cancelled`. So nothing
+        that an earlier life did after a cancellation lacks a record of it.
         """
         if self._is_due_at_once(question):
             self._tell(question)
@@ -194,8 +197,6 @@ class Replay:
                 self.stir()  # the code may come to rest elsewhere than at its next question
         while not question.is_over:
             await self._suspend(question)
-            if question.cancel is not None and not question.is_launched and question.entry is None:
-                raise question.cancel  # it was never put to the server
         return self._outcome(question)
 
     def _is_due_at_once(self, question: Question) -> bool:
@@ -238,8 +239,6 @@ class Replay:
         question.is_unwanted = True
         if question.is_launched and question.entry is None:
             self._watch.left(question)
-        elif question.entry is None and question.asked is not None:
-            self._open.pop(question.asked.key, None)
         self.stir()
 
     def _orphan(self, question: Question) -> None:
@@ -286,11 +285,17 @@ class Replay:
 
     def refuse(self, key: str, refusal: BaseException) -> None:
         """Give a question an error for an answer; the journal knows nothing of it."""
-        question = self._open.pop(Key(key), None)
-        if question is not None and question.entry is None:
+        question = self.open_question(key)
+        if question is not None:
+            self._open.pop(Key(key))
             question.refusal = refusal
             question.wake()
             self.stir()
+
+    def open_question(self, key: str) -> Question | None:
+        """Return the question that has no answer yet."""
+        question = self._open.get(Key(key))
+        return None if question is None or question.entry is not None else question
 
     def withdraw(self, question: Question, cancel: asyncio.CancelledError) -> None:
         """Say that the asker was cancelled, and that this is the answer."""

@@ -1,0 +1,140 @@
+"""Laws 3, 6, 8 and 11 on the worker's side: whatever breaks, the same result, and nothing twice.
+
+Every workflow of the corpus runs undisturbed, with a replay at every wait, with its worker killed
+at every entry of its journal, and over a connection that breaks.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from headrace.kernel.model import Entry
+from headrace.wire.views import RunView
+from tests.worker.corpus import CORPUS, Cancel, Event, Fail, Pass, Send, Workflow, World
+from tests.worker.scene import Faults, Job, Scene, employed, setting
+
+ALL = pytest.mark.parametrize("flow", CORPUS, ids=lambda flow: flow.name)
+
+
+def job(flow: Workflow, world: World) -> Job:
+    async def code(_payload: bytes) -> bytes:
+        return msgspec.json.encode(await flow.code(world))
+
+    return Job("job", code)
+
+
+async def happen(scene: Scene, run: str, event: Event) -> None:
+    match event:
+        case Send(stream=stream, body=body):
+            await scene.api.send(run, stream, body)
+        case Pass(ms=ms):
+            await scene.pass_time(ms)
+        case Cancel():
+            await scene.api.cancel(run)
+        case Fail():
+            await scene.retrying(run)
+    await scene.calm()
+
+
+async def judge(scene: Scene, run: str, flow: Workflow) -> tuple[Entry, ...]:
+    """Check what holds for every run of the workflow, however it went."""
+    view = await scene.over(run)
+    assert (view.status, _output(view)) == (flow.status, flow.result), view.error
+    journal = await scene.journal(run)
+    for stream in {entry.stream for entry in journal if entry.kind == "take"}:
+        seqs = [e.seq for e in journal if e.stream == stream and e.kind == "take" and e.seq >= 0]
+        assert seqs == list(range(len(seqs))), f"{stream}: each once, in order"
+    out = [bytes(r.data) async for r in scene.api.tail(run, "out", inward=False)]
+    assert tuple(out) == flow.out
+    return journal
+
+
+def _output(view: RunView) -> object:
+    raw = view.output
+    return None if isinstance(raw, msgspec.UnsetType) else msgspec.json.decode(raw)
+
+
+def told(journal: tuple[Entry, ...]) -> list[tuple[str, str, str, bytes]]:
+    return sorted((e.key, e.kind, e.ending, e.body) for e in journal)
+
+
+async def undisturbed(flow: Workflow, **options: object) -> tuple[Entry, ...]:
+    world = World(failures=flow.failures)
+    async with setting(job(flow, world)) as scene:
+        async with employed(scene.worker("w", **options)):
+            run = await scene.start()
+            await scene.calm()
+            for event in flow.events:
+                await happen(scene, run, event)
+            journal = await judge(scene, run, flow)
+    assert Counter(world.done) == Counter(flow.effects)
+    return journal
+
+
+@ALL
+async def test_it_does_what_it_should(flow: Workflow) -> None:
+    await undisturbed(flow)
+
+
+@ALL
+async def test_a_replay_at_every_wait_changes_nothing(flow: Workflow) -> None:
+    assert told(await undisturbed(flow, evicts=True, strict=True)) == told(await undisturbed(flow))
+
+
+@ALL
+@pytest.mark.parametrize("hears_it", [False, True], ids=["unheard", "heard"])
+async def test_a_worker_killed_at_any_entry_changes_nothing(
+    flow: Workflow,
+    hears_it: bool,  # noqa: FBT001
+) -> None:
+    entries = len(await undisturbed(flow))
+    for n in range(entries):
+        await killed_at(flow, Faults(kill_at=n, hears_it=hears_it))
+
+
+async def killed_at(flow: Workflow, faults: Faults) -> None:
+    world = World(failures=flow.failures)
+    async with setting(job(flow, world)) as scene:
+        events = iter(flow.events)
+        async with employed(scene.worker("first", faults)):
+            run = await scene.start()
+            await scene.calm()
+            await _until_killed(scene, run, events, faults)
+        await scene.bury()
+        async with employed(scene.worker("second")):
+            await scene.calm()
+            for event in events:
+                await happen(scene, run, event)
+            await judge(scene, run, flow)
+    extra = Counter(world.done) - Counter(flow.effects)
+    assert extra.total() <= 1, "at most the step under way is repeated"
+    assert not Counter(flow.effects) - Counter(world.done)
+
+
+async def _until_killed(scene: Scene, run: str, events: Iterator[Event], faults: Faults) -> None:
+    while not faults.killed.is_set():
+        event = next(events, None)
+        if event is None:
+            async with asyncio.timeout(5):  # a timer of the event loop's may still lead there
+                await faults.killed.wait()
+        else:
+            await happen(scene, run, event)
+
+
+@ALL
+@pytest.mark.parametrize("first", range(1, 5))
+async def test_a_connection_that_breaks_changes_nothing(flow: Workflow, first: int) -> None:
+    for gap in (3, 5, 7):
+        cuts = frozenset(range(first, 200, gap))
+        world = World(failures=flow.failures)
+        async with setting(job(flow, world)) as scene:
+            async with employed(scene.worker("w", Faults(cut_before=cuts))):
+                run = await scene.start()
+                await scene.calm()
+                for event in flow.events:
+                    await happen(scene, run, event)
+                await judge(scene, run, flow)
+        assert Counter(world.done) == Counter(flow.effects), f"cut at every {gap}. frame"
