@@ -181,6 +181,28 @@ async def test_large_frames_go_through(home: House, tmp_path: Path) -> None:
                 assert [type(push) for push in await line.hear()] == [Ended]
 
 
+@WAYS
+async def test_one_workers_trouble_is_not_that_of_the_others(
+    home: House, tmp_path: Path, dialled: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with anyio.fail_after(PATIENCE_S):
+        async with dialled(home, tmp_path) as line:
+            monkeypatch.setattr(talk, "encode", _fail)
+            await line.raw(encode(HELLO))
+            run = await home.run()
+            assert await line.hear() == []
+            monkeypatch.undo()
+            async with by_websocket(home, tmp_path) as other:
+                await other.raw(encode(HELLO))
+                (assigned,) = await other.hear()
+                assert isinstance(assigned, Assigned)
+                assert assigned.run == run
+
+
+def _fail(_: object) -> bytes:
+    raise ZeroDivisionError
+
+
 # --- who may come --------------------------------------------------------------------------------
 
 

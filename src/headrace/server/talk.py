@@ -6,6 +6,7 @@ Must never know: sockets, what an operation does.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol, TypeVar
@@ -61,6 +62,10 @@ async def converse(pipe: Pipe, api: Api) -> Ended:
         return Ended.MALFORMED
     except HeadraceError as error:
         _log.warning("a worker could not be served", code=error.code, error=error.message)
+        return Ended.FAILED
+    except Exception as error:  # noqa: BLE001 - one worker's trouble is not that of the others
+        trace = "".join(traceback.format_exception(error))
+        _log.error("serving a worker failed", trace=trace)
         return Ended.FAILED
 
 

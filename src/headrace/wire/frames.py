@@ -9,8 +9,8 @@ from __future__ import annotations
 from headrace.errors import TooLarge
 
 PREFIX = 4
-MOST = 64 * 1_048_576
-"""The most bytes of one frame."""
+MOST = 512 * 1_048_576
+"""The most bytes of one frame: a run is handed over with its whole journal, which has a limit."""
 
 
 def framed(frame: bytes) -> bytes:
