@@ -1,0 +1,243 @@
+"""Who takes part in a play: a worker that asks, senders, somebody who cancels, and time.
+
+Owns: what each does when it is its turn, and what it writes down for the judge.
+Must never know: the order of turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from headrace.errors import HeadraceError, Mistake
+from headrace.kernel.model import Entry, Key
+from headrace.ports import Api, Channel
+from headrace.wire import channel as c
+from tests.explorer.stage import ACKS, CLOCK, Stage
+from tests.history import events as e
+
+STREAM: Final = "s"
+TASK: Final = "play"
+TIMEOUT_MS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the task does: it asks until it has `values`; its first question may time out."""
+
+    values: int
+    held: bool
+    timeout: bool
+    evicted: bool = False
+
+
+@dataclass(slots=True)
+class _Life:
+    """One execution of the run."""
+
+    run: str
+    epoch: int
+    name: str
+    journal: dict[str, Entry]
+    told: int = 0
+    values: int = 0
+    stopping: bool = False
+    asking: str = ""
+
+
+@dataclass(slots=True)
+class Worker:
+    """Executes the plan, as a task would: question by question."""
+
+    stage: Stage
+    process: str
+    api: Api
+    plan: Plan
+    over: bool = False
+    _life: _Life | None = None
+    _lives: int = 0
+    _last: int = -1
+    _evictions: int = 0
+    _channel: Channel = field(init=False)
+
+    async def run(self) -> None:
+        """Take whatever is assigned until the run is over; after a break, go on where it was."""
+        hello = c.Hello(
+            worker=self.process, version="1", tasks=(TASK,), slots=2, holdings=self._holdings()
+        )
+        async with self.api.attach(hello) as self._channel:
+            if self._life is not None:
+                await self._ask(self._life)
+            async for batch in self._channel.pushes:
+                for push in batch:
+                    await self._hear(push)
+                if self.over:
+                    return
+
+    def _holdings(self) -> tuple[c.Holding, ...]:
+        life = self._life
+        return () if life is None else (c.Holding(life.run, life.epoch, len(life.journal)),)
+
+    async def _hear(self, push: c.Push) -> None:
+        match push:
+            case c.Assigned():
+                await self._begin(push)
+            case c.Told(entries=entries):
+                await self._told(entries)
+            case c.Stopping():
+                await self._stop()
+            case c.Refusal(code="stopping"):
+                await self._stopped()
+            case c.Fenced(epoch=epoch) | c.Ended(epoch=epoch):
+                self.over = isinstance(push, c.Ended) and epoch == self._last
+                if self._life is not None and self._life.epoch == epoch:
+                    self._life = None
+            case c.Unread() | c.Emit():
+                pass
+            case _:
+                self.stage.wrong.append(f"the worker was told {push}")
+
+    async def _begin(self, push: c.Assigned) -> None:
+        self._lives += 1
+        journal: dict[str, Entry] = {entry.key: entry for entry in push.entries}
+        life = _Life(push.run, push.epoch, f"{self.process} {self._lives}", journal)
+        self._life, life.stopping = life, push.stopping
+        await self._go_on(life)
+
+    async def _told(self, entries: tuple[Entry, ...]) -> None:
+        life = self._life
+        if life is None:
+            return
+        life.journal.update({entry.key: entry for entry in entries})
+        if life.asking in life.journal:
+            await self._go_on(life)
+
+    async def _go_on(self, life: _Life) -> None:
+        """Be told what is in the journal, and ask for what is not."""
+        while (entry := life.journal.get(Key(f"0/ask#{life.told}"))) is not None:
+            self._given(life, entry)
+            if entry.ending == "cancelled":
+                await self._stopped()
+                return
+        if life.values == self.plan.values:
+            await self._finish(life)
+        elif life.stopping:
+            await self._stopped()
+        else:
+            await self._ask(life)
+
+    def _given(self, life: _Life, entry: Entry) -> None:
+        self.stage.note(
+            e.TakeOk(
+                at=0,
+                run=life.run,
+                stream=STREAM,
+                place=f"{life.told}",
+                life=life.name,
+                verb="wait" if self.plan.held else "once",
+                ending=entry.ending,
+                digest=entry.body.decode(),
+            )
+        )
+        life.told += 1
+        life.values += entry.ending == "value"
+
+    async def _ask(self, life: _Life) -> None:
+        await self.stage.cue(self.process, "asks")
+        key = life.asking = f"0/ask#{life.told}"
+        place = f"{life.told}"
+        self.stage.note(
+            e.TakeInvoke(at=0, run=life.run, stream=STREAM, place=place, life=life.name)
+        )
+        timeout_ms = TIMEOUT_MS if self.plan.timeout and not life.told else -1
+        asks = c.Standing(
+            life.run, life.epoch, key, STREAM, timeout_ms=timeout_ms, held=self.plan.held
+        )
+        self._channel.post([asks])
+        if self.plan.held:
+            await self.stage.cue(self.process, "parks")
+            if life.asking not in life.journal:
+                self._channel.post([c.Parked(life.run, life.epoch, len(life.journal))])
+        if self.plan.evicted and not self._evictions:
+            await self._evict(life)
+
+    async def _evict(self, life: _Life) -> None:
+        """Put the run away, once."""
+        await self.stage.cue(self.process, "evicts")
+        self._evictions += 1
+        if self._life is life:
+            self._life = None
+            self._channel.post([c.Released(life.run, life.epoch)])
+
+    async def _stop(self) -> None:
+        life = self._life
+        if life is None or life.stopping:
+            return
+        life.stopping = True
+        await self.stage.cue(self.process, "leaves")
+        self._channel.post([c.Left(life.run, life.epoch, life.asking)])
+
+    async def _stopped(self) -> None:
+        """End with the cancellation."""
+        life, self._life = self._life, None
+        if life is not None:
+            self._last = life.epoch
+            await self.stage.cue(self.process, "yields")
+            self._channel.post([c.Yielded(life.run, life.epoch)])
+
+    async def _finish(self, life: _Life) -> None:
+        self._life, self._last = None, life.epoch
+        await self.stage.cue(self.process, "returns")
+        self._channel.post([c.Completed(life.run, life.epoch, b'"done"')])
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends one message, once. Its name is the call's, `message` what it sends and the key."""
+
+    stage: Stage
+    process: str
+    api: Api
+    name: str
+    message: str
+
+    async def run(self, run_id: str) -> None:
+        await self.stage.cue(self.process, f"{self.name} begins", reads=frozenset({ACKS}))
+        body = f'"{self.message}"'
+        self.stage.note(
+            e.SendInvoke(
+                at=0,
+                id=self.name,
+                sender=self.process,
+                run=run_id,
+                stream=STREAM,
+                key=self.message,
+                digest=body,
+            )
+        )
+        try:
+            receipt = await self.api.send(run_id, STREAM, body.encode(), key=self.message)
+        except Mistake as error:
+            self.stage.note(e.SendFail(at=0, id=self.name, code=error.code))
+        except HeadraceError as error:
+            self.stage.note(e.SendInfo(at=0, id=self.name, why=error.code))
+        else:
+            await self.stage.cue(self.process, f"{self.name} ends", writes=frozenset({ACKS}))
+            ok = e.SendOk(at=0, id=self.name, seq=receipt.seq, duplicate=receipt.duplicate)
+            self.stage.note(ok)
+
+
+async def cancel(stage: Stage, process: str, api: Api, run_id: str) -> None:
+    """Cancel the run."""
+    await stage.cue(process, "cancels")
+    await api.cancel(run_id)
+
+
+async def pass_time(
+    stage: Stage, process: str, is_awake: Callable[[str], bool], steps: Sequence[int]
+) -> None:
+    """Let time pass in steps of so many milliseconds."""
+    for ms in steps:
+        await stage.cue(process, f"{ms} ms pass", writes=frozenset({CLOCK}))
+        stage.advance(ms, awake=is_awake)

@@ -1,0 +1,102 @@
+"""Who takes part in a play, and which plays there are.
+
+Owns: the lists that `make test` and `make explore` go through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part beside the worker, and where.
+
+    `held` asks by `wait`, otherwise by `once`. `early`: time stops a millisecond before the
+    deadline. `evicted`: the worker puts the run away while it waits. `fresh`: nobody has taken the
+    run up when the play begins. `alone`: everybody comes through one server, otherwise each has a
+    server of their own. `delivering`: records and runs are in one database.
+    """
+
+    messages: tuple[str, ...] = ()
+    timeout: bool = False
+    cancel: bool = False
+    held: bool = True
+    early: bool = False
+    evicted: bool = False
+    fresh: bool = False
+    alone: bool = True
+    delivering: bool = True
+
+    @property
+    def actors(self) -> int:
+        """Count everybody whose turns are put in every order."""
+        return 1 + len(self.messages) + self.timeout + self.cancel
+
+    def __str__(self) -> str:
+        parts = ["wait" if self.held else "once", *(f"send {name}" for name in self.messages)]
+        names = ("timeout", "early", "cancel", "evicted", "fresh")
+        parts += [name for name in names if getattr(self, name)]
+        where = "one server" if self.alone else "a server each"
+        return f"{' + '.join(parts)}; {where}{'' if self.delivering else ', log elsewhere'}"
+
+
+A: Final = ("a",)
+BOTH: Final = ("a", "b")
+TWICE: Final = ("a", "a")
+"""The same message under the same key, from two at once."""
+THREE: Final = ("a", "b", "c")
+
+PAIRS: Final = (
+    Cast(A),
+    Cast(timeout=True, early=True),
+    Cast(cancel=True),
+)
+TRIOS: Final = (
+    Cast(A, timeout=True),
+    Cast(A, cancel=True),
+    Cast(BOTH),
+    Cast(TWICE),
+    Cast(timeout=True, cancel=True),
+)
+QUARTETS: Final = (
+    Cast(A, timeout=True, cancel=True),
+    Cast(BOTH, timeout=True),
+    Cast(BOTH, cancel=True),
+    Cast(TWICE, timeout=True),
+    Cast(TWICE, cancel=True),
+    Cast(THREE),
+)
+
+
+def short() -> Iterator[Cast]:
+    """List what is gone through with every change: up to three actors."""
+    for cast in (*PAIRS, *TRIOS):
+        yield cast
+        yield replace(cast, held=False)
+        yield replace(cast, held=False, alone=False)
+    for cast in PAIRS:
+        yield replace(cast, alone=False)
+        yield replace(cast, delivering=False)
+        yield replace(cast, delivering=False, alone=False)
+    for cast in (Cast(A), Cast(A, alone=False)):
+        yield replace(cast, evicted=True)
+        yield replace(cast, fresh=True)
+    yield Cast(timeout=True, cancel=True, alone=False)
+
+
+def long() -> Iterator[Cast]:
+    """List what is gone through on demand: four actors, and the slow ones of three."""
+    for cast in QUARTETS:
+        yield replace(cast, held=False)
+        yield cast
+    for cast in TRIOS:
+        yield replace(cast, alone=False)
+        yield replace(cast, alone=False, delivering=False)
+        yield replace(cast, delivering=False)
+        yield replace(cast, evicted=True)
+        yield replace(cast, fresh=True)
+    for cast in QUARTETS:
+        yield replace(cast, held=False, alone=False)

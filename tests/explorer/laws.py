@@ -1,0 +1,70 @@
+"""What every commit of every schedule must obey, whatever comes of it: laws 3, 5 and 8.
+
+Owns: the judgement of one change, looked at just after it has landed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from headrace.backends.memory.tables import Tables
+from headrace.kernel.commands import Change
+from headrace.kernel.model import Entry, Instant, Over
+from headrace.ports import Draft
+
+
+def breaches(
+    tables: Tables,
+    change: Change,
+    now: Instant,
+    *,
+    atomic: bool,
+    drafts: Sequence[Draft] = (),
+) -> list[str]:
+    """Say what is wrong with a change that landed together with `drafts`.
+
+    `atomic`: every record lands together with its offer.
+    """
+    return [
+        *_stopping_takes_nothing(change),
+        *_takes_are_the_log(tables, change),
+        *(fault for entry in change.entries for fault in _timer(entry, now)),
+        *(_overslept(tables, change, drafts) if atomic else ()),
+    ]
+
+
+def _stopping_takes_nothing(change: Change) -> Iterator[str]:
+    if change.before.stop is None and not isinstance(change.before.state, Over):
+        return
+    for entry in change.entries:
+        if entry.kind in {"take", "timer"} and entry.ending in {"value", "timeout"}:
+            yield f"{entry.key} was answered after the run had been told to stop"
+
+
+def _takes_are_the_log(tables: Tables, change: Change) -> Iterator[str]:
+    cursors = dict(change.before.cursors)
+    for entry in change.entries:
+        if entry.stream is None or entry.ending != "value":
+            continue
+        cursor = cursors.get(entry.stream, 0)
+        log = tables.records[change.before.id].get(entry.stream, [])
+        if entry.seq != cursor or cursor >= len(log) or log[cursor].body != entry.body:
+            yield f"{entry.key} took {entry.seq}, and not what stands at the cursor, {cursor}"
+        cursors[entry.stream] = cursor + 1
+    if cursors != dict(change.after.cursors):
+        yield f"the cursors are {dict(change.after.cursors)}, the takes lead to {cursors}"
+
+
+def _timer(entry: Entry, now: Instant) -> Iterator[str]:
+    fired = entry.ending == "timeout" or entry.kind == "timer"
+    if fired and entry.ending != "cancelled" and (entry.deadline is None or entry.deadline > now):
+        yield f"{entry.key} fired at {now}, before its deadline, {entry.deadline}"
+
+
+def _overslept(tables: Tables, change: Change, drafts: Sequence[Draft]) -> Iterator[str]:
+    for entry in change.entries:
+        if entry.ending == "timeout" and entry.stream is not None:
+            log = tables.records[change.before.id].get(entry.stream, [])
+            new = sum(draft.stream == entry.stream for draft in drafts)
+            if len(log) - new > change.after.cursors.get(entry.stream, 0):
+                yield f"{entry.key} timed out, and a record stood in the log"

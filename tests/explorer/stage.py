@@ -1,0 +1,186 @@
+"""Where a schedule is played: every verb of a store is a move, and waits for its turn.
+
+Owns: the moves that are pending, and what a state is:
+two plays are in the same state when the store holds the same, the clock says the same, nobody
+remembers anything else, and the judge has been told the same.
+
+Must never know: what the processes want.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+
+from msgspec.structs import replace
+
+from headrace.backends.memory.tables import Tables
+from headrace.kernel.model import Instant, later
+from tests.explorer.memory import fingerprint
+from tests.explorer.search import Choose, Move
+from tests.history import events as e
+
+RUN, LOG, CLOCK, ACKS = "run", "log", "clock", "acks"
+START = Instant(1_000_000)
+
+
+class Phase(Enum):
+    """Who has to wait for a turn."""
+
+    OPENING = "actors"
+    DIRECTED = "actors, and every verb of the store"
+    FREE = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    move: Move
+    turn: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sleeper:
+    process: str
+    until: Instant
+    woken: asyncio.Future[None]
+
+
+def _labels(process: str, verb: str) -> Iterator[str]:
+    """Name a move after its verb; of several that are possible at once, each differently."""
+    yield f"{process} {verb}"
+    for number in count(2):
+        yield f"{process} {verb} ({number})"
+
+
+class Stage:
+    """One play's store, clock and moves."""
+
+    def __init__(self, choose: Choose) -> None:
+        self.tables = Tables()
+        self.now = START
+        self.phase = Phase.OPENING
+        self.was_cut = False
+        self.steps = 0
+        self.wrong: list[str] = []
+        self.actors: set[asyncio.Task[None] | None] = set()
+        self.events: list[e.Event] = []
+        self.past: frozenset[int] = frozenset()
+        self._choose = choose
+        self._waiting: dict[str, _Waiting] = {}
+        self._asleep: list[_Sleeper] = []
+        self._director: asyncio.Task[object] | None = None
+        self._quiet: asyncio.Future[None] | None = None
+
+    # --- for the processes -----------------------------------------------------------------------
+
+    async def turn(
+        self,
+        process: str,
+        verb: str,
+        *,
+        reads: frozenset[str] = frozenset(),
+        writes: frozenset[str] = frozenset(),
+    ) -> None:
+        """Return when it is the turn of this verb of the store.
+
+        What an actor's own task reads decides nothing: all that does is decided at a desk.
+        """
+        if self.phase is Phase.DIRECTED and asyncio.current_task() not in self.actors:
+            await self.cue(process, verb, reads=reads, writes=writes)
+
+    async def cue(
+        self,
+        process: str,
+        verb: str,
+        *,
+        reads: frozenset[str] = frozenset(),
+        writes: frozenset[str] = frozenset(),
+    ) -> None:
+        """Return when it is the turn of this act of an actor."""
+        if self.phase is Phase.FREE:
+            return
+        label = next(label for label in _labels(process, verb) if label not in self._waiting)
+        move = Move(label, process, reads | {CLOCK}, writes)
+        waiting = _Waiting(move, asyncio.get_running_loop().create_future())
+        self._waiting[label] = waiting
+        try:
+            await waiting.turn
+        finally:
+            self._waiting.pop(label, None)
+
+    def note(self, event: e.Event) -> None:
+        """Write an event down for the judge."""
+        self.events.append(replace(event, at=2 * self.steps + 1))
+        self.past |= {hash((repr(event), self._acknowledged(event)))}
+
+    def _acknowledged(self, event: e.Event) -> Hashable:
+        """Return what the judge knows of the order of events: what was acknowledged before."""
+        if not isinstance(event, e.SendInvoke):
+            return None
+        return frozenset(seen.id for seen in self.events if isinstance(seen, e.SendOk))
+
+    def advance(self, ms: int, *, awake: Callable[[str], bool]) -> None:
+        """Let time pass, and wake who slept long enough in the processes that are awake."""
+        self.now = later(self.now, ms)
+        slept = [one for one in self._asleep if one.until <= self.now and awake(one.process)]
+        for sleeper in slept:
+            self._asleep.remove(sleeper)
+            if not sleeper.woken.done():
+                sleeper.woken.set_result(None)
+
+    async def sleep(self, process: str, until: Instant) -> None:
+        """Return when the clock has come to `until`."""
+        if until > self.now:
+            sleeper = _Sleeper(process, until, asyncio.get_running_loop().create_future())
+            self._asleep.append(sleeper)
+            await sleeper.woken
+
+    # --- for the director ------------------------------------------------------------------------
+
+    async def direct(self) -> None:
+        """Make moves until none is left, or until the search has seen enough."""
+        self.phase = Phase.DIRECTED
+        self._director = asyncio.current_task()
+        await self.rest()
+
+    async def rest(self) -> None:
+        """Return when nothing goes on by itself any more."""
+        self._quiet = asyncio.get_running_loop().create_future()
+        await self._quiet
+
+    def at_rest(self) -> bool:
+        """Nothing goes on by itself: make a move."""
+        if self._quiet is None or self._quiet.done():
+            return False
+        moves = [waiting.move for waiting in self._waiting.values()]
+        if self.phase is Phase.OPENING:
+            moves.clear()
+        move = self._choose(moves, self._state) if moves else None
+        if move is None:
+            self.was_cut = bool(moves)
+            self._quiet.set_result(None)
+        else:
+            self._make(move)
+        return True
+
+    def _make(self, move: Move) -> None:
+        self.steps += 1
+        self._waiting.pop(move.label).turn.set_result(None)
+
+    def free(self) -> None:
+        """Let everything that waits, and whatever comes, go on at once."""
+        self.phase = Phase.FREE
+        for waiting in self._waiting.values():
+            if not waiting.turn.done():
+                waiting.turn.set_result(None)
+        self._waiting.clear()
+
+    # --- states ----------------------------------------------------------------------------------
+
+    def _state(self) -> Hashable:
+        tables = hash(repr((self.tables.runs, self.tables.journals, self.tables.records)))
+        memory = fingerprint(asyncio.all_tasks() - {self._director}, (self, self.tables))
+        return self.now, tables, memory, self.past, tuple(sorted(self._waiting))

@@ -1,0 +1,227 @@
+"""The memory backend as the processes of a play see it: each verb is a move.
+
+Owns: which verbs are moves, and what each touches. These are none: `order` and `metadata`, which
+no play changes, and leases, catalog, hints and blobs, which no play is about: no lease lapses, and
+every hint is lost, which by law 9 costs time only. Timers run in the process that has them.
+Where all share one process, the answer to a write is a move as well: what is on disk may not be
+known yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.runs import MemoryRuns
+from headrace.backends.memory.streams import MemoryStreams
+from headrace.kernel.commands import Change, Claim
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Instant,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+)
+from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores
+from tests.explorer.laws import breaches
+from tests.explorer.stage import LOG, RUN, Stage
+
+_RUN: Final = frozenset({RUN})
+_LOG: Final = frozenset({LOG})
+_BOTH: Final = _RUN | _LOG
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One server of the play."""
+
+    stage: Stage
+    name: str
+    has_timers: bool = True
+    is_alone: bool = False
+
+    async def read(self, verb: str, what: frozenset[str]) -> None:
+        await self.stage.turn(self.name, verb, reads=what)
+
+    async def write(self, verb: str, what: frozenset[str]) -> None:
+        await self.stage.turn(self.name, verb, reads=what, writes=what)
+
+    async def answered(self, verb: str) -> None:
+        if self.is_alone:
+            await self.stage.turn(self.name, f"{verb} is known")
+
+
+class StagedRuns:
+    """The `Runs` port, move by move."""
+
+    def __init__(self, process: Process, *, delivering: bool) -> None:
+        self._process, self._delivering = process, delivering
+        self._runs = MemoryRuns(process.stage.tables)
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        await self._process.write("create", _RUN)
+        return await self._runs.create(run, order, free=free)
+
+    async def load(self, run_id: RunId) -> Run | None:
+        await self._process.read("load", _RUN)
+        return await self._runs.load(run_id)
+
+    async def order(self, run_id: RunId) -> Order | None:
+        return await self._runs.order(run_id)
+
+    async def commit(self, change: Change) -> None:
+        await self._process.write("commit", _RUN)
+        await self._runs.commit(change)
+        stage = self._process.stage
+        stage.wrong += breaches(stage.tables, change, stage.now, atomic=self._delivering)
+        await self._process.answered("commit")
+
+    async def claim(
+        self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
+    ) -> Sequence[Run]:
+        await self._process.write("claim", _RUN)
+        claimed = await self._runs.claim(command, env, tasks, now, limit)
+        await self._process.answered("claim")
+        return claimed
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        await self._process.read("journal", _RUN)
+        return await self._runs.journal(run_id, start)
+
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        if not self._process.has_timers:
+            return ()
+        await self._process.read("due", _RUN)
+        return await self._runs.due(now, limit)
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        await self._process.read("held", _RUN)
+        return await self._runs.held(worker)
+
+    async def find(self, query: Filter) -> Sequence[Run]:
+        await self._process.read("find", _RUN)
+        return await self._runs.find(query)
+
+    async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
+        return await self._runs.metadata(run_id, value)
+
+
+class StagedStreams:
+    """The `Streams` port, move by move: a log that is not in the database of the runs."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._streams = MemoryStreams(process.stage.tables)
+
+    async def append(self, draft: Draft) -> Appended:
+        await self._process.write("append", _LOG)
+        appended = await self._streams.append(draft)
+        await self._process.answered("append")
+        return appended
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        await self._process.read("read", _LOG)
+        return await self._streams.read(run_id, stream, start, limit)
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        await self._process.read("known", _LOG)
+        return await self._streams.known(run_id, stream, key)
+
+    async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
+        await self._process.read("backlog", _LOG)
+        return await self._streams.backlog(run_id, stream, start)
+
+    async def names(self, run_id: RunId) -> Sequence[StreamId]:
+        await self._process.read("names", _LOG)
+        return await self._streams.names(run_id)
+
+
+class StagedDelivering(StagedStreams):
+    """The same with the capability `Delivering`: log and runs in one database."""
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        await self._process.write("deliver", _BOTH)
+        await self._streams.deliver(drafts, change)
+        stage = self._process.stage
+        stage.wrong += breaches(stage.tables, change, stage.now, atomic=True, drafts=drafts)
+        await self._process.answered("deliver")
+
+
+class NoHints:
+    """The `Wakeups` port at its worst: everything is lost."""
+
+    async def announce(self, run_id: RunId) -> None:
+        """Tell nobody."""
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
+        yield _silence()
+
+
+async def _silence() -> AsyncGenerator[RunId]:
+    await asyncio.Event().wait()
+    yield RunId("")
+
+
+class StagedClock:
+    """The `Clock` port: time passes when the play says so, and wakes whoever has timers."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def now(self) -> Instant:
+        return self._process.stage.now
+
+    async def sleep_until(self, moment: Instant) -> None:
+        await self._process.stage.sleep(self._process.name, moment)
+
+
+class Once:
+    """The `Chance` port without chance: each number once, in order."""
+
+    def __init__(self, process: str) -> None:
+        self._name, self._count = process.encode(), 0
+
+    def jitter(self) -> float:
+        return 0.0
+
+    def unique(self, size: int) -> bytes:
+        self._count += 1
+        return (self._name + b"%d" % self._count).rjust(size, b"-")[-size:]
+
+
+class Backstage:
+    """What all processes share beside runs and streams; and the store as each of them sees it."""
+
+    def __init__(self) -> None:
+        self._leases, self._catalog, self._blobs = MemoryLeases(), MemoryCatalog(), MemoryBlobs()
+
+    def stores(self, process: Process, *, delivering: bool) -> Stores:
+        """Return the store as `process` sees it."""
+        return Stores(
+            runs=self.runs(process, delivering=delivering),
+            streams=self.streams(process, delivering=delivering),
+            leases=self._leases,
+            catalog=self._catalog,
+            wakeups=NoHints(),
+            blobs=self._blobs,
+            clock=StagedClock(process),
+        )
+
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        """Return the runs as `process` sees them."""
+        return StagedRuns(process, delivering=delivering)
+
+    def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
+        """Return the streams as `process` sees them."""
+        return StagedDelivering(process) if delivering else StagedStreams(process)

@@ -1,0 +1,132 @@
+"""The explorer itself: each bug that is planted in the store is found, and called by its name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from headrace.kernel.commands import Change
+from headrace.kernel.model import Record, RunId, StreamId
+from headrace.ports import Draft
+from tests.explorer.cast import BOTH, TWICE, A, Cast
+from tests.explorer.play import TIME, WORKER, explore
+from tests.explorer.search import Report
+from tests.explorer.stage import RUN
+from tests.explorer.staged import (
+    Backstage,
+    Process,
+    StagedDelivering,
+    StagedRuns,
+    StagedStreams,
+)
+
+
+def _found(cast: Cast, backstage: Callable[[], Backstage]) -> str:
+    """Return what was wrong with the first schedules that failed."""
+    report: Report = explore(cast, backstage)
+    return "\n".join(wrong for failure in report.failures for wrong in failure.wrong)
+
+
+class BlindStreams(StagedDelivering):
+    """Nobody reads the log a second time: what came between the two readings goes unseen."""
+
+    reads = 0
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        self.reads += 1
+        found = await super().read(run_id, stream, start, limit)
+        return () if self.reads > 1 else found
+
+
+class NoReReading(Backstage):
+    def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
+        blind = process.name == WORKER
+        return BlindStreams(process) if blind else super().streams(process, delivering=delivering)
+
+
+def test_a_wait_that_does_not_read_the_log_again_is_stuck() -> None:
+    found = _found(Cast(A, alone=False), NoReReading)
+    assert "STUCK" in found
+
+
+class StillCursors(StagedDelivering):
+    """A take is committed without its cursor."""
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        still = replace(change.after, cursors=change.before.cursors)
+        await super().deliver(drafts, replace(change, after=still))
+
+
+class ForgetfulCursors(Backstage):
+    def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
+        assert delivering
+        return StillCursors(process)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_cursor_that_does_not_move_with_the_take_is_found(*, alone: bool) -> None:
+    found = _found(Cast(BOTH, alone=alone), ForgetfulCursors)
+    assert "the takes lead to" in found
+
+
+class Overwriting(StagedRuns):
+    """The last to commit wins, whatever has happened since it looked."""
+
+    async def commit(self, change: Change) -> None:
+        await self._process.write("commit", frozenset({RUN}))
+        run = self._process.stage.tables.runs[change.before.id]
+        before = replace(change.before, version=run.version)
+        after = replace(change.after, version=run.version + 1)
+        await self._runs.commit(replace(change, before=before, after=after))
+
+
+class NoGuard(Backstage):
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        return Overwriting(process, delivering=delivering)
+
+
+def test_a_commit_without_the_guard_of_the_version_is_found() -> None:
+    found = _found(Cast(A, alone=False), NoGuard)
+    assert "UNSETTLED" in found
+
+
+class DeafTimer(StagedDelivering):
+    """The log is empty to whoever fires timers."""
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        await super().read(run_id, stream, start, limit)
+        return ()
+
+
+class TimersThatDoNotLook(Backstage):
+    def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
+        deaf = process.name == TIME
+        return DeafTimer(process) if deaf else super().streams(process, delivering=delivering)
+
+
+def test_a_timeout_that_does_not_read_the_log_is_found() -> None:
+    found = _found(Cast(A, timeout=True, held=False, alone=False), TimersThatDoNotLook)
+    assert "timed out, and a record stood in the log" in found
+
+
+class Keyless(StagedDelivering):
+    """A repeated key is appended again."""
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        await super().deliver([replace(draft, key=b"") for draft in drafts], change)
+
+
+class NoKeys(Backstage):
+    def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
+        assert delivering
+        return Keyless(process)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_key_that_is_not_kept_is_found(*, alone: bool) -> None:
+    found = _found(Cast(TWICE, alone=alone), NoKeys)
+    assert "DOUBLED" in found
