@@ -18,7 +18,6 @@ import types
 import weakref
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from enum import Enum
-from functools import cache
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
@@ -59,8 +58,7 @@ def _walk(roots: Iterable[object], skipped: Container[int]) -> list[object]:
     kept = list[object]()  # alive, so that nothing else gets an identity that was met
     while left:
         thing = left.pop()
-        of: type[Any] = type(thing)
-        kind = _kind(of)
+        kind = _kind(type(thing))
         if kind is ATOM:
             found.append(thing)
         elif kind is SPELT:
@@ -181,8 +179,17 @@ _PECULIAR: Final[tuple[tuple[_Types, _OfItself, _Inside], ...]] = (
 )
 
 
-@cache
-def _kind(of: type) -> _Kind:
+_known: Final = dict[type[Any], _Kind]()
+
+
+def _kind(of: type[Any]) -> _Kind:
+    kind = _known.get(of)
+    if kind is None:
+        kind = _known[of] = _kind_of_new(of)
+    return kind
+
+
+def _kind_of_new(of: type[Any]) -> _Kind:
     name = f"{of.__module__}.{of.__qualname__}"
     for those, kind in _PLAIN:
         if issubclass(of, those):
