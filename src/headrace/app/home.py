@@ -77,12 +77,16 @@ class Home:
         if key := self.key():
             return key
         key = KEY_FORM + secrets.token_hex(24)
-        try:
-            handle = os.open(self.key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return self.key()
+        fresh = self.path / f".key.{secrets.token_hex(8)}"
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(key + "\n")
+        try:
+            self.key_path.hardlink_to(fresh)
+        except FileExistsError:
+            return self.key()  # somebody was faster; theirs counts
+        finally:
+            fresh.unlink()
         return key
 
     def address(self) -> Address | None:

@@ -26,6 +26,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOST": f"the address that dev and serve listen on; {HOST}",
     "HEADRACE_PORT": f"the port that dev and serve listen on; {PORT}",
     "HEADRACE_SLOTS": f"how many runs a worker executes at once; {SLOTS}",
+    "HEADRACE_DEBUG": "anything: errors show where they come from",
     "HEADRACE_MEMORY": "MiB near which a worker is replaced; without it never",
 }
 

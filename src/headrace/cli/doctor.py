@@ -50,7 +50,7 @@ class Check(Struct, frozen=True):
 
 @told
 async def doctor(*, as_json: AsJson = False) -> Exit:
-    """Check this machine, the home folder and the server; say what to do about the rest."""
+    """Check machine, folder and server; say what to do."""
     setting, home = surroundings()
     wrong = False
     with waiting_for("looking", quiet=as_json):
@@ -90,9 +90,8 @@ def _sqlite() -> Check:
 
 
 def _settings() -> Iterator[Check]:
-    known = {*SETTINGS, "HEADRACE_DEBUG"}
     given = sorted(name for name in os.environ if name.startswith("HEADRACE_"))
-    if odd := [name for name in given if name not in known]:
+    if odd := [name for name in given if name not in SETTINGS]:
         yield Check("settings", "odd", f"unknown: {', '.join(odd)}", f"Known are {_listed()}.")
     else:
         yield Check("settings", "ok", ", ".join(given) or "none set, so the defaults")

@@ -17,7 +17,7 @@ IGNORED: Final = ".headrace/"
 
 @told
 async def init(*, as_json: AsJson = False) -> None:
-    """Write an example: tasks.py, a press release that it works on, and a line in .gitignore."""
+    """Write an example to start from; overwrite nothing."""
     written = [name for name in FILES if _write(Path(name), _example(name))]
     kept = [name for name in FILES if name not in written]
     if _ignore(Path(".gitignore")):

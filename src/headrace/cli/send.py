@@ -21,7 +21,7 @@ async def send(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send to a run; acknowledged once it is on disk and a waiting run goes on."""
+    """Send to a run; acknowledged once it is on disk."""
     body = json_of(data)
     async with server() as api:
         receipt = await api.send(run, stream, body, key=key)

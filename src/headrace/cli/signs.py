@@ -16,7 +16,7 @@ from headrace.cli.leash import Ready
 from headrace.cli.sample import sample
 from headrace.cli.screen import emit, say, warn
 from headrace.cli.showing import command
-from headrace.cli.supervisor import Changing, Died, Notice, Started, Unusable
+from headrace.cli.supervisor import Changing, Died, Notice, Renewing, Started, Unusable
 
 MARGIN: Final = 12
 
@@ -65,6 +65,9 @@ class Signs:
             case Died(why=why, pause_s=pause):
                 soon = f" in {pause:.1f}s" if pause else ""
                 warn(f"the worker ended {why}; another one starts{soon}")
+            case Renewing(pause_s=pause):
+                soon = f" in {pause:.1f}s" if pause else ""
+                warn(f"the worker's memory limit is near; a fresh one takes over{soon}")
             case Changing(name=name):
                 self.changed = name
 
@@ -105,5 +108,7 @@ def _event(notice: Notice) -> Mapping[str, object]:
             return {"event": "unusable", "text": text, "workerGoesOn": still}
         case Died(why=why, pause_s=pause):
             return {"event": "died", "why": why, "restartsInSeconds": pause}
+        case Renewing(pause_s=pause):
+            return {"event": "renewing", "restartsInSeconds": pause}
         case Changing(name=name):
             return {"event": "changing", "file": name}

@@ -87,13 +87,20 @@ class Died:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewing:
+    """The worker's memory limit is near; a fresh one takes over after `pause_s`."""
+
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Changing:
     """A file has changed."""
 
     name: str
 
 
-Notice: TypeAlias = Started | Unusable | Died | Changing
+Notice: TypeAlias = Started | Unusable | Died | Renewing | Changing
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ class Supervisor:
                 self._heard(child, report, group)
                 return reload or self._serving is not None or not isinstance(report, Broken)
             case _Reported(child=child, report=Tired()) if child is self._serving:
-                await self._start(group)
+                self._renew(child, group)
             case _Reported():
                 pass  # of one that has been replaced
             case _Exited(child=child, code=code):
@@ -178,6 +185,11 @@ class Supervisor:
             case _:
                 assert_never(report)
 
+    def _renew(self, child: Child, group: anyio.abc.TaskGroup) -> None:
+        pause = self._next_pause_s(child)
+        self._notify(Renewing(pause))
+        group.start_soon(self._later, pause)
+
     def _ended(self, child: Child, code: int, group: anyio.abc.TaskGroup) -> None:
         if child is self._serving:
             self._serving = None
@@ -187,15 +199,16 @@ class Supervisor:
             return  # it was told to, or has said why
         if self._coming is not None:
             return  # its replacement is on the way
-        steady = time.monotonic() - child.born >= STEADY_S
-        self._failures = 0 if steady else self._failures + 1
-        pause = self._pause_s()
+        pause = self._next_pause_s(child)
         self._notify(Died(_why(code), pause))
         group.start_soon(self._later, pause)
 
-    def _pause_s(self) -> float:
-        if self._failures == 0:
+    def _next_pause_s(self, child: Child) -> float:
+        """Return how long to wait before another worker: longer with each that lived shortly."""
+        if time.monotonic() - child.born >= STEADY_S:
+            self._failures = 0
             return 0.0
+        self._failures += 1
         return min(FIRST_PAUSE_S * 2.0 ** (self._failures - 1), LONGEST_PAUSE_S)
 
     async def _later(self, pause_s: float) -> None:

@@ -24,7 +24,7 @@ async def tail(
     start: Annotated[int, typer.Option("--from", min=0, help="The first number.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Print the records of a run's streams as they come, until the run ends."""
+    """Print what a run puts out, or reads, until it ends."""
     async with server() as api:
         await api.retrieve(run)
         streams = [await stream_named(api, stream)] if stream else await _outputs(api)

@@ -30,7 +30,7 @@ class Waiting(Struct, frozen=True, omit_defaults=True):
 
 @told
 async def waits(*, as_json: AsJson = False) -> None:
-    """Show what each waiting run waits for, since when, until when, and how to answer it."""
+    """Show what each waiting run waits for, and how to answer it."""
     none = True
     async with server() as api:
         listed = await api.listing() or NOTHING

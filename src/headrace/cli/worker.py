@@ -26,7 +26,7 @@ async def worker(
     ] = False,
     as_json: AsJson = False,
 ) -> Exit:
-    """Execute tasks; the worker is started again when it crashes or wants to be renewed."""
+    """Execute the tasks of a file for a server elsewhere."""
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
     url = target(*surroundings()).url

@@ -1,0 +1,73 @@
+"""Settings say what is wrong with them, and never what is secret in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.app.settings import Settings, database_path, is_loopback, read
+from headrace.errors import BadRequest
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    assert read({}) == Settings() == read({"HEADRACE_PORT": "", "HEADRACE_URL": ""})
+
+
+def test_everything_set_is_read() -> None:
+    environment = {
+        "HEADRACE_HOME": "/h",
+        "HEADRACE_DATABASE": "sqlite:///x.db",
+        "HEADRACE_URL": "https://a.test/",
+        "HEADRACE_SECRET_KEY": "tr_dev_k",
+        "HEADRACE_HOST": "::1",
+        "HEADRACE_PORT": "1",
+        "HEADRACE_SLOTS": "2",
+        "HEADRACE_MEMORY": "3",
+    }
+    assert read(environment) == Settings(
+        Path("/h"), "sqlite:///x.db", "https://a.test", "tr_dev_k", "::1", 1, 2, 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEADRACE_PORT", "65536"),
+        ("HEADRACE_PORT", "-1"),
+        ("HEADRACE_PORT", "http"),
+        ("HEADRACE_SLOTS", "many"),
+        ("HEADRACE_URL", "127.0.0.1:8700"),
+        ("HEADRACE_SECRET_KEY", "two words"),
+        ("HEADRACE_SECRET_KEY", "zwölf"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, value: str) -> None:
+    with pytest.raises(BadRequest, match=name) as refused:
+        read({name: value})
+    if name == "HEADRACE_SECRET_KEY":
+        assert value not in str(refused.value)
+
+
+def test_a_key_is_not_shown() -> None:
+    assert "tr_dev_k" not in repr(read({"HEADRACE_SECRET_KEY": "tr_dev_k"}))
+
+
+@pytest.mark.parametrize(
+    ("database", "path"),
+    [("", "h/headrace.db"), ("sqlite:///a/b.db", "a/b.db"), ("sqlite:////a/b.db", "/a/b.db")],
+)
+def test_a_database_is_a_file(database: str, path: str) -> None:
+    assert database_path(database, Path("h")) == Path(path)
+
+
+@pytest.mark.parametrize("database", ["postgresql://u:secret@h/d", "sqlite:", "x.db"])
+def test_another_database_is_refused_without_its_password(database: str) -> None:
+    with pytest.raises(BadRequest, match="HEADRACE_DATABASE") as refused:
+        database_path(database, Path("h"))
+    assert "secret" not in str(refused.value)
+
+
+def test_this_machine_is_told_from_others() -> None:
+    assert all(map(is_loopback, ["http://127.0.0.1:1", "http://localhost", "http://[::1]:2"]))
+    assert not any(map(is_loopback, ["http://10.0.0.1", "https://127.0.0.1.test"]))
