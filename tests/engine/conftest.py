@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from headrace.backends.memory import open_memory
 from headrace.testing.clock import ManualClock
-from tests.engine.house import DECLARED, Ground, House
+from tests.engine.gates import Gates, gated
+from tests.engine.house import DECLARED, Ground, House, opened
 
 
 @pytest.fixture
@@ -32,3 +34,13 @@ async def house(ground: Ground) -> AsyncIterator[House]:
     async with ground.house() as house:
         await house.api.register(DECLARED)
         yield house
+
+
+@pytest.fixture
+async def troubled(clock: ManualClock) -> AsyncIterator[tuple[House, Gates]]:
+    """An engine in memory, and what makes its store fail or wait."""
+    async with open_memory(clock) as stores:
+        behind, gates = gated(stores)
+        async with opened(behind, clock) as house:
+            await house.api.register(DECLARED)
+            yield house, gates

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from headrace.errors import Unavailable
 from headrace.kernel.commands import Change, Claim
-from headrace.kernel.model import EnvId, Instant, Record, Run, RunId, StreamId, TaskId
-from headrace.ports import Delivering, Order, Runs, Stores
+from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
+from headrace.ports import Created, Delivering, Order, Runs, Stores
 from headrace.testing.faults import (
     FailingCatalog,
     FailingDelivery,
@@ -36,7 +36,9 @@ class Gates(Faults):
         self.held_up = 0
         """Writes that stand before the closed gate."""
         self.claims = 0
-        self.commits_fail = self.orders_fail = False
+        self.may_create = _open()
+        self.creating = 0
+        self.commits_fail = self.orders_fail = self.journals_fail = False
         self.failed_orders = 0
 
     def fail_next(self, *, landed: bool) -> None:
@@ -64,6 +66,19 @@ class GatedRuns(FailingRuns):
             self._gates.failed_orders += 1
             raise Unavailable("a read was made to fail")
         return await super().order(run_id)
+
+    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+        """Add a run once that may be done."""
+        self._gates.creating += 1
+        await self._gates.may_create.wait()
+        self._gates.creating -= 1
+        return await super().create(run, order, free=free)
+
+    async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
+        """Return the entries, or fail."""
+        if self._gates.journals_fail:
+            raise Unavailable("a read was made to fail")
+        return await super().journal(run_id, start)
 
     async def commit(self, change: Change) -> None:
         """Apply `change`, or fail."""

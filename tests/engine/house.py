@@ -130,9 +130,13 @@ class House:
                 await asyncio.sleep(0)
 
 
+_options_of = msgspec.json.Decoder(TriggerOptions).decode
+
+
 def order(payload: bytes = b"1", **options: object) -> TriggerOrder:
     """Return a trigger's body."""
-    return TriggerOrder(payload=Raw(payload), options=msgspec.convert(options, TriggerOptions))
+    text = msgspec.json.encode(options)
+    return TriggerOrder(payload=Raw(payload), options=_options_of(text))
 
 
 @asynccontextmanager

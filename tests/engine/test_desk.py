@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import anyio
 import pytest
@@ -25,22 +24,13 @@ from tests.engine.worker import attached
 
 
 @pytest.fixture
-async def gates_and_house(clock: ManualClock) -> AsyncIterator[tuple[Gates, House]]:
-    async with open_memory(clock) as stores:
-        behind, gates = gated(stores)
-        async with opened(behind, clock) as house:
-            await house.api.register(DECLARED)
-            yield gates, house
+def gates(troubled: tuple[House, Gates]) -> Gates:
+    return troubled[1]
 
 
 @pytest.fixture
-def gates(gates_and_house: tuple[Gates, House]) -> Gates:
-    return gates_and_house[0]
-
-
-@pytest.fixture
-def house(gates_and_house: tuple[Gates, House]) -> House:
-    return gates_and_house[1]
+def house(troubled: tuple[House, Gates]) -> House:
+    return troubled[0]
 
 
 async def _send(

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import anyio
 import anyio.lowlevel
 import pytest
 
-from headrace.backends.memory import open_memory
 from headrace.engine.dispatch import LEASE_MS
 from headrace.errors import Unavailable
 from headrace.kernel.machine import outcome_of
 from headrace.kernel.model import EPOCH, Completed, Entry, Key, RunId, Running, later
-from headrace.testing.clock import ManualClock
 from headrace.wire import channel as ch
 from headrace.wire.channel import Ended, Fenced, Operation
-from tests.engine.gates import Gates, gated
-from tests.engine.house import DECLARED, PATIENCE_S, PROD, House, opened
+from tests.engine.gates import Gates
+from tests.engine.house import DECLARED, PATIENCE_S, PROD, House
 from tests.engine.worker import CAUSE, POLICY, Job, attached, parked
 
 LEASE_ROUNDS = 12
@@ -196,15 +192,6 @@ async def test_law_8_a_run_whose_worker_left_in_order_counts_nobody_lost(house: 
 
 
 # --- when the store has trouble meanwhile -------------------------------------------------------
-
-
-@pytest.fixture
-async def troubled(clock: ManualClock) -> AsyncIterator[tuple[House, Gates]]:
-    async with open_memory(clock) as stores:
-        behind, gates = gated(stores)
-        async with opened(behind, clock) as house:
-            await house.api.register(DECLARED)
-            yield house, gates
 
 
 async def test_law_8_a_run_that_could_not_be_taken_from_a_lost_worker_is_taken_later(

@@ -71,4 +71,6 @@ class MemoryStreams:
 
 
 def _under(log: Sequence[Record], key: bytes) -> Record | None:
-    return next((record for record in log if key and record.key == key), None)
+    if not key:
+        return None
+    return next((record for record in log if record.key == key), None)
