@@ -1,0 +1,109 @@
+"""`python -m bench`: measure, show, and write down.
+
+Owns: the options and the progress bar. Must never know: how anything is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio.to_thread
+import uvloop
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from bench import report
+from bench.machine import machine
+from bench.plan import FULL, QUICK, WORKLOADS, Plan
+from bench.profiling import PROFILABLE, PROFILED, profile
+from bench.samples import Sample
+from bench.targets import judged
+
+COLUMNS: Final = 132
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description="Measure the whole system.")
+    parser.add_argument("--quick", action="store_true", help="one round, less than a minute")
+    parser.add_argument("--only", default=",".join(WORKLOADS), help="some of the workloads")
+    parser.add_argument("--rounds", type=int, help="how often the workloads take turns")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {report.PAGE}")
+    parser.add_argument("--profile", choices=PROFILED, help="show where this process spends time")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says."""
+    options = _options(arguments)
+    only = tuple(name.strip() for name in options.only.split(","))
+    if unknown := set(only) - set(WORKLOADS):
+        print(f"no workload: {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
+        return 2
+    if options.profile:
+        workload = next((name for name in only if name in PROFILABLE), "live")
+        uvloop.run(profile(options.profile, workload, options.scale))
+        return 0
+    made = uvloop.run(_measured(options, only, ["python -m bench", *arguments]))
+    if options.json:
+        print(report.as_json(made))
+    else:
+        console = Console()
+        report.show(made, console if console.is_terminal else Console(width=COLUMNS))
+    if options.write:
+        report.write(made)
+    return 0
+
+
+async def _measured(
+    options: argparse.Namespace, only: Sequence[str], command: Sequence[str]
+) -> report.Report:
+    scale = (QUICK if options.quick else FULL).times(options.scale)
+    if options.rounds:
+        scale = scale.repeated(options.rounds)
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder, _progress() as progress:
+        described = await anyio.to_thread.run_sync(machine, Path(folder))
+        bar = progress.add_task("starting")
+        plan = Plan(scale, only)
+        progress.update(bar, total=plan.steps)
+        samples = list[Sample]()
+        async with aclosing(plan.samples(Path(folder))) as news:
+            async for one in news:
+                if isinstance(one, Sample):
+                    samples.append(one)
+                    progress.advance(bar)
+                else:
+                    progress.update(bar, description=one)
+                # Not by a thread of its own: that would take the sender's time.
+                progress.refresh()
+    return report.Report(
+        at=at,
+        command=" ".join(command),
+        machine=described,
+        rows=judged(samples),
+        samples=samples,
+    )
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<24}"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

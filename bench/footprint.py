@@ -1,0 +1,62 @@
+"""What runs cost that wait: memory of the server and of the worker, and bytes on disk.
+
+Owns: the workload of N waiting runs in a house of their own. Must never know: how it is judged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import anyio
+import psutil
+
+from bench.house import House, opened
+from bench.rates import SENDERS, all_at_once, none_is
+from bench.samples import Sample, watched
+from bench.work.tasks import parked
+from headrace.backends.sqlite.database import Database, Settings
+
+WEIGHED: Final = ("server", "worker")
+
+
+async def footprint(runs: int) -> Sample:
+    """Let so many runs wait; memory is what the last all but ten have added, disk is everything."""
+    first = 10
+    async with opened() as house:
+        await _park(first)
+        before = _memory(house)
+        with watched(house.pids) as watch:
+            await _park(runs - first)
+        after = _memory(house)
+        await house.kill_server()
+        disk = await anyio.to_thread.run_sync(_size, house.database)
+    memory = {f"{who} bytes": (after[who] - before[who]) / (runs - first) for who in WEIGHED}
+    whole = {f"{who} MiB": after[who] / (1 << 20) for who in WEIGHED}
+    figures = {"disk bytes": disk / runs, **memory, **whole}
+    return watch.sample(f"footprint {runs}", runs, figures)
+
+
+async def _park(count: int) -> None:
+    """Start so many runs, and see all of them wait."""
+    numbers = iter(range(count))
+
+    async def start(_sender: int) -> None:
+        for _ in numbers:
+            await parked.trigger()
+
+    await all_at_once(start, range(SENDERS))
+    await none_is("QUEUED", "DEQUEUED", "EXECUTING", task=parked.id)
+
+
+def _memory(house: House) -> dict[str, int]:
+    return {who: psutil.Process(house.pids[who]).memory_info().rss for who in WEIGHED}
+
+
+def _size(database: Path) -> int:
+    """Return the size of the file once the log has been copied into it."""
+    db = Database(database, Settings(), cache_kib=16_384)
+    db.script("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    beside = Path(f"{database}-wal")
+    return database.stat().st_size + (beside.stat().st_size if beside.exists() else 0)

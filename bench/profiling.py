@@ -1,0 +1,102 @@
+"""Where the server, or the worker, spends its time under one workload.
+
+By py-spy where it is on the PATH: it looks from outside and disturbs little. Else by the
+interpreter's own profiler, which makes many small calls look dearer than they are.
+Must never know: what the figures must be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pstats
+import shutil
+import signal
+import sys
+from asyncio.subprocess import DEVNULL
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from bench.house import AS_A_USER, Commands, House, opened
+from bench.latency import live_latency, warm_latency
+from bench.rates import SENDERS, starts, throughput
+from bench.samples import Sample
+
+PROFILED: Final = ("server", "worker")
+SHOWN: Final = 30
+RATE: Final = "400"
+
+Workload = Callable[[House, float], Awaitable[Sample]]
+PROFILABLE: Final[Mapping[str, Workload]] = {
+    "live": lambda house, scale: live_latency(house, round(4_000 * scale), 0),
+    "warm": lambda house, scale: warm_latency(house, round(2_000 * scale), 0.003),
+    "throughput": lambda house, scale: throughput(house, SENDERS, round(400 * scale)),
+    "starts": lambda house, scale: starts(house, round(10_000 * scale)),
+}
+
+
+async def profile(which: str, workload: str, scale: float) -> None:
+    """Run the workload once, and print the functions that take most time."""
+    with TemporaryDirectory(prefix="headrace-profile-") as folder:
+        out = Path(folder) / "profile"
+        if spy := shutil.which("py-spy"):
+            await _spied(spy, which, PROFILABLE[workload], scale, out)
+            _show_stacks(await asyncio.to_thread(out.read_text, "utf-8"))
+        else:
+            await _counted(which, PROFILABLE[workload], scale, out)
+            _show_calls(out)
+
+
+async def _spied(spy: str, which: str, workload: Workload, scale: float, out: Path) -> None:
+    async with opened() as house:
+        await workload(house, scale / 10)  # what happens once is of no interest
+        watching = await asyncio.create_subprocess_exec(
+            spy,
+            *("record", "--format", "raw", "--rate", RATE, "--output", str(out)),
+            *("--pid", str(house.pids[which])),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
+        _say(await workload(house, scale))
+        watching.send_signal(signal.SIGINT)
+        await watching.wait()
+
+
+async def _counted(which: str, workload: Workload, scale: float, out: Path) -> None:
+    command = ("bench.profiled", which, str(out))
+    commands = Commands(
+        server=command if which == "server" else AS_A_USER.server,
+        worker=command if which == "worker" else AS_A_USER.worker,
+    )
+    async with opened(commands=commands) as house:
+        _say(await workload(house, scale))
+
+
+def _say(sample: Sample) -> None:
+    figures = ", ".join(f"{name} {value:,.2f}" for name, value in sample.figures.items())
+    print(f"{sample.workload}: {figures}; while it was watched\n")
+
+
+def _show_stacks(stacks: str) -> None:
+    """Count samples; each line holds the frames of a stack, outermost first, and a number."""
+    alone, inside, total = Counter[str](), Counter[str](), 0
+    for line in stacks.splitlines():
+        stack, _, number = line.rpartition(" ")
+        frames = stack.split(";")
+        total += int(number)
+        alone[frames[-1]] += int(number)
+        for frame in set(frames):
+            inside[frame] += int(number)
+    for title, counted in (("itself", alone), ("with what it calls", inside)):
+        print(f"\n{title}")
+        for frame, times in counted.most_common(SHOWN):
+            print(f"{times / max(total, 1):7.1%}  {frame}")
+
+
+def _show_calls(out: Path) -> None:
+    calls = pstats.Stats(str(out), stream=sys.stdout)
+    for order in ("tottime", "cumulative"):
+        calls.sort_stats(order).print_stats(SHOWN)

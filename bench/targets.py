@@ -1,0 +1,184 @@
+"""What must be reached, and whether it is.
+
+Owns: the figures that count, each with its floor, and the verdict. Must never know: how they were
+measured.
+
+A round counts for a figure only where other processes have used little of the machine meanwhile;
+where no round is clean, all count, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from bench.samples import Sample
+
+FOREIGN_AT_MOST: Final = 0.12
+Verdict: TypeAlias = Literal["pass", "first step", "miss", ""]
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure: where it comes from, what it stands beside, and what it must be."""
+
+    name: str
+    unit: str
+    workload: str
+    figure: str
+    floor: tuple[str, str] = ("", "")
+    must: float | None = None
+    above_floor: float | None = None
+    first_step: float | None = None
+    aim: float | None = None
+    more_is_better: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a target: the median of the rounds that count, and all rounds' range."""
+
+    name: str
+    unit: str
+    value: float
+    least: float
+    most: float
+    floor: float | None
+    must: str
+    aim: float | None
+    verdict: Verdict
+    rounds: int
+    clean_rounds: int
+
+
+def _ms(name: str, workload: str, figure: str, **more: float) -> Target:
+    floor = "floor back to back" if workload.endswith("back to back") else "floor paced"
+    fields: dict[str, object] = {"floor": (floor, figure), **more}
+    known = {"name": name, "unit": "ms", "workload": workload, "figure": figure}
+    return msgspec.convert({**known, **fields}, Target)
+
+
+TARGETS: Final = (
+    _ms("live, 3 ms gaps, p50", "live paced", "p50", must=1.5, above_floor=0.7, aim=0.7),
+    _ms("live, 3 ms gaps, p99", "live paced", "p99", must=4.0, aim=1.5),
+    _ms("live, back to back, p50", "live back to back", "p50", must=1.5, above_floor=0.7, aim=0.7),
+    _ms("live, back to back, p99", "live back to back", "p99", must=4.0, aim=1.5),
+    _ms("warm wait, 3 ms gaps, p50", "warm paced", "p50", must=1.5, above_floor=1.0, aim=0.8),
+    _ms("warm wait, 3 ms gaps, p99", "warm paced", "p99"),
+    Target(
+        name="messages, 50 runs at once",
+        unit="/s",
+        workload="throughput",
+        figure="per second",
+        floor=("floor rate", "per second"),
+        must=4_000,
+        first_step=2_500,
+        aim=8_000,
+        more_is_better=True,
+    ),
+    Target(
+        name="trivial runs, started and finished",
+        unit="/s",
+        workload="starts",
+        figure="per second",
+        floor=("floor rate", "per second"),
+        must=4_000,
+        first_step=2_500,
+        aim=8_000,
+        more_is_better=True,
+    ),
+)
+KILLS: Final = (
+    Target(name="worker killed, next message", unit="s", workload="killed worker", figure="p50 s"),
+    Target(name="server killed, next message", unit="s", workload="killed server", figure="p50 s"),
+)
+
+
+def judged(samples: Sequence[Sample]) -> list[Row]:
+    """Return a row for every target that was measured."""
+    weighed = [sample.workload for sample in samples if sample.workload.startswith("footprint ")]
+    targets = (
+        *TARGETS,
+        *(target for workload in weighed for target in _footprint(workload)),
+        *KILLS,
+    )
+    return [_row(target, samples) for target in targets if _of(samples, target.workload)]
+
+
+def _footprint(workload: str) -> tuple[Target, ...]:
+    """Return the targets of so many waiting runs."""
+    each = f"each of {int(workload.split()[1]):,} waiting runs"
+    unit = "bytes"
+    return (
+        Target(
+            name=f"disk, {each}",
+            unit=unit,
+            workload=workload,
+            figure="disk bytes",
+            must=600.0,
+            aim=450.0,
+        ),
+        Target(
+            name=f"server's memory, {each}", unit=unit, workload=workload, figure="server bytes"
+        ),
+        Target(
+            name=f"worker's memory, {each}, parked",
+            unit=unit,
+            workload=workload,
+            figure="worker bytes",
+        ),
+    )
+
+
+def _row(target: Target, samples: Sequence[Sample]) -> Row:
+    every = _of(samples, target.workload)
+    values = [sample.figures[target.figure] for sample in every]
+    value = _median(every, target.figure)
+    beside = _of(samples, target.floor[0])
+    floor = _median(beside, target.floor[1]) if beside else None
+    return Row(
+        name=target.name,
+        unit=target.unit,
+        value=value,
+        least=min(values),
+        most=max(values),
+        floor=floor,
+        must=_must(target),
+        aim=target.aim,
+        verdict=_verdict(target, value, floor),
+        rounds=len(every),
+        clean_rounds=len(_clean(every)),
+    )
+
+
+def _of(samples: Sequence[Sample], workload: str) -> list[Sample]:
+    return [sample for sample in samples if sample.workload == workload]
+
+
+def _clean(samples: Sequence[Sample]) -> list[Sample]:
+    return [sample for sample in samples if sample.foreign <= FOREIGN_AT_MOST]
+
+
+def _median(samples: Sequence[Sample], figure: str) -> float:
+    return median(sample.figures[figure] for sample in _clean(samples) or samples)
+
+
+def _must(target: Target) -> str:
+    if target.must is None:
+        return ""
+    text = f"{'≥' if target.more_is_better else '≤'} {target.must:,g}"
+    return text if target.above_floor is None else f"{text}, ≤ floor + {target.above_floor:g}"
+
+
+def _verdict(target: Target, value: float, floor: float | None) -> Verdict:
+    if target.must is None:
+        return ""
+    if target.more_is_better:
+        if value >= target.must:
+            return "pass"
+        is_step = target.first_step is not None and value >= target.first_step
+        return "first step" if is_step else "miss"
+    above = target.above_floor
+    is_near = above is None or floor is None or value <= floor + above
+    return "pass" if value <= target.must and is_near else "miss"

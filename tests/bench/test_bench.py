@@ -1,0 +1,116 @@
+"""The benchmark itself: it runs, its JSON can be read, its verdicts are right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.plan import FULL, QUICK, WORKLOADS, Plan
+from bench.report import BEGIN, END, PAGE, Report
+from bench.samples import Sample, quantile, spread
+from bench.targets import judged
+
+ROOT = Path(__file__).parents[2]
+TINY = ("--quick", "--scale", "0.03", "--json")
+
+
+def sample(workload: str, foreign: float = 0.0, **figures: float) -> Sample:
+    """Return what a workload might have shown."""
+    return Sample(
+        workload=workload,
+        count=1,
+        seconds=1.0,
+        figures={name.replace("_", " "): value for name, value in figures.items()},
+        cpu_us={"server": 1.0, "worker": 1.0, "sender": 1.0},
+        foreign=foreign,
+    )
+
+
+@pytest.mark.timeout(120)
+def test_a_tiny_run_measures_everything_and_prints_json() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *TINY], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    report = msgspec.json.decode(done.stdout, type=Report)
+    assert len(report.samples) == Plan(QUICK.times(0.03), WORKLOADS).steps
+    rows = {row.name: row for row in report.rows}
+    for name, row in rows.items():
+        if row.unit != "bytes":  # so few runs may fit into memory that was there
+            assert row.value > 0, name
+    assert 0 < rows["live, 3 ms gaps, p50"].value <= rows["live, 3 ms gaps, p99"].value < 10_000
+    assert 100 < rows["disk, each of 30 waiting runs"].value < 100_000
+    for each in report.samples:
+        assert 0 <= each.foreign <= 1.5, each.workload
+    live = next(each for each in report.samples if each.workload == "live paced")
+    assert live.figures["met a wait"] > 0.5
+    assert live.cpu_us["server"] > 0
+    assert report.machine.fsync_ms > 0
+
+
+@pytest.mark.timeout(60)
+def test_an_unknown_workload_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--only", "live,nonsense"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"nonsense" in done.stdout
+
+
+def test_only_what_is_asked_for_is_planned() -> None:
+    assert Plan(QUICK, ("live",)).steps == 4
+    assert Plan(FULL, ("starts",)).steps == 2 * FULL.rounds
+    assert Plan(FULL, ("footprint", "kills")).steps == 4
+
+
+def test_quantiles_are_values_that_were_measured() -> None:
+    assert quantile([3.0], 0.99) == 3.0
+    assert quantile([4.0, 1.0, 2.0, 3.0], 0.5) == 2.0
+    assert spread([float(n) for n in range(1, 101)]) == {"p50": 50.0, "p99": 99.0}
+
+
+def test_a_figure_must_be_small_in_itself_and_beside_its_floor() -> None:
+    floor = sample("floor paced", p50=0.5, p99=1.0)
+
+    def verdict(p50: float) -> str:
+        rows = judged([floor, sample("live paced", p50=p50, p99=2.0)])
+        return next(row.verdict for row in rows if row.name == "live, 3 ms gaps, p50")
+
+    assert verdict(1.2) == "pass"
+    assert verdict(1.3) == "miss"  # below 1.5, but more than the floor and 0.7
+    slow = sample("floor paced", p50=5.0, p99=9.0)
+    rows = judged([slow, sample("live paced", p50=1.6, p99=4.5)])
+    assert [row.verdict for row in rows] == ["miss", "miss"]
+
+
+def test_a_rate_passes_reaches_the_first_step_or_misses() -> None:
+    def verdict(rate: float) -> str:
+        return judged([sample("starts", per_second=rate)])[0].verdict
+
+    assert [verdict(rate) for rate in (4_000, 3_999, 2_500, 2_499)] == [
+        "pass",
+        "first step",
+        "first step",
+        "miss",
+    ]
+
+
+def test_a_noisy_round_does_not_count_beside_a_clean_one() -> None:
+    clean = sample("warm paced", p50=1.0, p99=1.0)
+    noisy = [sample("warm paced", foreign=0.5, p50=9.0, p99=9.0) for _ in range(3)]
+    row = judged([clean, *noisy])[0]
+    assert (row.value, row.most, row.rounds, row.clean_rounds) == (1.0, 9.0, 4, 1)
+    row = judged(noisy)[0]
+    assert (row.value, row.clean_rounds) == (9.0, 0)
+
+
+def test_the_page_has_room_for_the_table() -> None:
+    text = PAGE.read_text("utf-8")
+    assert 0 < text.index(BEGIN) < text.index(END)
