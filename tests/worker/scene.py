@@ -7,13 +7,13 @@ Must never know: what the tasks do.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from msgspec import Raw
 
 from headrace.backends.memory import open_memory
 from headrace.engine import open_engine
-from headrace.kernel.model import Entry, EnvId, Retry, Retrying, RunId, State, later
+from headrace.kernel.model import Blocked, Entry, EnvId, Over, Retry, Retrying, RunId, State, later
 from headrace.ports import Api, Channel, Stores, WorkApi
 from headrace.testing.clock import ManualClock
 from headrace.wire.channel import (
@@ -26,7 +26,7 @@ from headrace.wire.channel import (
     TaskSpec,
     Told,
 )
-from headrace.wire.views import FINAL, RunQuery, RunView, TriggerOrder
+from headrace.wire.views import RunQuery, RunView, TriggerOrder
 from headrace.worker import Options, Worker
 
 ENV = EnvId("test")
@@ -46,6 +46,9 @@ class NoChance:
     def unique(self, size: int) -> bytes:
         self._count = getattr(self, "_count", 0) + 1
         return self._count.to_bytes(size, "big")
+
+
+PLAIN = Options(worker="", chance=NoChance())
 
 
 @dataclass
@@ -165,7 +168,6 @@ class Scene:
     def __init__(self, api: Api, stores: Stores, clock: ManualClock, jobs: Sequence[Job]) -> None:
         self.api, self.stores, self.clock = api, stores, clock
         self._jobs: Mapping[str, Job] = {job.id: job for job in jobs}
-        self._stirred = 0
 
     @property
     def registration(self) -> Registration:
@@ -174,11 +176,11 @@ class Scene:
         tasks = tuple(job.spec for job in self._jobs.values())
         return Registration(version="1", tasks=tasks, streams=(*inputs, *outputs))
 
-    def worker(self, name: str, faults: Faults | None = None, **options: object) -> Worker:
+    def worker(self, name: str, faults: Faults | None = None, options: Options = PLAIN) -> Worker:
         """Hire a worker; nothing happens until it runs."""
-        chosen = Options(worker=name, chance=NoChance(), **options)  # type: ignore[arg-type]  # as Options has them
         link = self.api if faults is None else Breaking(self.api, faults)
-        return Worker(link, self._jobs, self.registration, chosen)
+        own = replace(options, worker=name)
+        return Worker(link, self._jobs, self.registration, own)
 
     async def start(self, task: str = "job", payload: bytes = b"1") -> str:
         return (await self.api.trigger(task, order(payload))).id
@@ -196,18 +198,26 @@ class Scene:
         return repr([(v.id, v.status, v.updated_at, v.waits, v.unread) for v in page.data]).encode()
 
     async def over(self, run: str) -> RunView:
-        """Wait for the end of the run."""
-        async with asyncio.timeout(10):
-            async for view in self.api.subscribe(run):
-                if view.status in FINAL or view.blocked:
-                    return view
-        raise AssertionError(run)
+        """Wait for the end of the run; its failed attempts are tried again without a pause."""
+        await self.ended_or(run, asyncio.Event())
+        return await self.api.retrieve(run)
 
-    async def retrying(self, run: str) -> None:
-        """Wait until an attempt of the run has failed."""
-        async with asyncio.timeout(10):
-            while not isinstance(await self._state(run), Retrying):
-                await asyncio.sleep(0)
+    async def ended_or(self, run: str, other: asyncio.Event) -> bool:
+        """Wait for the end of the run, or for something else; tell whether it was the end."""
+        try:
+            async with asyncio.timeout(10):
+                while not other.is_set():
+                    match await self._state(run):
+                        case Over() | Blocked():
+                            return True
+                        case Retrying():
+                            await self.pass_time(60_000)
+                            await self.calm()
+                        case _:
+                            await asyncio.sleep(0)
+        except TimeoutError:
+            raise AssertionError(f"{run} hangs: {await self._state(run)}") from None
+        return False
 
     async def _state(self, run: str) -> State | None:
         known = await self.stores.runs.load(RunId(run))

@@ -4,17 +4,18 @@ Every workflow of the corpus runs undisturbed, with a replay at every wait, with
 at every entry of its journal, and over a connection that breaks.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 import pytest
 
 from headrace.kernel.model import Entry
 from headrace.wire.views import RunView
-from tests.worker.corpus import CORPUS, Cancel, Event, Fail, Pass, Send, Workflow, World
-from tests.worker.scene import Faults, Job, Scene, employed, setting
+from headrace.worker import Options
+from tests.worker.corpus import CORPUS, Cancel, Event, Pass, Send, Workflow, World
+from tests.worker.scene import PLAIN, Faults, Job, Scene, employed, setting
 
 ALL = pytest.mark.parametrize("flow", CORPUS, ids=lambda flow: flow.name)
 
@@ -34,8 +35,6 @@ async def happen(scene: Scene, run: str, event: Event) -> None:
             await scene.pass_time(ms)
         case Cancel():
             await scene.api.cancel(run)
-        case Fail():
-            await scene.retrying(run)
     await scene.calm()
 
 
@@ -61,27 +60,33 @@ def told(journal: tuple[Entry, ...]) -> list[tuple[str, str, str, bytes]]:
     return sorted((e.key, e.kind, e.ending, e.body) for e in journal)
 
 
-async def undisturbed(flow: Workflow, **options: object) -> tuple[Entry, ...]:
+async def played(
+    flow: Workflow, faults: Faults | None = None, options: Options = PLAIN
+) -> tuple[Entry, ...]:
+    """Play a workflow to its end with one worker, and return its journal."""
     world = World(failures=flow.failures)
-    async with setting(job(flow, world)) as scene:
-        async with employed(scene.worker("w", **options)):
-            run = await scene.start()
-            await scene.calm()
-            for event in flow.events:
-                await happen(scene, run, event)
-            journal = await judge(scene, run, flow)
+    async with (
+        setting(job(flow, world)) as scene,
+        employed(scene.worker("w", faults, options)),
+    ):
+        run = await scene.start()
+        await scene.calm()
+        for event in flow.events:
+            await happen(scene, run, event)
+        journal = await judge(scene, run, flow)
     assert Counter(world.done) == Counter(flow.effects)
     return journal
 
 
 @ALL
 async def test_it_does_what_it_should(flow: Workflow) -> None:
-    await undisturbed(flow)
+    await played(flow)
 
 
 @ALL
 async def test_a_replay_at_every_wait_changes_nothing(flow: Workflow) -> None:
-    assert told(await undisturbed(flow, evicts=True, strict=True)) == told(await undisturbed(flow))
+    evicting = replace(PLAIN, evicts=True, strict=True)
+    assert told(await played(flow, options=evicting)) == told(await played(flow))
 
 
 @ALL
@@ -90,7 +95,7 @@ async def test_a_worker_killed_at_any_entry_changes_nothing(
     flow: Workflow,
     hears_it: bool,  # noqa: FBT001
 ) -> None:
-    entries = len(await undisturbed(flow))
+    entries = len(await played(flow))
     for n in range(entries):
         await killed_at(flow, Faults(kill_at=n, hears_it=hears_it))
 
@@ -117,24 +122,14 @@ async def killed_at(flow: Workflow, faults: Faults) -> None:
 async def _until_killed(scene: Scene, run: str, events: Iterator[Event], faults: Faults) -> None:
     while not faults.killed.is_set():
         event = next(events, None)
-        if event is None:
-            async with asyncio.timeout(5):  # a timer of the event loop's may still lead there
-                await faults.killed.wait()
-        else:
+        if event is not None:
             await happen(scene, run, event)
+        elif await scene.ended_or(run, faults.killed):
+            return  # what the entry was told with had ended the run
 
 
 @ALL
 @pytest.mark.parametrize("first", range(1, 5))
 async def test_a_connection_that_breaks_changes_nothing(flow: Workflow, first: int) -> None:
     for gap in (3, 5, 7):
-        cuts = frozenset(range(first, 200, gap))
-        world = World(failures=flow.failures)
-        async with setting(job(flow, world)) as scene:
-            async with employed(scene.worker("w", Faults(cut_before=cuts))):
-                run = await scene.start()
-                await scene.calm()
-                for event in flow.events:
-                    await happen(scene, run, event)
-                await judge(scene, run, flow)
-        assert Counter(world.done) == Counter(flow.effects), f"cut at every {gap}. frame"
+        await played(flow, Faults(cut_before=frozenset(range(first, 200, gap))))
