@@ -35,7 +35,8 @@ class Gates(Faults):
         self.may_know = _open()
         self.held_up = 0
         """Writes that stand before the closed gate."""
-        self.claims = 0
+        self.may_claim = _open()
+        self.claiming = self.claims = self.dues = 0
         self.may_create = _open()
         self.creating = 0
         self.commits_fail = self.orders_fail = self.journals_fail = False
@@ -80,6 +81,11 @@ class GatedRuns(FailingRuns):
             raise Unavailable("a read was made to fail")
         return await super().journal(run_id, start)
 
+    async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
+        """List runs that are due, and count how often that is asked."""
+        self._gates.dues += 1
+        return await super().due(now, limit)
+
     async def commit(self, change: Change) -> None:
         """Apply `change`, or fail."""
         if self._gates.commits_fail:
@@ -89,7 +95,10 @@ class GatedRuns(FailingRuns):
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
     ) -> Sequence[Run]:
-        """Apply `command` to queued runs."""
+        """Apply `command` to queued runs once that may be done."""
+        self._gates.claiming += 1
+        await self._gates.may_claim.wait()
+        self._gates.claiming -= 1
         claimed = await super().claim(command, env, tasks, now, limit)
         self._gates.claims += len(claimed)
         return claimed

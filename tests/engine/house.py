@@ -115,13 +115,20 @@ class House:
         return now
 
     async def rest(self) -> None:
-        """Return once nothing is under way in the engine but its three loops' sleep."""
+        """Return once nothing is under way in the engine but its loops' sleep."""
         quiet = 0
         with anyio.fail_after(PATIENCE_S):
             while quiet < 30:
                 await asyncio.sleep(0)
-                busy = any(desk.working for desk in self.core.desks()) or self.core.wanted.is_set()
-                quiet = 0 if busy else quiet + 1
+                quiet = 0 if self._is_busy() else quiet + 1
+
+    def _is_busy(self) -> bool:
+        beside = (task.get_coro() for task in asyncio.all_tasks())
+        return (
+            self.core.wanted.is_set()
+            or any(seat.reserved for seat in self.core.seats.all())
+            or any(getattr(coro, "__name__", "") == "_guarded" for coro in beside)
+        )
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Return once `holds` says so."""

@@ -20,6 +20,11 @@ class Bells:
     def __init__(self) -> None:
         self._bells: dict[RunId, set[asyncio.Event]] = {}
 
+    @property
+    def count(self) -> int:
+        """Return how many listeners there are."""
+        return sum(len(listeners) for listeners in self._bells.values())
+
     @contextmanager
     def bell(self, run_id: RunId) -> Generator[asyncio.Event]:
         """Yield an event that is set whenever the run may have changed; clear it before reading."""
