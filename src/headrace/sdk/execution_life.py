@@ -102,6 +102,8 @@ class Life:
         self.ledger = Ledger(outbox)
         self.replay = Replay(Journal(assigned.entries), self.crew, self)
         self.ears: dict[StreamId, Ear] = {}
+        self.leaving: set[Ear] = set()
+        """Those that were switched off, and may be handling a message yet."""
         self.emissions: dict[str, asyncio.Future[None]] = {}
         self.no_more_waits = False
         """Whether the task has been told to stop: its waits are over."""
@@ -419,10 +421,9 @@ class Life:
 
         What is still owed then is answers to what ends now.
         """
-        ears = tuple(self.ears.values())
-        for ear in ears:
+        for ear in tuple(self.ears.values()):
             ear.off()
-        for ear in ears:
+        for ear in tuple(self.leaving):
             await ear.ended()
         self.no_more_waits = True
         branches = self.crew.others(self._main)

@@ -51,6 +51,8 @@ class Listener:
             self._is_off = True
             if self._life.ears.get(self._stream) is self:
                 del self._life.ears[self._stream]
+            if not self._branch.done():
+                self._life.leaving.add(self)
             if self._question is not None:
                 self._life.replay.unwant(self._question)
 
@@ -67,6 +69,8 @@ class Listener:
             await self._hear()
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the attempt's failure
             self._life.fail(error)
+        finally:
+            self._life.leaving.discard(self)
 
     async def _hear(self) -> None:
         count = 0
