@@ -253,15 +253,17 @@ def _doc(method: Method) -> str:
 def _formatted(text: str) -> str:
     """Return the text as the project's formatter has it."""
     ruff = Path(sys.executable).with_name("ruff")
-    done = subprocess.run(
-        [ruff, "format", "--stdin-filename", TARGET, "-"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return done.stdout
+    for command in (["check", "--fix-only", "--quiet"], ["format"]):
+        done = subprocess.run(
+            [ruff, *command, "--stdin-filename", TARGET, "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        text = done.stdout
+    return text
 
 
 _NONE: Final = ast.Constant(None)

@@ -61,7 +61,7 @@ async def open_local(
 
     With `evicts` a run is put away whenever it waits, so that it goes on by replay.
     """
-    served = {task.id: task for task in tasks} or dict(registry.tasks)
+    served = {task.id: task for task in tasks} or dict(registry.imported)
     registration = await asyncio.to_thread(registry.registration, tuple(served.values()))
     async with open_memory(clock) as stores, open_engine(stores, SystemChance()) as engine:
         api = engine.at(ENV)

@@ -6,8 +6,10 @@ Owns: the form `pkg/module.py:12`, the same on every machine.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import PurePath
 from types import FrameType
+from typing import Any
 
 _OWN = f"{__package__}."
 
@@ -24,6 +26,22 @@ def caller_line() -> str:
     """Return the line that called into this package, as `pkg/module.py:12`."""
     frame = caller_frame()
     return "" if frame is None else f"{_file(frame)}:{frame.f_lineno}"
+
+
+def is_importing(namespace: Mapping[str, Any]) -> bool:
+    """Tell whether this is being called because a module is imported.
+
+    That of `namespace`, or any other that the import system is loading: a test that makes a task
+    in its own body is not, a factory that a module calls is.
+    """
+    frame = caller_frame()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            spec: object = frame.f_globals.get("__spec__")
+            if frame.f_globals is namespace or getattr(spec, "_initializing", False):
+                return True
+        frame = frame.f_back
+    return False
 
 
 def line_of(function: object) -> str:

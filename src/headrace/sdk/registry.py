@@ -1,7 +1,7 @@
 """What the imported modules declare: tasks and streams by name, and the version of their code.
 
-Importing a module is declaring. What is defined inside a function replaces an earlier definition
-of the same name inside a function; anything else may be declared once.
+Importing a module is declaring. What a function makes later, such as a test, replaces what a
+function made earlier under the same name; anything else may be declared once.
 Must never know: who serves the tasks.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 
 from headrace.errors import Mistake
 from headrace.sdk.execution import Runnable
-from headrace.sdk.lines import caller_frame, caller_line, line_of
+from headrace.sdk.lines import caller_frame, caller_line, is_importing, line_of
 from headrace.wire.channel import Registration, StreamSpec
 
 
@@ -76,6 +76,11 @@ class Registry:
     def tasks(self) -> Mapping[str, Runnable]:
         """The tasks, by id."""
         return {name: task for name, (_, task) in self._tasks.items()}
+
+    @property
+    def imported(self) -> Mapping[str, Runnable]:
+        """The tasks that modules define, without those that some function has made since."""
+        return {name: task for name, (site, task) in self._tasks.items() if not site.is_local}
 
     def registration(self, tasks: Iterable[Runnable] | None = None) -> Registration:
         """Return what a worker that serves `tasks` (all, by default) declares.
@@ -143,7 +148,7 @@ def declared_here() -> Site:
         file=frame.f_code.co_filename,
         line=frame.f_lineno,
         shown=caller_line(),
-        is_local=frame.f_code.co_name != "<module>",
+        is_local=not is_importing(frame.f_globals),
     )
 
 
@@ -155,7 +160,7 @@ def defined_at(function: Callable[..., object]) -> Site:
         file=str(getattr(code, "co_filename", "")),
         line=int(getattr(code, "co_firstlineno", 0)),
         shown=line_of(function),
-        is_local="<locals>" in str(getattr(function, "__qualname__", "")),
+        is_local=not is_importing(getattr(function, "__globals__", {})),
     )
 
 
