@@ -176,11 +176,19 @@ class Scene:
         tasks = tuple(job.spec for job in self._jobs.values())
         return Registration(version="1", tasks=tasks, streams=(*inputs, *outputs))
 
-    def worker(self, name: str, faults: Faults | None = None, options: Options = PLAIN) -> Worker:
-        """Hire a worker; nothing happens until it runs."""
-        link = self.api if faults is None else Breaking(self.api, faults)
-        own = replace(options, worker=name)
-        return Worker(link, self._jobs, self.registration, own)
+    def worker(
+        self,
+        name: str,
+        faults: Faults | None = None,
+        options: Options = PLAIN,
+        *,
+        api: WorkApi | None = None,
+        without: str = "",
+    ) -> Worker:
+        """Hire a worker; nothing happens until it runs. It does not have the task `without`."""
+        link = api or (self.api if faults is None else Breaking(self.api, faults))
+        known = {job_id: job for job_id, job in self._jobs.items() if job_id != without}
+        return Worker(link, known, self.registration, replace(options, worker=name))
 
     async def start(self, task: str = "job", payload: bytes = b"1") -> str:
         return (await self.api.trigger(task, order(payload))).id
@@ -228,9 +236,9 @@ class Scene:
         await self.stores.leases.extend(later(self.clock.now(), ms + LEASE_MS))
         self.clock.advance(ms)
 
-    async def bury(self) -> None:
+    async def bury(self, ms: int = 2 * LEASE_MS) -> None:
         """Let the leases of the dead end: not at a stroke, which the engine takes for its own."""
-        for _ in range(2 * LEASE_MS // 1_000):
+        for _ in range(ms // 1_000):
             self.clock.advance(1_000)
             await self.calm()
 

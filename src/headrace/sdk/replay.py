@@ -9,7 +9,6 @@ Owns: futures, turns, rest. Must never know: what is asked, who answers, the ser
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -128,7 +127,7 @@ class Replay:
         self._first_live = journal.next_n
         self._open: dict[Key, Question] = {}
         self._due: dict[int, Question] = {}
-        self._held: deque[Callable[[], None]] = deque()
+        self._held: list[Callable[[], None]] = []
         self._quiet = self._ticks = self._breath = self._refused = 0
         self._return: Question | None = None
         self._recancel: set[Branch] = set()
@@ -337,7 +336,7 @@ class Replay:
     def _release(self) -> None:
         """Let go on what waited for the end of replay."""
         while self._held and not self.journal.is_replaying:
-            self._held.popleft()()
+            self._held.pop(0)()
 
     # --- rest --------------------------------------------------------------------------------
 

@@ -68,6 +68,11 @@ class Worker:
         """Tell whether every run here waits for something that only others can bring about."""
         return self._holdings.is_at_rest and self._frames.is_empty
 
+    @property
+    def runs(self) -> int:
+        """Return how many runs the worker holds, executing or warm."""
+        return len(self._holdings)
+
     def drain(self) -> None:
         """Take nothing new, give everything back, end. For signal handlers; twice is once."""
         self._leaves.set()
