@@ -38,11 +38,15 @@ def house(tmp_path: Path) -> House:
 
 
 def _ends(pid: int) -> None:
-    """Wait until a process has ended."""
+    """Wait until a process of ours has ended; one that does not is ended, and is a failure."""
     try:
-        psutil.Process(pid).wait(PATIENCE_S)
+        process = psutil.Process(pid)
+        process.wait(PATIENCE_S)
     except psutil.NoSuchProcess:
         return
+    except psutil.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def test_dev_keeps_its_key_and_its_folder_to_itself(house: House) -> None:

@@ -21,13 +21,11 @@ USUAL: Final = Path("tasks.py")
 @told_for_long
 async def dev(
     file: Annotated[
-        Path | None, typer.Argument(help="The file with the tasks.", show_default="tasks.py")
+        Path | None, typer.Argument(metavar="FILE", help="The file with the tasks; tasks.py.")
     ] = None,
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
-    port: Annotated[
-        int, typer.Option(min=-1, max=65_535, help="The port.", show_default=False)
-    ] = -1,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine, API and a worker that reloads when its code changes."""

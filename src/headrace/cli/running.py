@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from headrace.app.serving import Served
 
 
-def listening(known: tuple[Settings, Home], host: str, port: int) -> tuple[Settings, Home]:
+def listening(known: tuple[Settings, Home], host: str, port: int | None) -> tuple[Settings, Home]:
     """Return settings and home of a server here, with what the command line says on top."""
     setting, _ = known
     home = Home(setting.home or Path.cwd() / NAME)
-    setting = replace(setting, host=host or setting.host, port=setting.port if port < 0 else port)
+    port = setting.port if port is None else port
+    setting = replace(setting, host=host or setting.host, port=port)
     if home.path.is_dir():
         home.lock().release()  # a server on the same folder would not get the port, either
     if setting.port and (who := _holder(setting.port)):
@@ -74,11 +75,14 @@ def show_server(served: Served, *, as_json: bool) -> None:
 
 @contextmanager
 def until_told() -> Generator[None]:
-    """Run the block until SIGTERM, which ends it in order."""
+    """Run the block until SIGTERM, or until its terminal is closed: both end it in order."""
     loop = asyncio.get_running_loop()
+    ends = (signal.SIGTERM, signal.SIGHUP)
     with anyio.CancelScope() as scope:
-        loop.add_signal_handler(signal.SIGTERM, scope.cancel)
+        for sign in ends:
+            loop.add_signal_handler(sign, scope.cancel)
         try:
             yield
         finally:
-            loop.remove_signal_handler(signal.SIGTERM)
+            for sign in ends:
+                loop.remove_signal_handler(sign)

@@ -58,7 +58,9 @@ async def list_runs(
 @commands.command("show")
 @told
 async def show(
-    run: Annotated[str, typer.Argument(help="The run's id.")], *, as_json: AsJson = False
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show all there is to know about a run."""
     async with server() as api:
@@ -72,7 +74,9 @@ async def show(
 @commands.command("cancel")
 @told
 async def cancel(
-    run: Annotated[str, typer.Argument(help="The run's id.")], *, as_json: AsJson = False
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a run to stop; its task may clean up first."""
     async with server() as api:

@@ -12,9 +12,9 @@ from headrace.cli.screen import AsJson, emit, say, told
 
 @told
 async def send(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
-    stream: Annotated[str, typer.Argument(help="The input stream's name.")],
-    data: Annotated[str, typer.Argument(help="JSON; @FILE reads a file, - stdin.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The input stream's name.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="JSON; @FILE reads a file, - stdin.")],
     *,
     key: Annotated[
         str, typer.Option(help="Idempotency key: sent again, it is the same message.")

@@ -18,9 +18,7 @@ from headrace.cli.signs import fact
 async def serve(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
-    port: Annotated[
-        int, typer.Option(min=-1, max=65_535, help="The port.", show_default=False)
-    ] = -1,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine and API; workers come from elsewhere."""

@@ -18,8 +18,10 @@ from headrace.wire.channel import StreamSpec
 
 @told
 async def tail(
-    run: Annotated[str, typer.Argument(help="The run's id.")],
-    stream: Annotated[str, typer.Argument(help="A stream; without it, all that is put out.")] = "",
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    stream: Annotated[
+        str, typer.Argument(metavar="STREAM", help="A stream; without it, all that is put out.")
+    ] = "",
     *,
     start: Annotated[int, typer.Option("--from", min=0, help="The first number.")] = 0,
     as_json: AsJson = False,

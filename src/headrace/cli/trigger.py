@@ -21,8 +21,10 @@ from headrace.wire.views import RunView, TriggerOptions, TriggerOrder
 
 @told
 async def trigger(
-    task: Annotated[str, typer.Argument(help="The task's id.")],
-    payload: Annotated[str, typer.Argument(help="JSON; @FILE reads a file, - stdin.")] = "",
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's id.")],
+    payload: Annotated[
+        str, typer.Argument(metavar="PAYLOAD", help="JSON; @FILE reads a file, - stdin.")
+    ] = "",
     *,
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
     delay: Annotated[str, typer.Option(help='Start later: "5m", "2h", a date.')] = "",

@@ -19,7 +19,7 @@ from headrace.errors import NotFound
 
 @told_for_long
 async def worker(
-    file: Annotated[Path, typer.Argument(help="The file with the tasks.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file with the tasks.")],
     *,
     reload: Annotated[
         bool, typer.Option("--reload", help="Start anew when a .py file beside it changes.")
