@@ -41,9 +41,10 @@ def _ends(pid: int) -> None:
     """Wait until a process of ours has ended; one that does not is ended, and is a failure."""
     try:
         process = psutil.Process(pid)
-        process.wait(PATIENCE_S)
     except psutil.NoSuchProcess:
         return
+    try:
+        process.wait(PATIENCE_S)
     except psutil.TimeoutExpired:
         process.kill()
         raise
