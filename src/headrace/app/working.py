@@ -17,6 +17,7 @@ from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
 from headrace.app.home import Home
 from headrace.app.settings import Settings
 from headrace.errors import HeadraceError
+from headrace.sdk import connection
 from headrace.sdk.registry import registry
 from headrace.wire.channel import Registration
 from headrace.worker import Options, Outcome, Worker
@@ -47,6 +48,7 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
         unwinds=False,
     )
     api = client(setting, home, DEFAULT_PATIENCE)
+    connection.configure(api=api)  # what a task looks up outside its journal, it asks here
     worker = Worker(api, registry.tasks, registration, options)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain)
     outcome: Outcome | HeadraceError = Outcome.DRAINED
