@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+import anyio.to_thread
 
 import headrace
 from bench import programs
@@ -24,8 +26,6 @@ from headrace.app.home import Home
 from headrace.app.settings import Settings
 from headrace.client import Client, Patience
 
-WORK: Final = Path(tasks.__file__)
-
 
 @dataclass(frozen=True, slots=True)
 class Commands:
@@ -34,10 +34,14 @@ class Commands:
     server: tuple[str, ...]
     worker: tuple[str, ...]
 
+    @classmethod
+    def for_file(cls, file: str) -> Commands:
+        """Return what a user types for such tasks."""
+        return cls(("headrace", "serve", "--json"), ("headrace", "worker", file, "--json"))
 
-AS_A_USER: Final = Commands(
-    ("headrace", "serve", "--json"), ("headrace", "worker", str(WORK), "--json")
-)
+
+AS_A_USER: Final = Commands.for_file(tasks.__file__)
+NOTHING: Final[Mapping[str, str]] = {}
 IMPATIENT: Final = Patience(attempts=1, answer_s=5.0)
 """Whoever measures how long something is away must not rest in between."""
 
@@ -45,11 +49,13 @@ IMPATIENT: Final = Patience(attempts=1, answer_s=5.0)
 class House:
     """Made by `opened`."""
 
-    def __init__(self, folder: Path, commands: Commands) -> None:
+    def __init__(
+        self, folder: Path, commands: Commands, environment: Mapping[str, str] = NOTHING
+    ) -> None:
         self.folder, self._commands = folder, commands
         self.home = folder / "home"
         rest = {name: value for name, value in os.environ.items() if "HEADRACE" not in name}
-        self._environment = {**rest, "HEADRACE_HOME": str(self.home)}
+        self._environment = {**rest, "HEADRACE_HOME": str(self.home), **environment}
         self._server: Program | None = None
         self._supervisor: Program | None = None
         self._url = ""
@@ -110,14 +116,19 @@ class House:
 
 
 @asynccontextmanager
-async def opened(*, commands: Commands = AS_A_USER) -> AsyncGenerator[House]:
-    """Open a house, and let the sdk of this process talk to it, while the block lasts."""
+async def opened(
+    *, commands: Commands = AS_A_USER, environment: Mapping[str, str] = NOTHING
+) -> AsyncGenerator[House]:
+    """Open a house, and let the sdk of this process talk to it, while the block lasts.
+
+    `environment` is for server and worker alone.
+    """
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        house = House(Path(folder), commands)
+        house = House(Path(folder), commands, environment)
         try:
             await house.start_server()
             await house.start_worker()
-            api = house.api(IMPATIENT)
+            api = await anyio.to_thread.run_sync(house.api, IMPATIENT)
             headrace.configure(api=api)
             try:
                 yield house

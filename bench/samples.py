@@ -57,8 +57,13 @@ class Watch:
             seconds=self.seconds,
             figures=dict(figures),
             cpu_us={name: seconds / count * 1e6 for name, seconds in used.items()},
-            foreign=foreign(self.before, self.after),
+            foreign=self.foreign,
         )
+
+    @property
+    def foreign(self) -> float:
+        """Return the share of the machine that others have used."""
+        return foreign(self.before, self.after)
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,1 @@
+"""What the worker of the timer tests executes."""
