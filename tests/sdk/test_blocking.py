@@ -13,6 +13,7 @@ import pytest
 
 from headrace import Ok, configure, runs, streams, task
 from headrace.errors import Mistake, NotFound, RunCanceled, Unavailable
+from headrace.ports import Api
 from headrace.sdk import connection
 from headrace.sdk.blocking import blocking, blocking_iterator, blocking_on_loop, in_thread
 from headrace.testing import Harness, local
@@ -115,26 +116,35 @@ async def test_on_a_running_loop_it_refuses(call: Any) -> None:
     assert "leave out `.sync`" in caught.value.hint
 
 
-async def test_without_a_server_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def provided() -> Iterator[Callable[[Callable[[], Api] | None], object]]:
+    """Say how to connect, until the end of the test."""
+    before = connection.provide(None)
     configure()
-    monkeypatch.setattr(connection._the, "provider", None)
+    yield connection.provide
+    configure()
+    connection.provide(before)
+
+
+@pytest.mark.usefixtures("provided")
+async def test_without_a_server_it_says_what_to_do() -> None:
     with pytest.raises(Unavailable, match="no server is known"):
         await runs.retrieve("run_1")
 
 
 async def test_the_provider_is_asked_once_and_off_the_loop(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    provided: Callable[[Callable[[], Api] | None], object], tmp_path: Path
 ) -> None:
     asked: list[str] = []
     async with local(doubles) as harness:
         configure()
 
-        def provide() -> Any:
+        def provide() -> Api:
             (tmp_path / "read").write_text("a file may be read here")
             asked.append(threading.current_thread().name)
             return harness.api
 
-        monkeypatch.setattr(connection._the, "provider", provide)
+        provided(provide)
         for _ in range(2):
             with pytest.raises(NotFound):
                 await runs.retrieve("run_1")

@@ -13,7 +13,7 @@ import pytest
 from headrace import Retry, streams, task
 from headrace.errors import BadRequest, Mistake
 from headrace.kernel import model
-from headrace.sdk.registry import Registry, Site, _version, registry
+from headrace.sdk.registry import Registry, Site, registry, version_of
 from headrace.sdk.tasks import Task
 from headrace.wire.channel import StreamSpec, TaskSpec
 
@@ -236,7 +236,7 @@ def test_a_stream_may_be_declared_again_if_it_is_the_same() -> None:
             known.add_stream(_Stream(other), _site(3))
 
 
-def test_the_version_is_that_of_the_sources(
+def test_theversion_of_is_that_of_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "versioned.py"
@@ -244,10 +244,10 @@ def test_the_version_is_that_of_the_sources(
     module.__file__ = str(file)
     monkeypatch.setitem(sys.modules, "versioned", module)
     file.write_text("a = 1")
-    first = _version({"versioned"})
-    assert _version({"versioned", "not there"}) == first
+    first = version_of({"versioned"})
+    assert version_of({"versioned", "not there"}) == first
     file.write_text("a = 2")
-    assert _version({"versioned"}) != first
+    assert version_of({"versioned"}) != first
 
 
 def test_importing_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ def test_importing_declares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             """
         )
     )
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     module = __import__("declares_things")
     assert [one.id for one in registry.collect(module)] == ["declared-task"]
     told = registry.registration(registry.collect(module))
@@ -286,7 +286,7 @@ def test_what_a_test_makes_is_not_among_the_imported(
             """
         )
     )
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     __import__("makes_tasks").made("made-by-a-test")
     assert {"made-by-a-factory", "made-by-a-test"} <= registry.tasks.keys()
     assert "made-by-a-factory" in registry.imported

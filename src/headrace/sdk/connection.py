@@ -24,9 +24,13 @@ class _Connection:
 _the = _Connection()
 
 
-def provide(connect: Callable[[], Api]) -> None:
-    """Say how to make the connection, once it is needed. It must serve several event loops."""
-    _the.provider = connect
+def provide(connect: Callable[[], Api] | None) -> Callable[[], Api] | None:
+    """Say how to make the connection once it is needed; return how it was made before.
+
+    What is made must serve several event loops.
+    """
+    before, _the.provider = _the.provider, connect
+    return before
 
 
 def configure(*, api: Api | None = None) -> None:

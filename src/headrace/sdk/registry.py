@@ -90,7 +90,7 @@ class Registry:
         served = self.tasks.values() if tasks is None else tasks
         sites = [site for site, _ in [*self._tasks.values(), *self._streams.values()]]
         return Registration(
-            version=_version({site.module for site in sites}),
+            version=version_of({site.module for site in sites}),
             tasks=tuple(task.spec for task in served),
             streams=tuple(stream.spec for _, stream in self._streams.values()),
         )
@@ -118,7 +118,7 @@ def _replaces(new: Site, old: Site) -> bool:
     return (new.file, new.line) == (old.file, old.line)
 
 
-def _version(modules: Iterable[str]) -> str:
+def version_of(modules: Iterable[str]) -> str:
     """Return a hash of the modules' sources."""
     found = blake2b(digest_size=8)
     for name in sorted(modules):
