@@ -4,8 +4,8 @@ import asyncio
 
 from headrace.kernel.model import inward, outward
 from headrace.sdk.execution import Abandoned, require
+from headrace.sdk.execution_gate import REFUSALS_AT_MOST
 from headrace.sdk.execution_life import Manner
-from headrace.sdk.replay import REFUSALS_AT_MOST
 from headrace.wire.channel import Emitted, Parked, Released, Standing
 from tests.sdk.played import EPOCH_NO, RUN, Play, entry_of, playing, step, take, wait
 

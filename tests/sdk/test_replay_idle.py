@@ -259,7 +259,7 @@ async def test_a_listener_that_handles_a_message_is_no_wait() -> None:
         assert Parked(RUN, EPOCH_NO, 0) in await play.posted()
         play.tell(take("on:calls#0/0", b"1"))
         assert await play.posted() == []
-        assert not play.life.is_parked
+        assert not play.life.parking.is_parked
         handling.set()
         (handled,) = await play.posted()
         assert isinstance(handled, Remembered)

@@ -8,7 +8,7 @@ import pytest
 
 from headrace.kernel.model import Entry
 from headrace.sdk.execution import require
-from headrace.sdk.replay import REST_TICKS, RESTLESS_TICKS
+from headrace.sdk.execution_pulse import REST_TICKS, RESTLESS_TICKS
 from headrace.wire.channel import Completed, Operation, Remembered, Standing
 from tests.sdk.played import Play, entry_of, playing, step, take, wait
 
@@ -210,7 +210,7 @@ async def test_an_idle_run_is_told_at_once() -> None:
 
     async with playing(flow) as play:
         await play.posted()
-        assert play.life.replay.is_settled
+        assert play.life.replay.pulse.is_settled
         play.tell(take("1/x#0", b"1"))
         await asyncio.sleep(0)
-        assert not play.life.replay.is_settled, "told without waiting for more rest"
+        assert not play.life.replay.pulse.is_settled, "told without waiting for more rest"

@@ -18,17 +18,20 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from headrace.errors import BadValue, OutsideRun, StreamHasHandler, TooLarge
+from headrace.errors import BadValue, OutsideRun, StreamHasHandler
 from headrace.kernel.journal import Asked
 from headrace.kernel.model import Entry, Instant, Key, StreamId
+from headrace.sdk.execution_asking import own_answer
+from headrace.sdk.execution_course import Runnable
 from headrace.sdk.execution_faults import bad_value, fault_of, own_error, step_failure
-from headrace.sdk.execution_life import Life, Runnable, own_answer
+from headrace.sdk.execution_gate import Abandoned
+from headrace.sdk.execution_life import Life
 from headrace.sdk.execution_listen import Handler, Listener
+from headrace.sdk.execution_outlet import Outlet, fits_in
+from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import Stance
-from headrace.sdk.replay import Abandoned, Question
 from headrace.sdk.scope import STEP, Scope, here
 from headrace.wire import channel
-from headrace.wire.jsontext import MAX_DATA
 
 __all__ = [
     "Abandoned",
@@ -94,34 +97,6 @@ class _Limit:
         return self.timeout_ms is not None or self.until is not None
 
 
-class Outlet:
-    """One place in the code that appends to an output stream: its records are numbered here."""
-
-    __slots__ = ("_count", "_key", "_life", "_stream")
-
-    def __init__(self, life: Life, stream: StreamId, key: Key) -> None:
-        self._life, self._stream, self._key = life, stream, key
-        self._count = 0
-
-    def put(self, body: bytes) -> asyncio.Future[None]:
-        """Append a record; the future is done once it is durable. Many may be under way."""
-        life = self._life
-        life.replay.check()
-        _fits_in(body, "a record")
-        key = f"{self._key}/{self._count}"
-        self._count += 1
-        emitted = channel.Emitted(life.run_id, life.epoch, self._stream[1:], key, body)
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if life.replay.is_past:
-            # Most likely there; it goes out again behind the replay, under the same key.
-            durable.set_result(None)
-            life.replay.when_told(lambda: life.ledger.post(emitted))
-        else:
-            life.emissions[key] = durable
-            life.ledger.post(emitted)
-        return durable
-
-
 class Execution:
     """One claimed run in this worker, as its own code sees it."""
 
@@ -152,7 +127,7 @@ class Execution:
         """
         scope = await self._admitted(f"step {name}")
         asked = Asked(scope.key(name), "step", fingerprint, line)
-        question = self._life.ask(asked, Stance.ASKS)
+        question = self._life.asking.ask(asked, Stance.ASKS)
         if question.entry is None:
             await self._life.replay.launched(question)
             if question.cancel is None:
@@ -170,11 +145,11 @@ class Execution:
         token = STEP.set(name)
         try:
             body = await call()
-            _fits_in(body, f"the result of step {name}")
+            fits_in(body, f"the result of step {name}")
         except asyncio.CancelledError as cancel:
-            await life.replay.admit()
+            await life.gate.admit()
             if branch is not None and branch.cancelling():
-                life.replay.withdraw(question, cancel)
+                question.is_unwanted, question.cancel = True, cancel
                 life.remember(own_answer(asked, "cancelled"))
                 await life.replay.answer(question)
             await self._failed(question, asked, cancel)
@@ -233,7 +208,7 @@ class Execution:
     ) -> Taken[T] | BadValue:
         """Return the value of a record, or why it was, or is now, rejected."""
         asked = Asked(Key(f"{entry.key}!"), "rejected", line=entry.line)
-        known = self._life.known(asked)
+        known = self._life.asking.known(asked)
         if known is not None:
             return bad_value(known.body)
         try:
@@ -252,8 +227,8 @@ class Execution:
 
     async def _wait(self, asked: Asked, stream: StreamId | None, limit: _Limit) -> Entry:
         life = self._life
-        await life.replay.admit()
-        if not life.may_wait(asked):
+        await life.gate.admit()
+        if not life.course.may_wait(asked):
             raise asyncio.CancelledError("the run has been told to stop")
         stands = channel.Standing(
             run=life.run_id,
@@ -266,12 +241,12 @@ class Execution:
             line=asked.line,
         )
         stance = Stance.PARKS if limit.parks else Stance.ASKS
-        question = life.ask(asked, stance, lambda: self._stand(stands))
+        question = life.asking.ask(asked, stance, lambda: self._stand(stands))
         return await life.replay.answer(question)
 
     def _stand(self, stands: channel.Standing) -> None:
         self._life.ledger.post(stands)
-        self._life.ledger.compose(self._life.last_words)
+        self._life.parking.look()
 
     def _has_no_handler(self, stream: StreamId, verb: str, line: str) -> None:
         ear = self._life.ears.get(stream)
@@ -289,9 +264,9 @@ class Execution:
         """
         life = self._life
         scope = self._scope(f"peek on {stream[1:]!r}")
-        life.replay.check()
+        life.gate.check()
         asked = Asked(scope.key(f"peek:{stream[1:]}"), "peek", line=line)
-        known = life.known(asked)
+        known = life.asking.known(asked)
         if known is not None:
             return known.body if known.ending == "value" else None
         newest = life.newest.get(stream)
@@ -313,7 +288,7 @@ class Execution:
         """Hand every record from the cursor on to `handler`, one at a time."""
         life = self._life
         scope = self._scope(f"on on {stream[1:]!r}")
-        life.replay.check()
+        life.gate.check()
         self._has_no_handler(stream, "on", line)
         key = scope.key(f"on:{stream[1:]}")
         listener = Listener(life, stream, handler, key=key, line=line, on_error=on_error)
@@ -337,7 +312,7 @@ class Execution:
         scope = await self._admitted(f"trigger of {task}")
         life = self._life
         asked = Asked(scope.key(f"trigger:{task}"), "trigger", line=line)
-        if not life.may_wait(asked):
+        if not life.course.may_wait(asked):
             raise asyncio.CancelledError("the run has been told to stop")
         started = channel.Started(life.run_id, life.epoch, asked.key, task, order, line=line)
         return _started(await self._reached(asked, started)).id
@@ -345,7 +320,7 @@ class Execution:
     async def send(self, target: str, stream: str, body: bytes, *, key: str, line: str) -> bytes:
         """Send to an input stream of another run; return the receipt's JSON text."""
         scope = await self._admitted(f"send to {stream!r}")
-        _fits_in(body, "a message")
+        fits_in(body, "a message")
         life = self._life
         asked = Asked(scope.key(f"send:{stream}"), "send", line=line)
         sent = channel.Sent(
@@ -362,7 +337,7 @@ class Execution:
 
     async def _reached(self, asked: Asked, operation: channel.Operation) -> bytes:
         life = self._life
-        question = life.ask(asked, Stance.ASKS, lambda: life.ledger.post(operation))
+        question = life.asking.ask(asked, Stance.ASKS, lambda: life.ledger.post(operation))
         entry = await life.replay.answer(question)
         if entry.ending == "failure":
             raise own_error(entry.body)
@@ -370,14 +345,16 @@ class Execution:
 
     def note(self, name: str, value: bytes) -> None:
         """Set metadata; in a later life, what has been set is not set again."""
-        self._life.replay.check()
-        self._life.note(name, value)
+        self._life.gate.check()
+        self._life.metadata[name] = value
+        if not self._life.replay.is_past:
+            self._life.parking.note(name, value)
 
     # --- who asks ----------------------------------------------------------------------------
 
     async def _admitted(self, what: str) -> Scope:
         scope = self._scope(what)
-        await self._life.replay.admit()
+        await self._life.gate.admit()
         return scope
 
     def _scope(self, what: str) -> Scope:
@@ -396,11 +373,3 @@ class Execution:
                 "a task group there; not in a callback of the event loop.",
             )
         return scope
-
-
-def _fits_in(body: bytes, what: str) -> None:
-    if len(body) > MAX_DATA:
-        raise TooLarge(
-            f"{what} holds at most {MAX_DATA} bytes, this has {len(body)}",
-            hint="Store it elsewhere and pass where it is.",
-        )

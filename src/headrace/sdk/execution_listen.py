@@ -14,10 +14,12 @@ import structlog
 
 from headrace.kernel.journal import Asked
 from headrace.kernel.model import Key, StreamId
+from headrace.sdk.execution_asking import own_answer
+from headrace.sdk.execution_course import GRACE_S
 from headrace.sdk.execution_faults import trace_of
-from headrace.sdk.execution_life import GRACE_S, Life, own_answer
+from headrace.sdk.execution_life import Life
+from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import Stance
-from headrace.sdk.replay import Question
 from headrace.sdk.scope import Scope, spawn
 from headrace.wire.channel import Standing
 
@@ -68,7 +70,7 @@ class Listener:
         try:
             await self._hear()
         except Exception as error:  # noqa: BLE001 - whatever it was, it is the attempt's failure
-            self._life.fail(error)
+            self._life.course.fail(error)
         finally:
             self._life.leaving.discard(self)
 
@@ -85,8 +87,8 @@ class Listener:
     async def _next(self, asked: Asked) -> bytes | None:
         """Take the next message; None if there will be none."""
         life = self._life
-        await life.replay.admit()
-        if not life.may_wait(asked):
+        await life.gate.admit()
+        if not life.course.may_wait(asked):
             return None
         stands = Standing(
             run=life.run_id,
@@ -95,7 +97,7 @@ class Listener:
             stream=self._stream[1:],
             line=self.line,
         )
-        question = life.ask(asked, Stance.LISTENS, lambda: life.ledger.post(stands))
+        question = life.asking.ask(asked, Stance.LISTENS, lambda: life.ledger.post(stands))
         self._question = question
         try:
             return (await life.replay.answer(question)).body
@@ -122,7 +124,7 @@ class Listener:
     async def _handled(self, asked: Asked) -> None:
         """Record that the handler has returned."""
         life = self._life
-        question = life.ask(
+        question = life.asking.ask(
             asked, Stance.ASKS, lambda: life.remember(own_answer(asked, "value", b"null"))
         )
         await life.replay.answer(question)

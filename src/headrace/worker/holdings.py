@@ -90,7 +90,7 @@ class Holdings:
     def release(self, *, parked_only: bool) -> None:
         """Give runs back: all, or those that wait."""
         for life in self._lives.values():
-            if life.is_parked or not parked_only:
+            if life.parking.is_parked or not parked_only:
                 life.release()
 
     def abandon(self) -> None:

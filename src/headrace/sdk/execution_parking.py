@@ -1,0 +1,90 @@
+"""When a run waits, and what else is said at the end of a frame.
+
+Owns: what counts as idle, metadata on its way. Must never know: why a branch waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from headrace.sdk.execution_gate import Gate
+from headrace.sdk.execution_ledger import Ledger
+from headrace.sdk.execution_rest import Stance
+from headrace.sdk.replay import Replay
+from headrace.wire import channel
+
+_IDLE: Final = frozenset({Stance.PARKS, Stance.LISTENS, Stance.BRANCHES})
+
+
+class Parking:
+    """The last words of a run in each frame. `parked` is called when it has said that it waits."""
+
+    def __init__(
+        self,
+        place: tuple[str, int],
+        gate: Gate,
+        replay: Replay,
+        ledger: Ledger,
+        parked: Callable[[], None],
+    ) -> None:
+        self._run, self._epoch = place
+        self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
+        self._notes: dict[str, bytes] = {}
+        self._seen: int | None = None
+        self.is_forbidden = False
+        """Whether the run has been told to end."""
+
+    @property
+    def is_parked(self) -> bool:
+        """Tell whether the run waits, as far as this worker knows."""
+        return self._seen is not None and self._seen == self._replay.journal.next_n
+
+    def woken(self) -> None:
+        """Note news: the run waits no more, or must say so again."""
+        self._seen = None
+        self._ledger.woken()
+        self.look()
+
+    def look(self) -> None:
+        """See, when the next frame is made, whether the run is idle."""
+        self._ledger.compose(self.last_words)
+
+    def look_if_waiting(self) -> None:
+        """The same, where a branch stands in a wait that parks."""
+        if self._any_waits and not self.is_parked:
+            self.look()
+
+    @property
+    def _any_waits(self) -> bool:
+        questions = self._replay.questions.values()
+        return any(question.present_stance is Stance.PARKS for question in questions)
+
+    def note(self, name: str, value: bytes) -> None:
+        """Have metadata set by the next frame."""
+        self._notes[name] = value
+        self.look()
+
+    def last_words(self) -> None:
+        """Add what belongs into the frame that is being made: metadata, and that the run waits."""
+        self.post_notes()
+        self._park_if_idle()
+
+    def post_notes(self) -> None:
+        """Post the metadata that was set."""
+        for name, value in self._notes.items():
+            self._ledger.post(channel.Noted(self._run, self._epoch, name, value))
+        self._notes.clear()
+
+    def _park_if_idle(self) -> None:
+        """Say that every live branch stands in a wait, if that is new."""
+        replay = self._replay
+        if self._gate.is_closed or self.is_forbidden or replay.journal.is_replaying:
+            return
+        if self.is_parked or not self._any_waits:
+            return
+        found = replay.stances()
+        if Stance.PARKS in found and _IDLE.issuperset(found):
+            self._seen = replay.journal.next_n
+            self._ledger.post(channel.Parked(self._run, self._epoch, self._seen))
+            self._when_parked()
