@@ -88,11 +88,6 @@ class Life:
         self.course.begin(context, Scope(self.crew))
 
     @property
-    def next_n(self) -> int:
-        """Return the number of the journal entry that is expected next."""
-        return self.replay.journal.next_n
-
-    @property
     def is_at_rest(self) -> bool:
         """Tell whether only an answer from outside will move the code, and none is on its way."""
         if self.replay.journal.is_replaying or not self.ledger.is_quiet or is_moving(self.crew):
@@ -150,7 +145,7 @@ class Life:
     def _told(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
             self.ledger.answered(entry.key)
-            if entry.n >= self.next_n:
+            if entry.n >= self.replay.journal.next_n:
                 self._add(entry)
         self.parking.woken()
         self.replay.advance()

@@ -80,7 +80,7 @@ class Holdings:
     def holdings(self) -> tuple[Holding, ...]:
         """Say what is held, and what is known of it."""
         lives = self._lives.items()
-        return tuple(Holding(run, life.epoch, life.next_n) for run, life in lives)
+        return tuple(Holding(run, life.epoch, life.replay.journal.next_n) for run, life in lives)
 
     def unanswered(self) -> Iterator[Operation]:
         """Yield what must be posted again."""
