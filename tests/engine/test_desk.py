@@ -11,9 +11,9 @@ from headrace.backends.memory import open_memory
 from headrace.engine.sends import Message, key_of
 from headrace.engine.sheet import Sheet
 from headrace.errors import BadValue, NotFound, Unavailable
-from headrace.kernel.commands import Cancel, Remember
+from headrace.kernel.commands import Cancel, Remember, Stand
 from headrace.kernel.machine import decide
-from headrace.kernel.model import EPOCH, Entry, Key, RunId, Running, inward
+from headrace.kernel.model import EPOCH, Entry, Key, RunId, Running, Wait, inward
 from headrace.ports import Draft
 from headrace.testing.clock import ManualClock
 from headrace.wire.channel import Ended, Fenced, Refusal, Stopping, Unread
@@ -202,6 +202,48 @@ async def test_a_step_whose_reply_was_lost_is_remembered_once(house: House, gate
         assert len(await house.stores.runs.journal(RunId(run))) == 2
 
 
+@pytest.mark.parametrize("reads_fail", [False, True])
+async def test_a_wait_whose_answer_was_lost_may_be_asked_for_again(
+    house: House, gates: Gates, *, reads_fail: bool
+) -> None:
+    """It was answered at once. Asked again, it must not stand beside its own answer."""
+    async with attached(house) as worker:
+        run = await house.start()
+        await house.api.send(run, "notes", b"1")
+        job = await worker.job(run)
+        gates.fail_next(landed=True)
+        gates.journals_fail = reads_fail
+        job.stand(held=True)
+        assert (await job.heard(Refusal)).code == "unavailable"
+        await house.rest()
+        gates.journals_fail = False
+        job.stand(held=True)
+        assert (await job.told()).body == b"1"
+        job.stand(held=True)
+        await house.rest()
+        assert (await house.run(run)).waits == ()
+        assert (await house.api.send(run, "notes", b"2")).seq == 1
+
+
+async def test_a_wait_that_stands_beside_its_answer_fails_no_sender(house: House) -> None:
+    """No worker asks like that; if one did, its run must still take messages."""
+    async with attached(house) as worker:
+        run = RunId(await house.start())
+        job = await worker.job(run)
+        job.step("/q#0")
+        await job.told()
+        await house.rest()
+        found = await house.run(run)
+        stand = Stand(job.epoch, Wait(Key("/q#0"), inward("notes")))
+        await house.stores.runs.commit(decide(found, stand, house.clock.now()))
+        job.stand("notes", "/q#1", held=True)
+        await house.rest()
+        assert (await house.api.send(run, "notes", b"7")).resumed
+        entry = await job.told()
+        assert (entry.key, entry.body) == ("/q#1", b"7")
+        assert (await house.run(run)).waits == ()
+
+
 async def test_a_claim_whose_reply_was_lost_is_handed_over(house: House, gates: Gates) -> None:
     run = await house.start(delay="5s")
     async with attached(house) as worker:
@@ -298,3 +340,14 @@ async def test_an_engine_that_is_closed_finishes_what_was_asked(clock: ManualClo
             run = await house.start()
             answer = await _send(house, run, b"1", "a")
         assert await answer == Receipt(seq=0, duplicate=False, resumed=False)
+
+
+async def test_an_engine_that_was_closed_takes_nothing_more(clock: ManualClock) -> None:
+    async with open_memory(clock) as stores:
+        async with opened(stores, clock) as house:
+            await house.api.register(DECLARED)
+            run = await house.start()
+        with pytest.raises(Unavailable):
+            await house.api.send(run, "notes", b"1")
+        with pytest.raises(Unavailable):
+            await house.api.cancel(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from headrace.engine import core
+from headrace.engine import core, dispatch
 from headrace.kernel import machine
 from headrace.kernel.commands import Claim, Stand
 from headrace.kernel.model import Key, RunId, Wait, inward, later
@@ -242,6 +242,28 @@ async def test_more_than_a_batch_may_be_due_at_once(house: House) -> None:
     await house.pass_time(60_000)
     await house.rest()
     assert {await house.status(run) for run in runs} == {"QUEUED"}
+
+
+async def test_a_bug_in_one_run_does_not_keep_the_timer_busy(
+    troubled: tuple[House, Gates], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, gates = troubled
+
+    async def bug(_sheet: object) -> object:
+        raise KeyError("bug")
+
+    async with attached(house) as worker:
+        job = await worker.job(await house.start())
+        job.stand(timeout_ms=100)
+        await house.rest()
+        monkeypatch.setattr(dispatch, "elapse", bug)
+        before = gates.dues
+        await house.pass_time(100)
+        for _ in range(50):
+            await house.rest()
+        assert gates.dues - before <= 3
+        monkeypatch.undo()
+        assert (await job.told()).ending == "timeout"
 
 
 # --- memory -------------------------------------------------------------------------------------

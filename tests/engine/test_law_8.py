@@ -220,4 +220,5 @@ async def test_law_8_a_worker_without_a_lease_gets_no_seat(troubled: tuple[House
         async with attached(house):
             pass
     run = await house.start()
+    await house.rest()
     assert await house.status(run) == "QUEUED"

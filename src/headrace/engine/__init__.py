@@ -58,17 +58,21 @@ async def open_engine(
     Workers known from before get a full lease, since they could not renew while nobody served.
     """
     await stores.leases.extend(later(stores.clock.now(), LEASE_MS))
-    async with asyncio.TaskGroup() as group:
-        core = Core(stores, chance, group)
-        loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
-        running = [group.create_task(_steadily(loop)) for loop in loops]
-        try:
-            yield Engine(core, sign)
-        finally:
-            for seat in core.seats.all():
-                core.seats.remove(seat)
-            for task in running:
-                task.cancel()
+    group = asyncio.TaskGroup()
+    core = Core(stores, chance, group)
+    try:
+        async with group:
+            loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
+            running = [group.create_task(_steadily(loop)) for loop in loops]
+            try:
+                yield Engine(core, sign)
+            finally:
+                for seat in core.seats.all():
+                    core.seats.remove(seat)
+                for task in running:
+                    task.cancel()
+    finally:
+        core.close()
 
 
 __all__ = ["Engine", "EnvApi", "open_engine", "unsigned"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
+from itertools import islice
 
 import structlog
 
@@ -17,6 +18,7 @@ from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.telling import Teller
+from headrace.errors import Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import Instant, Over, Queued, Run, RunId
 from headrace.ports import Chance, Delivering, Stores
@@ -24,6 +26,8 @@ from headrace.ports import Chance, Delivering, Stores
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 DESKS_KEPT = 4_096
 """Idle desks kept in memory; one that holds what is nowhere else is never given up."""
+TIDIED_AT_ONCE = 8
+"""How many are looked at whenever one is added: enough for their number to fall again."""
 
 
 class Core:
@@ -42,6 +46,7 @@ class Core:
         # Asked once: a look at a Protocol's verbs costs more than a decision.
         self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group
+        self._is_closed = False
         self._desks: OrderedDict[RunId, Desk] = OrderedDict()
 
     def now(self) -> Instant:
@@ -63,7 +68,8 @@ class Core:
         return tuple(self._desks.values())
 
     def _tidy(self) -> None:
-        for run_id in list(self._desks)[: max(0, len(self._desks) - DESKS_KEPT)]:
+        surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
+        for run_id in list(islice(self._desks, surplus)):
             if not self._desks[run_id].is_idle:
                 self._desks.move_to_end(run_id)
             else:
@@ -71,10 +77,16 @@ class Core:
 
     def post(self, run_id: RunId, job: Job) -> asyncio.Future[object]:
         """Put a job on the run's desk."""
+        if self._is_closed:
+            raise Unavailable("the server has stopped", hint="Try again.")
         desk = self.desk(run_id)
         answer = desk.post(job)
         self.attend(desk)
         return answer
+
+    def close(self) -> None:
+        """Take no more jobs: nobody would do them."""
+        self._is_closed = True
 
     def attend(self, desk: Desk) -> None:
         """See to it that somebody works at the desk."""

@@ -236,7 +236,11 @@ class Desk:
         if self.run is None:
             message = f"there is no run {self.run_id}"
             raise NotFound(message)
-        return Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
+        sheet = Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
+        if answered:  # a wait under such a key could only fail every change that answers it again
+            waits = tuple(wait for wait in self.run.waits if wait.key not in answered)
+            sheet.run = replace(self.run, waits=waits)
+        return sheet
 
     async def _commit(self, sheet: Sheet) -> None:
         if sheet.is_empty:

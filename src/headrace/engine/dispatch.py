@@ -14,7 +14,7 @@ from headrace.engine.core import Core
 from headrace.engine.desk import nothing
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.commands import Claim, Elapse, Lose
 from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
@@ -102,6 +102,8 @@ class Timer:
         for outcome in outcomes:
             if isinstance(outcome, HeadraceError):
                 raise outcome  # the store has trouble; what is due stays due
+            if isinstance(outcome, Exception):  # a bug: without a pause this would go on for ever
+                raise Unavailable("a run's time could not pass") from outcome
 
     async def _sleep(self, until: Instant) -> None:
         core = self._core

@@ -36,7 +36,8 @@ class Lander:
     def abandon(self, sheet: Sheet) -> None:
         """Give the room back that `prepare` has taken."""
         seat = self._seat(sheet.run)
-        if seat is not None and sheet.run.epoch != sheet.before.epoch:
+        taken = sheet.run.epoch != sheet.before.epoch
+        if seat is not None and taken and sheet.run.id not in seat.known:
             seat.running.discard(sheet.run.id)
 
     async def landed(self, desk: Desk, sheet: Sheet) -> None:

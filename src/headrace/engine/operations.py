@@ -14,6 +14,7 @@ from headrace.engine.core import Core
 from headrace.engine.seats import Seat
 from headrace.engine.sends import Message, key_of, send
 from headrace.engine.sheet import Sheet
+from headrace.engine.telling import Teller
 from headrace.engine.triggers import Start, trigger
 from headrace.errors import BadRequest, HeadraceError, TooLarge
 from headrace.kernel import commands as c, machine
@@ -167,10 +168,11 @@ class Accepted:
 class Posted:
     """An operation as it came from a worker: it counts if the run is the worker's.
 
-    Nothing is done for one that was posted again and whose answer was pushed with what the worker
-    had missed. That is looked at when its turn comes: only then has its return been dealt with.
+    Nothing is done for one that was posted again and has its answer. That is looked at when its
+    turn comes: only then has the worker's return been dealt with.
     """
 
+    teller: Teller
     seat: Seat
     epoch: int
     key: str
@@ -181,7 +183,7 @@ class Posted:
         run, seat = sheet.run, self.seat
         if run.env != seat.env or machine.holder(run) not in {None, seat.worker}:
             raise c.Fenced(run, c.Remember(self.epoch, ()))
-        if self.key and self.key in seat.answered.get(run.id, ()):
+        if self.key and await self.teller.has_answer(seat, sheet, Key(self.key)):
             return None
         return await self.step(sheet)
 
@@ -248,7 +250,7 @@ async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) 
     another. Doing it again finds the same child and the same record, by a key of run and place.
     """
     run_id = RunId(op.run)
-    if not await core.post(run_id, Posted(seat, op.epoch, op.key, Accepted(op.epoch))):
+    if not await core.post(run_id, Posted(core.teller, seat, op.epoch, op.key, Accepted(op.epoch))):
         return
     kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
     try:

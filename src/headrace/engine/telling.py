@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from headrace.engine.seats import Hold, Seat, Seats
 from headrace.engine.sheet import Sheet
-from headrace.kernel.model import Entry, Run, RunId, Running, StreamId
+from headrace.kernel.model import Entry, Key, Run, RunId, Running, StreamId
 from headrace.ports import Draft, Order, Stores
 from headrace.wire import channel
 
@@ -79,13 +79,29 @@ class Teller:
             own = [replace(e, body=b"") if e.key in sheet.own else e for e in sheet.entries]
             _push_entries(seat, run, hold, own)
         else:  # another process has written, or a reply of the store was lost
-            _push_entries(seat, run, hold, await self._runs.journal(run.id, hold.next_n))
+            missed = await self._runs.journal(run.id, hold.next_n)
+            answered = seat.answered.get(run.id, frozenset())
+            seat.answered[run.id] = answered.union(entry.key for entry in missed)
+            _push_entries(seat, run, hold, missed)
         newest = await self._newest(run) if sheet.looked else _unread(sheet.drafts, run)
         _push_newest(seat, run, hold, newest)
         for key in sheet.emitted:
             seat.push(channel.Emit(run.id, run.epoch, key))
         _push_stop(seat, run, hold)
         account(seat, run)
+
+    async def has_answer(self, seat: Seat, sheet: Sheet, key: Key) -> bool:
+        """Tell whether a worker asks for something that was answered before it could hear of it.
+
+        It was away, or the reply of the store was lost: it was told that the outcome is unknown.
+        """
+        run_id = sheet.run.id
+        if key in sheet.answered or key in seat.answered.get(run_id, ()):
+            return True
+        hold = seat.known.get(run_id)
+        if hold is None or hold.next_n >= sheet.before.entries:
+            return False
+        return any(entry.key == key for entry in await self._runs.journal(run_id, hold.next_n))
 
     def end(self, run_id: RunId, *, own: bool) -> None:
         """Tell the worker that was told of the run last that it holds it no more."""
