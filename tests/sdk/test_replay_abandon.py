@@ -58,7 +58,7 @@ async def test_branches_groups_and_handlers_end_too() -> None:
         require("on").listen(inward("calls"), handle, line="flow.py:1")
         async with asyncio.TaskGroup() as group:
             group.create_task(branch("x"))
-            await asyncio.gather(branch("y"), asyncio.sleep(3_600))
+            await asyncio.gather(branch("y"), asyncio.Event().wait())
 
     async with playing(flow) as play:
         await play.posted()

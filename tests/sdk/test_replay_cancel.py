@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from headrace.wire.channel import Completed, Left, Raised, Remembered, Standing, Yielded
+from tests.sdk.branches import branch
 from tests.sdk.played import (
     EPOCH_NO,
     RUN,
@@ -133,7 +134,7 @@ async def test_a_timeout_that_lost_to_a_message_leaves_no_cancellation_behind() 
 
 async def test_cancelling_twice_asks_once() -> None:
     async def flow() -> None:
-        reading = asyncio.create_task(reader())
+        reading = branch(reader())
         await wait("y")
         reading.cancel()
         await asyncio.sleep(0)
@@ -196,8 +197,8 @@ async def test_a_step_that_raises_a_cancellation_of_its_own_fails_with_it() -> N
 
 
 async def cancels_its_reader() -> None:
-    reading = asyncio.create_task(reader())
-    beside = asyncio.create_task(wait("z"))
+    reading = branch(reader())
+    beside = branch(wait("z"))
     await wait("y")
     reading.cancel()
     await asyncio.wait([reading])
@@ -223,8 +224,8 @@ async def test_a_step_cancelled_while_answers_are_owed_is_not_called() -> None:
         return b"1"
 
     async def flow() -> None:
-        working = asyncio.create_task(step("work", effect))
-        beside = asyncio.create_task(wait("z"))
+        working = branch(step("work", effect))
+        beside = branch(wait("z"))
         await wait("y")
         working.cancel()
         await asyncio.wait([working])
@@ -268,17 +269,18 @@ async def test_told_to_stop_the_task_may_clean_up_and_waits_no_more() -> None:
         assert seen == ["stopped", "again"]
 
 
+async def sleeping() -> None:
+    await step("a")
+    try:
+        await asyncio.sleep(3_600)
+    finally:
+        await step("undo")
+
+
 @pytest.mark.parametrize("undone", [False, True])
 async def test_told_to_stop_while_it_slept_the_replay_is_stopped_there_too(undone: bool) -> None:  # noqa: FBT001
-    async def flow() -> None:
-        await step("a")
-        try:
-            await asyncio.sleep(3_600)
-        finally:
-            await step("undo")
-
     entries = [entry_of("a#0"), *([entry_of("undo#0")] if undone else [])]
-    async with playing(flow, *entries, stopping=True) as play:
+    async with playing(sleeping, *entries, stopping=True) as play:
         if not undone:
             entry = (await play.ended(Remembered)).entry
             assert entry.key == "undo#0"
@@ -330,7 +332,7 @@ async def test_a_wait_in_a_closed_generator_is_given_up() -> None:
             async with aclosing(messages()) as listening:
                 await anext(listening)
 
-        waiting = asyncio.create_task(hear())
+        waiting = branch(hear())
         await wait("y")
         waiting.cancel()
         await asyncio.wait([waiting])

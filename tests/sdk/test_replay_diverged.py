@@ -10,6 +10,7 @@ from headrace.kernel.model import inward
 from headrace.sdk.execution import require
 from headrace.sdk.execution_life import Manner
 from headrace.wire.channel import Blocked, Completed, Left, Raised, Standing
+from tests.sdk.branches import branch
 from tests.sdk.played import Flow, cancelled, entry_of, once, playing, sleep, step, take, wait
 
 
@@ -77,9 +78,9 @@ async def test_a_stall_is_seen_through_branches(how: str) -> None:
                 group.create_task(wait("new"))
                 group.create_task(wait("x"))
         elif how == "wait":
-            await asyncio.wait([asyncio.create_task(wait("new"))])
+            await asyncio.wait([branch(wait("new"))])
         else:
-            await asyncio.create_task(wait("new"))
+            await branch(wait("new"))
 
     message = await blocked(branches, take("1/x#0", b"1"))
     assert "-take 1/x#0" in message
@@ -93,7 +94,7 @@ async def test_a_plain_await_may_still_lead_to_the_recorded_question() -> None:
         async def beside() -> bytes | None:
             return await wait("new")
 
-        asking = asyncio.create_task(beside())
+        asking = branch(beside())
         await arrived.wait()
         got = await step("email", b"2")
         asking.cancel()

@@ -13,6 +13,7 @@ from headrace.sdk.execution_faults import TRACE_AT_MOST, cause_of, fault_of, ste
 from headrace.sdk.execution_life import Manner
 from headrace.wire.channel import Completed, Left, Raised, Remembered, Standing, Yielded
 from headrace.wire.jsontext import MAX_DATA
+from tests.sdk.branches import branch
 from tests.sdk.played import (
     EPOCH_NO,
     RUN,
@@ -112,7 +113,7 @@ async def test_the_end_waits_for_entries_under_way_so_that_they_are_counted() ->
         return b"1"
 
     async def flow() -> None:
-        asyncio.create_task(step("beside", slow)).add_done_callback(lambda _: None)
+        branch(step("beside", slow)).add_done_callback(lambda _: None)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         go_on.set()
@@ -136,9 +137,9 @@ async def test_branches_left_behind_are_cancelled_with_a_warning() -> None:
             cleaned.append("x")
 
     async def flow() -> None:
-        branch = asyncio.create_task(forgotten())
+        left = branch(forgotten())
         await asyncio.sleep(0)
-        assert not branch.done()
+        assert not left.done()
 
     with capture_logs() as logs:
         async with playing(flow) as play:
@@ -162,9 +163,9 @@ async def test_a_branch_that_will_not_end_is_not_waited_for_long() -> None:
     cut: list[bool] = []
 
     async def flow() -> None:
-        branch = asyncio.create_task(stubborn())
+        left = branch(stubborn())
         await asyncio.sleep(0)
-        assert not branch.done()
+        assert not left.done()
 
     async with playing(flow, manner=QUICK) as play:
         assert await play.ended(Completed) == Completed(RUN, EPOCH_NO, b"null")
@@ -182,9 +183,9 @@ async def test_a_failed_task_asks_nothing_more() -> None:
             tried.append("answered")
 
     async def flow() -> None:
-        branch = asyncio.create_task(beside())
+        left = branch(beside())
         await asyncio.sleep(0)
-        assert not branch.done()
+        assert not left.done()
         raise OSError("offline")
 
     async with playing(flow) as play:

@@ -13,6 +13,7 @@ from headrace.kernel.model import inward
 from headrace.sdk.execution import require
 from headrace.sdk.scope import THREAD, here, in_background
 from headrace.wire.channel import Completed, Parked, Remembered
+from tests.sdk.branches import branch
 from tests.sdk.played import EPOCH_NO, RUN, Flow, once, playing, sleep, step, take, wait
 
 
@@ -37,11 +38,11 @@ async def grouped_by_anyio() -> None:
 
 
 async def awaited() -> None:
-    await asyncio.create_task(wait("x"))
+    await branch(wait("x"))
 
 
 async def waited_for() -> None:
-    tasks = [asyncio.create_task(wait(name)) for name in "xy"]
+    tasks = [branch(wait(name)) for name in "xy"]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
@@ -183,11 +184,11 @@ async def in_a_timeout_of_somebodys_own() -> None:
 
 
 async def waited_for_with_a_limit() -> None:
-    await asyncio.wait([asyncio.create_task(wait("x"))], timeout=3_600)
+    await asyncio.wait([branch(wait("x"))], timeout=3_600)
 
 
 async def behind_a_shield() -> None:
-    await asyncio.shield(asyncio.create_task(wait("x")))
+    await asyncio.shield(branch(wait("x")))
 
 
 async def listening_only() -> None:

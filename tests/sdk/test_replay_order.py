@@ -10,6 +10,7 @@ from headrace.kernel.model import Entry
 from headrace.sdk.execution import require
 from headrace.sdk.execution_pulse import REST_TICKS, RESTLESS_TICKS
 from headrace.wire.channel import Completed, Operation, Remembered, Standing
+from tests.sdk.branches import branch
 from tests.sdk.played import Play, entry_of, playing, step, take, wait
 
 
@@ -19,7 +20,7 @@ def asked(posted: Sequence[Operation]) -> list[str]:
 
 async def first_done() -> bytes:
     """Say which of two waits was seen to end first, and whether it was alone."""
-    one, two = asyncio.create_task(wait("x")), asyncio.create_task(wait("y"))
+    one, two = branch(wait("x")), branch(wait("y"))
     done, _ = await asyncio.wait({one, two}, return_when=asyncio.FIRST_COMPLETED)
     names = sorted("x" if task is one else "y" for task in done)
     await asyncio.gather(one, two)
@@ -46,7 +47,7 @@ async def nested() -> bytes:
         await asyncio.gather(asyncio.gather(asyncio.shield(asyncio.gather(wait(stream)))))
         return stream
 
-    one, two = asyncio.create_task(inner("x")), asyncio.create_task(inner("y"))
+    one, two = branch(inner("x")), branch(inner("y"))
     done, _ = await asyncio.wait({one, two}, return_when=asyncio.FIRST_COMPLETED)
     winners = b"".join(sorted(task.result().encode() for task in done))
     await asyncio.gather(one, two)
@@ -124,7 +125,7 @@ async def test_a_branch_that_polls_keeps_no_other_from_its_answer() -> None:
         async def asks() -> None:
             answers.append(await wait("x"))
 
-        asking = asyncio.create_task(asks())
+        asking = branch(asks())
         while not answers:  # noqa: ASYNC110 - code that polls is what this is about
             await asyncio.sleep(0)
         await asking
@@ -189,7 +190,7 @@ async def test_replay_is_seen_by_the_code() -> None:
 async def test_as_completed_sees_the_same_order() -> None:
     async def flow() -> bytes:
         # Tasks, not coroutines: `as_completed` would start those in the order of a set.
-        waits = [asyncio.create_task(wait(stream)) for stream in "xyz"]
+        waits = [branch(wait(stream)) for stream in "xyz"]
         got = [await one or b"" for one in asyncio.as_completed(waits)]
         return b'"%b"' % b"".join(got)
 

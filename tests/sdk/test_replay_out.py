@@ -20,6 +20,7 @@ from headrace.wire.channel import (
     Unread,
 )
 from headrace.wire.jsontext import MAX_DATA
+from tests.sdk.branches import branch
 from tests.sdk.played import EPOCH_NO, RUN, Play, entry_of, playing, step, take, wait
 
 
@@ -231,7 +232,7 @@ async def test_nothing_durable_is_asked_inside_a_step() -> None:
             step("inner"),
             run.emit(outward("tokens"), b"1", line=""),
             run.start("child", b"{}", line=""),
-            asyncio.create_task(wait("x")),
+            branch(wait("x")),
         ):
             with pytest.raises(OutsideRun, match="inside the step 'outer'"):
                 await ask

@@ -26,7 +26,7 @@ from headrace.wire.channel import (
     TaskSpec,
     Told,
 )
-from headrace.wire.views import RunQuery, RunView, TriggerOrder
+from headrace.wire.views import RunView, TriggerOrder
 from headrace.worker import Options, Worker
 
 ENV = EnvId("test")
@@ -168,6 +168,7 @@ class Scene:
     def __init__(self, api: Api, stores: Stores, clock: ManualClock, jobs: Sequence[Job]) -> None:
         self.api, self.stores, self.clock = api, stores, clock
         self._jobs: Mapping[str, Job] = {job.id: job for job in jobs}
+        self._runs: list[RunId] = []
 
     @property
     def registration(self) -> Registration:
@@ -191,19 +192,21 @@ class Scene:
         return Worker(link, known, self.registration, replace(options, worker=name))
 
     async def start(self, task: str = "job", payload: bytes = b"1") -> str:
-        return (await self.api.trigger(task, order(payload))).id
+        run = (await self.api.trigger(task, order(payload))).id
+        self._runs.append(RunId(run))
+        return run
 
     async def calm(self) -> None:
         """Return once nothing has changed for some rounds of the event loop."""
-        calm, before = 0, b""
+        calm, before = 0, list[int]()
         while calm < CALM:
-            now = await self._picture()
+            now = await self._versions()
             calm, before = (calm + 1, before) if now == before else (0, now)
             await asyncio.sleep(0)
 
-    async def _picture(self) -> bytes:
-        page = await self.api.list_runs(_ALL)
-        return repr([(v.id, v.status, v.updated_at, v.waits, v.unread) for v in page.data]).encode()
+    async def _versions(self) -> list[int]:
+        runs = [await self.stores.runs.load(run) for run in self._runs]
+        return [run.version for run in runs if run is not None]
 
     async def over(self, run: str) -> RunView:
         """Wait for the end of the run; its failed attempts are tried again without a pause."""
@@ -244,9 +247,6 @@ class Scene:
 
     async def journal(self, run: str) -> tuple[Entry, ...]:
         return tuple(await self.stores.runs.journal(RunId(run)))
-
-
-_ALL = RunQuery()
 
 
 def order(payload: bytes) -> TriggerOrder:

@@ -14,8 +14,9 @@ import pytest
 from headrace.kernel.model import Entry
 from headrace.wire.views import RunView
 from headrace.worker import Options
-from tests.worker.corpus import CORPUS, Cancel, Event, Pass, Send, Workflow, World
+from tests.worker.corpus import CORPUS
 from tests.worker.scene import PLAIN, Faults, Job, Scene, employed, setting
+from tests.worker.workflows import Cancel, Event, Pass, Send, Workflow, World
 
 ALL = pytest.mark.parametrize("flow", CORPUS, ids=lambda flow: flow.name)
 
