@@ -85,9 +85,10 @@ def test_the_nearest_folder_with_a_key_counts(home: Home, tmp_path: Path) -> Non
 
 def test_a_client_goes_where_the_server_is(home: Home) -> None:
     key = home.made_key()
-    home.publish(Address(url="http://127.0.0.1:1234", pid=1))
+    home.publish(Address(url="http://127.0.0.1:1234", pid=1, socket="/s"))
     found = target(Settings(), home)
-    assert (found.url, found.key) == ("http://127.0.0.1:1234", key)
+    assert (found.url, found.key, found.socket) == ("http://127.0.0.1:1234", key, Path("/s"))
+    assert target(Settings(url="http://127.0.0.1:5"), home).socket is None
     assert key not in repr(found)
     home.withdraw()
     assert target(Settings(), home).url == "http://127.0.0.1:8700"

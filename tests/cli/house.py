@@ -111,9 +111,11 @@ class Long:
         assert self.process.stdout is not None
         if self.process.stdout.closed:
             return code
-        while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
-            self.seen.append(line)
-        self.process.stdout.close()
+        try:
+            while (line := self._lines.get(timeout=PATIENCE_S)) is not None:
+                self.seen.append(line)
+        finally:
+            self.process.stdout.close()
         return code
 
 

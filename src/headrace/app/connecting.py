@@ -46,7 +46,9 @@ def target(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE)
     """Say where the server is and with which key to come."""
     address = home.address()
     url = setting.url or (address.url if address else f"http://{setting.host}:{setting.port}")
-    return Target(url, _key(setting, home, url), patience=patience)
+    # Workers on the server's own machine take its socket file: no port, fewer steps a message.
+    socket = Path(address.socket) if address and address.socket and url == address.url else None
+    return Target(url, _key(setting, home, url), socket, patience)
 
 
 def client(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE) -> Client:

@@ -52,5 +52,5 @@ class Sessions:
             yield session
 
     def _forget_ended(self) -> None:
-        for loop in [loop for loop in self._lives if loop.is_closed()]:
+        for loop in [loop for loop in list(self._lives) if loop.is_closed()]:
             del self._lives[loop], self._sessions[loop]
