@@ -94,6 +94,15 @@ class RunsApiContract(Declared):
         then = await known.list_runs(RunQuery(size=2, after=first.pagination.next))
         assert [view.id for view in then.data] == [ids[2], ids[1]]
 
+    async def test_pages_are_turned_back(self, known: Api) -> None:
+        ids = [(await known.trigger("publish", order())).id for _ in range(5)]
+        last = await known.list_runs(RunQuery(size=2, after=ids[2]))
+        assert [view.id for view in last.data] == [ids[1], ids[0]]
+        assert isinstance(last.pagination.next, msgspec.UnsetType)
+        assert isinstance(last.pagination.previous, str)
+        back = await known.list_runs(RunQuery(size=2, before=last.pagination.previous))
+        assert [view.id for view in back.data] == [ids[3], ids[2]]
+
     async def test_runs_are_found_by_task_tag_and_status(self, known: Api) -> None:
         tagged = (await known.trigger("publish", order(tags=["x"]))).id
         other = (await known.trigger("a/b c", order())).id

@@ -9,23 +9,29 @@ import anyio
 import msgspec
 from msgspec import Raw
 
-from headrace.kernel.model import Cause, Retry
+from headrace.kernel.model import Cause, Entry, Instant, Key, Retry
 from headrace.ports import Api
 from headrace.testing.contracts.declared import ANSWER, ANSWERS, Declared, order
 from headrace.testing.contracts.puppet import PATIENCE_S, Puppet, working
 from headrace.wire.channel import (
+    Blocked,
     Completed,
     Emitted,
     Ended,
     Holding,
+    Noted,
     Parked,
     Raised,
     Refusal,
+    Remembered,
     Sent,
     Standing,
+    Started,
+    Stopping,
     Told,
+    Yielded,
 )
-from headrace.wire.views import RunView
+from headrace.wire.views import RunQuery, RunView
 
 
 class _Fault(msgspec.Struct):
@@ -148,6 +154,73 @@ class WorkApiContract(Declared):
             entry = (await puppet.pushed(Told, run)).entries[0]
             assert (entry.key, entry.kind, entry.ending) == ("0/send#0", "send", "failure")
             assert msgspec.json.decode(entry.body, type=_Fault).code == "not_found"
+
+    async def test_a_wait_that_nobody_answers_ends_at_its_deadline(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            puppet.post(Standing(run, epoch, "0/approval#0", "approval", timeout_ms=20))
+            puppet.post(Standing(run, epoch, "0/sleep#0", timeout_ms=30))
+            entries = [(await puppet.pushed(Told, run)).entries[0] for _ in range(2)]
+            assert [(entry.key, entry.kind, entry.ending) for entry in entries] == [
+                ("0/approval#0", "take", "timeout"),
+                ("0/sleep#0", "timer", "value"),
+            ]
+
+    async def test_an_attempt_that_failed_is_followed_by_another(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            first = await puppet.assigned(run)
+            policy = Retry(first_ms=1, jitter=False)
+            puppet.post(Raised(run, first.epoch, Cause("once"), policy))
+            second = await puppet.assigned(run)
+            assert (second.attempt, second.epoch) == (2, first.epoch + 1)
+
+    async def test_what_a_worker_found_out_is_remembered(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            found = Entry(0, Key("0/step#0"), "step", "value", b"[1,2]", Instant(0), "ab", "t.py:3")
+            puppet.post(Remembered(run, epoch, found), Noted(run, epoch, "progress", b"0.5"))
+            told = (await puppet.pushed(Told, run)).entries[0]
+            assert (told.key, told.body) == ("0/step#0", b"")
+        async with working(known, "publish") as puppet:
+            assigned = await puppet.assigned(run)
+            assert [(e.key, e.body, e.line) for e in assigned.entries] == [
+                ("0/step#0", b"[1,2]", "t.py:3")
+            ]
+            assert assigned.metadata == b'{"progress":0.5}'
+
+    async def test_a_child_is_started_once(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            start = Started(run, epoch, "0/start#0", "a/b c", b'{"payload":[7]}')
+            puppet.post(start, start)
+            entry = (await puppet.pushed(Told, run)).entries[0]
+            assert (entry.kind, entry.ending) == ("trigger", "value")
+            children = await known.list_runs(RunQuery(task=("a/b c",)))
+            assert len(children.data) == 1
+            assert children.data[0].id in entry.body.decode()
+
+    async def test_a_running_run_is_told_to_stop(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            assert not (await known.cancel(run)).is_completed
+            await puppet.pushed(Stopping, run)
+            puppet.post(Yielded(run, epoch))
+            await puppet.pushed(Ended, run)
+        assert (await known.retrieve(run)).status == "CANCELED"
+
+    async def test_a_run_that_does_not_fit_its_code_is_blocked(self, known: Api) -> None:
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            epoch = (await puppet.assigned(run)).epoch
+            puppet.post(Blocked(run, epoch, Cause("--- recorded", "Diverged")))
+            await puppet.pushed(Ended, run)
+        view = await known.retrieve(run)
+        assert (view.status, view.blocked) == ("PENDING_VERSION", "--- recorded")
 
     async def test_a_second_attachment_ends_the_first(self, known: Api) -> None:
         async with working(known, "publish") as first, working(known, "publish") as second:
