@@ -189,6 +189,24 @@ def test_a_worker_elsewhere_serves_what_serve_has(house: House, tmp_path: Path) 
         assert (done.returncode, house.status(done.stdout.strip())) == (0, "QUEUED")
 
 
+def test_a_worker_elsewhere_outlives_its_server(house: House) -> None:
+    with house.long("serve") as serve:
+        url = serve.until("serving").url
+        port = {"HEADRACE_PORT": url.rpartition(":")[2]}
+        with house.long("worker", "jobs.py", HEADRACE_URL=url) as worker:
+            pid = worker.until("ready").pid
+            run = house.trigger("ask", '"x"')
+            house.until_status(run, "WAITING")
+            serve.end(signal.SIGKILL)
+            with house.long("serve", **port) as again:
+                again.until("serving")
+                answer = '{"approved": true, "reviewer": "alice"}'
+                assert house.typed("send", run, "approval", answer).returncode == 0
+                house.until_status(run, "COMPLETED")
+                assert psutil.pid_exists(pid)
+                assert "died" not in "".join(worker.seen)
+
+
 def test_a_worker_whose_code_cannot_be_used_ends(house: House) -> None:
     house.file.write_text(BROKEN, "utf-8")
     with house.long("serve") as serve:
