@@ -41,7 +41,6 @@ class Child:
     reports: asyncio.StreamReader
     writer: asyncio.StreamWriter
     born: float = field(default_factory=time.monotonic)
-    told: bool = False
 
     async def stop(self) -> None:
         """Let it drain, then end it."""
@@ -178,7 +177,7 @@ class Supervisor:
                 if before is not None:
                     group.start_soon(before.stop)
             case Broken(text=text):
-                child.told, self._coming = True, None
+                self._coming = None
                 self._notify(Unusable(text, self._serving is not None))
             case Tired():
                 pass
