@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import pstats
+import re
 import shutil
 import signal
 import sys
@@ -25,8 +26,12 @@ from bench.rates import SENDERS, starts, throughput
 from bench.samples import Sample
 
 PROFILED: Final = ("server", "worker")
-SHOWN: Final = 30
+SHOWN: Final = 40
+ROOT: Final = 0.6
+"""What nearly all time is spent inside of tells nothing."""
 RATE: Final = "400"
+_LINE: Final = re.compile(r":\d+\)$")
+"""Lines of one function are counted together."""
 
 Workload = Callable[[House, float], Awaitable[Sample]]
 PROFILABLE: Final[Mapping[str, Workload]] = {
@@ -85,14 +90,15 @@ def _show_stacks(stacks: str) -> None:
     alone, inside, total = Counter[str](), Counter[str](), 0
     for line in stacks.splitlines():
         stack, _, number = line.rpartition(" ")
-        frames = stack.split(";")
+        frames = [_LINE.sub(")", frame) for frame in stack.split(";")]
         total += int(number)
         alone[frames[-1]] += int(number)
         for frame in set(frames):
             inside[frame] += int(number)
     for title, counted in (("itself", alone), ("with what it calls", inside)):
         print(f"\n{title}")
-        for frame, times in counted.most_common(SHOWN):
+        told = [(frame, times) for frame, times in counted.most_common() if times < total * ROOT]
+        for frame, times in told[:SHOWN]:
             print(f"{times / max(total, 1):7.1%}  {frame}")
 
 
