@@ -246,7 +246,8 @@ async def test_a_cancellation_comes_at_the_threads_next_call() -> None:
     assert heard == ["cancelled"]
 
 
-async def test_a_call_that_landed_keeps_its_value() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_call_that_landed_keeps_its_value(*, at_once: bool) -> None:
     """What was taken while the cancellation came is not lost; that comes at the next call."""
     standing, land, heard = asyncio.Event(), asyncio.Event(), list[str]()
 
@@ -257,7 +258,10 @@ async def test_a_call_that_landed_keeps_its_value() -> None:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             assert task is not None
-            asyncio.get_running_loop().call_soon(task.cancel)
+            if at_once:
+                task.cancel()
+            else:
+                asyncio.get_running_loop().call_soon(task.cancel)
         return "taken"
 
     def works() -> None:

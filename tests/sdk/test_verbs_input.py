@@ -218,6 +218,32 @@ async def test_a_handlers_error_may_be_ignored(h: Harness) -> None:
     assert await handle.result() == "fine"
 
 
+_events: dict[str, asyncio.Event] = {}
+
+
+@task
+async def returns_while_it_hears() -> None:
+    async def hear(value: int) -> None:
+        _events["hearing"].set()
+        await _events["enough"].wait()
+        seen.append(value)
+
+    subscription = numbers.on(hear)
+    await _events["hearing"].wait()
+    subscription.off()
+
+
+async def test_what_a_handler_has_begun_it_ends(h: Harness) -> None:
+    _events.update(hearing=asyncio.Event(), enough=asyncio.Event())
+    handle = await returns_while_it_hears.trigger()
+    await h.settle()
+    await numbers.send(handle, 1)
+    await _events["hearing"].wait()
+    _events["enough"].set()
+    await handle.result()
+    assert seen == [1]
+
+
 @task(max_attempts=1)
 async def takes_beside_a_handler() -> None:
     with numbers.on(seen.append):

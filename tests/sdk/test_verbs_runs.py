@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headrace import Retry, current_run, metadata, runs, task, wait
+from headrace.app.local import open_local
 from headrace.errors import (
     BadRequest,
     BadValue,
@@ -19,8 +20,9 @@ from headrace.errors import (
     RunTimedOut,
     TooLarge,
 )
+from headrace.kernel.model import RunId
 from headrace.sdk.tasks import Options, Task
-from headrace.testing import Harness
+from headrace.testing import Harness, ManualClock
 from headrace.testing.harness import Replay
 from tests.sdk.given import (
     YES,
@@ -55,10 +57,29 @@ async def parent() -> list[Any]:
     return [*results, receipt.seq, receipt.resumed, bound.duplicate, handle.public_token]
 
 
+@task
+async def parent_of_one() -> int:
+    handle = await child.trigger(1)
+    await numbers.send(handle, 2)
+    return await handle.result()
+
+
 async def test_children_are_started_and_sent_to_once(h: Harness) -> None:
     assert await h.run(parent) == [11, 22, 0, True, False, ""]
     assert len(await runs.list(task="child")) == 2
     assert len(await runs.list(task=["child"], tag="small")) == 1
+
+
+async def test_a_childs_result_is_remembered() -> None:
+    async with open_local(ManualClock(), (parent_of_one, child)) as opened:
+        handle = await parent_of_one.trigger()
+        assert await handle.result() == 3
+        journal = await opened.stores.runs.journal(RunId(handle.id))
+    assert [entry.key for entry in journal] == [
+        "trigger:child#0",
+        "send:numbers#0",
+        "result of child#0",
+    ]
 
 
 @task

@@ -10,11 +10,13 @@ import pytest
 from headrace import Retry, step, task, wait
 from headrace.errors import (
     BadValue,
+    NotFound,
     RunFailed,
     Unencodable,
 )
 from headrace.testing import Harness
 from tests.sdk.given import (
+    Post,
     cancel,
     seen,
     tokens,
@@ -45,6 +47,23 @@ async def test_the_last_try_counts(h: Harness) -> None:
     with pytest.raises(RunFailed, match="OSError: not yet"):
         await h.run(tries, 4)
     assert seen == ["try"] * 3
+
+
+@step(retry=Retry(max_attempts=3))
+def mistaken() -> int:
+    seen.append("mistaken")
+    raise NotFound("there is no such thing")
+
+
+@task
+async def is_mistaken() -> int:
+    return await mistaken()
+
+
+async def test_a_mistake_is_not_tried_again(h: Harness) -> None:
+    with pytest.raises(RunFailed, match="there is no such thing"):
+        await h.run(is_mistaken)
+    assert seen == ["mistaken"]
 
 
 class Broken(Exception):
@@ -91,6 +110,22 @@ async def converts() -> list[Any]:
 
 async def test_a_steps_result_is_what_its_annotation_says(h: Harness) -> None:
     assert await h.run(converts) == [["a", 2], ["b", 3], [1, 2], ["c", 2], [1, {"a": [2]}]]
+
+
+@step
+def described(title: str) -> Post:
+    return Post(title, days=3)
+
+
+@task
+async def describes() -> list[str]:
+    posts = [await described("a"), await described("b")]
+    await wait.for_("1h")
+    return [f"{post.title} {post.days}" for post in posts]
+
+
+async def test_a_steps_result_has_its_type_live_and_on_replay(h: Harness) -> None:
+    assert await h.run(describes) == ["a 3", "b 3"]
 
 
 @step
