@@ -123,7 +123,6 @@ async def test_a_timeout_that_lost_to_a_message_leaves_no_cancellation_behind() 
         return got
 
     async with playing(flow) as play:
-        await play.posted()
         left = await play.ended(Left)
         play.tell(take(left.key, b"7"))
         remembered = await play.ended(Remembered)

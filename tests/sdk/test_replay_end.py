@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -104,6 +105,25 @@ async def test_only_the_failures_at_the_end_are_tried_again() -> None:
         play.tell(entry_of("2/x#0", "take", "cancelled", b"", deadline=77))
         raised = await play.ended(Raised)
         assert (raised.undone, raised.seen, raised.revived) == (1, 3, {"2/x#0": 77})
+
+
+async def test_a_failure_with_another_answer_after_it_stays() -> None:
+    async def fails() -> bytes:
+        raise OSError("offline")
+
+    async def flow() -> None:
+        with suppress(OSError):
+            await step("a", fails)
+        await wait("x")
+        raise ValueError
+
+    async with playing(flow) as play:
+        (failed,) = [op.entry for op in await play.posted() if isinstance(op, Remembered)]
+        play.echo(failed)
+        await play.posted()
+        play.tell(take("x#0", b"1"))
+        raised = await play.ended(Raised)
+        assert (raised.undone, raised.seen) == (None, 2)
 
 
 async def test_the_end_waits_for_entries_under_way_so_that_they_are_counted() -> None:

@@ -27,14 +27,19 @@ async def first_done() -> bytes:
     return f'"{"".join(names)}"'.encode()
 
 
+@pytest.mark.parametrize("frames", [1, 2])
 @pytest.mark.parametrize("winner", ["1/x#0", "2/y#0"])
-async def test_the_recorded_winner_wins_again(winner: str) -> None:
+async def test_the_recorded_winner_wins_again(winner: str, frames: int) -> None:
     loser = "2/y#0" if winner == "1/x#0" else "1/x#0"
     entries = take(winner, b"1"), take(loser, b"2")
     expected = f'"{winner[2]}"'.encode()
     async with playing(first_done) as live:
         await live.posted()
-        live.tell(*entries)  # in one frame
+        if frames == 1:
+            live.tell(*entries)
+        else:  # the second comes while the code moves
+            live.tell(entries[0])
+            live.tell(entries[1])
         assert (await live.ended(Completed)).output == expected
     async with playing(first_done, *entries) as replayed:
         assert (await replayed.ended(Completed)).output == expected

@@ -39,8 +39,8 @@ async def state(scene: Scene, run: str) -> State:
 
 async def test_a_drained_worker_turns_what_waits_cold() -> None:
     async with setting(Job("job", waits)) as scene:
-        worker = scene.worker("w")
-        async with asyncio.TaskGroup() as group:
+        worker = scene.worker("w", options=replace(PLAIN, grace_s=3_600))
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())
             await worker.attached.wait()
             run = await scene.start()

@@ -31,18 +31,14 @@ class Parking:
         self._run, self._epoch = place
         self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
         self._notes: dict[str, bytes] = {}
-        self._seen: int | None = None
+        self.is_parked = False
+        """Whether the run waits, as far as this worker knows."""
         self.is_forbidden = False
         """Whether the run has been told to end."""
 
-    @property
-    def is_parked(self) -> bool:
-        """Tell whether the run waits, as far as this worker knows."""
-        return self._seen is not None and self._seen == self._replay.journal.next_n
-
     def woken(self) -> None:
         """Note news: the run waits no more, or must say so again."""
-        self._seen = None
+        self.is_parked = False
         self._ledger.woken()
         self.look()
 
@@ -85,6 +81,7 @@ class Parking:
             return
         found = replay.stances()
         if Stance.PARKS in found and _IDLE.issuperset(found):
-            self._seen = replay.journal.next_n
-            self._ledger.post(channel.Parked(self._run, self._epoch, self._seen))
+            self.is_parked = True
+            seen = replay.journal.next_n
+            self._ledger.post(channel.Parked(self._run, self._epoch, seen))
             self._when_parked()
