@@ -266,3 +266,11 @@ def test_debug_shows_where(house: House) -> None:
 def test_the_command_is_a_program(house: House) -> None:
     done = house.typed("trigger", "double", "21", "--wait")
     assert (done.returncode, done.stdout) == (0, "42\n")
+
+
+def test_a_payload_with_a_default_may_be_left_out(house: House) -> None:
+    run = house.trigger("ask")
+    house.until_status(run, "WAITING")
+    assert json.loads(house.run("runs", "show", run, "--json").stdout)["metadata"] == {
+        "title": "untitled"
+    }

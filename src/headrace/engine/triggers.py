@@ -5,10 +5,11 @@ Owns: what a trigger may ask for, idempotency keys, and handing a fresh run stra
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from headrace.engine.core import Core
-from headrace.engine.desk import nothing
+from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
 from headrace.engine.seats import Seat
 from headrace.errors import BadRequest, NotFound, TooLarge, Unavailable
@@ -67,6 +68,8 @@ async def trigger(core: Core, start: Start) -> Created:
         if not created.cached:
             _hand_over(core, run, order, seat)
             return created
+        if created.by_request:
+            core.post(created.run_id, look)  # the reply of the first was lost, perhaps here
         free = None if created.by_request else await _spent(core, created.run_id)
         if free is None:
             return created
@@ -87,6 +90,8 @@ async def _create(
         created = await core.stores.runs.create(claimed, order, free=free)
     except BaseException:
         seat.running.discard(run.id)
+        with suppress(Unavailable):
+            core.post(run.id, look)  # it may have landed, and the worker not have been told
         raise
     if created.cached:
         seat.running.discard(run.id)
@@ -169,7 +174,7 @@ def _payload(order: TriggerOrder, spec: TaskSpec) -> bytes:
     if len(payload) > PAYLOAD_AT_MOST:
         message = f"a payload holds at most {PAYLOAD_AT_MOST} bytes, this has {len(payload)}"
         raise TooLarge(message)
-    if spec.schema:
+    if spec.schema and (payload or not spec.optional):
         schemas.validator(spec.schema)(payload or b"null")
     return payload
 

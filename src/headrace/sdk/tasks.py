@@ -135,6 +135,7 @@ class Task(Generic[P, R]):
         return TaskSpec(
             id=self.id,
             schema=self._signature.payload.schema,
+            optional=self._has_default,
             retry=self._retry,
             ttl_ms=self._ttl_ms,
             max_duration_ms=self._max_duration_ms,
@@ -150,9 +151,14 @@ class Task(Generic[P, R]):
             return await self.fn(*payload)
         return await in_thread(self.fn, *payload)
 
+    @property
+    def _has_default(self) -> bool:
+        parameter = self._signature.parameter
+        return parameter is not None and parameter.default is not parameter.empty
+
     def _arguments(self, payload: bytes) -> tuple[Any, ...]:
         parameter, codec = self._signature.parameter, self._signature.payload
-        if parameter is not None and not payload and parameter.default is not parameter.empty:
+        if self._has_default and not payload:
             return ()  # none was sent: the function's own default counts
         value = codec.decode(payload, "payload")
         return () if parameter is None else (value,)

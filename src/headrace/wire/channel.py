@@ -33,10 +33,14 @@ class StreamSpec(Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(Struct, frozen=True, kw_only=True):
-    """One declared task. Times are in milliseconds."""
+    """One declared task. Times are in milliseconds.
+
+    `optional` says that its payload may be left out, since the task has a default for it.
+    """
 
     id: str
     schema: bytes = b""
+    optional: bool = False
     retry: Retry = Retry()
     ttl_ms: int | None = None
     max_duration_ms: int | None = None
