@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import subprocess
+import sys
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel, Field, field_validator
+from typing_extensions import TypeAliasType
 
 from headrace.errors import BadValue, Mistake, TooLarge, Unencodable
 from headrace.sdk.codecs import codec_for
@@ -317,6 +320,46 @@ def test_untagged_structs_further_in_say_what_to_do() -> None:
 
     with pytest.raises(Mistake, match="all Struct types must be tagged"):
         codec_for(list[One | Two])
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    either: Any = TypeAliasType("Either", Accept | Reject)
+    codec = codec_for(either)
+    assert codec.decode(codec.encode(Reject("a"), "v"), "v") == Reject("a")
+
+
+WITHOUT_PYDANTIC = """
+import sys
+sys.modules["pydantic"] = None  # as if it were not installed
+from dataclasses import dataclass
+from headrace import streams
+from headrace.errors import Mistake
+from headrace.sdk.codecs import codec_for
+
+@dataclass
+class A:
+    x: int
+
+@dataclass
+class B:
+    y: int
+
+codec = streams.input("either", A | B).codec
+assert codec.decode(codec.encode(B(1), "v"), "v") == B(1)
+try:
+    codec_for(list[A | B])
+except Mistake as error:
+    assert "more than one dataclass" in str(error), error
+else:
+    raise AssertionError
+"""
+
+
+def test_the_core_does_without_pydantic() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PYDANTIC], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_schemas_say_what_is_demanded() -> None:

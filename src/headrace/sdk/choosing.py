@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
+from typing_extensions import TypeAliasType
 
 from headrace.sdk.formats import Format, Unusable
 from headrace.sdk.plain import Plain
@@ -34,6 +35,8 @@ def type_name(form: Any) -> str:
 
 def format_for(form: Any) -> Format:
     """Return what carries values of the type; `Unusable` if JSON cannot."""
+    if isinstance(form, TypeAliasType):
+        form = form.__value__
     if _holds_model(form):
         return _models(form)
     try:

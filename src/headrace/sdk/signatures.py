@@ -7,6 +7,7 @@ Must never know: tasks or steps.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -49,10 +50,11 @@ class Signature:
         return f"{name} at {line_of(self._function)}"
 
     def _known_by_now(self) -> dict[str, Any] | None:
-        if not hasattr(self._function, "__annotations__"):
-            return {}
         frame = caller_frame()
         try:
+            # Inside the `try`: from Python 3.14 on, looking at annotations evaluates them.
+            if not hasattr(self._function, "__annotations__"):
+                return {}
             return get_type_hints(
                 self._function,
                 localns=None if frame is None else dict(frame.f_locals),
@@ -84,13 +86,24 @@ class TaskSignature(Signature):
                 f"{self.shown} yields; a task returns",
                 hint="Append to an output stream what should be seen on the way.",
             )
-        parameters = list(inspect.signature(self._function).parameters.values())
+        parameters = _parameters(self._function)
         if len(parameters) > 1 or any(one.kind not in _PLAIN for one in parameters):
             raise Mistake(
                 f"{self.shown} does not take its payload as one plain parameter",
                 hint="A task has one parameter, or none. Put several values into a dataclass.",
             )
         return parameters[0] if parameters else None
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters; names in their annotations need not exist yet."""
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format  # noqa: PLC0415 - new in that version
+
+        found = inspect.signature(function, annotation_format=Format.FORWARDREF)
+    else:
+        found = inspect.signature(function)
+    return list(found.parameters.values())
 
 
 _PLAIN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
