@@ -44,6 +44,7 @@ KERNEL_STDLIB: Final = frozenset(
         "hashlib",
         "itertools",
         "math",
+        "operator",
         "typing",
     }
 )

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.engine.sheet import Sheet, Tails
 from headrace.errors import NotFound, Unavailable
 from headrace.kernel.effects import durable
+from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, Waiting
 from headrace.ports import Clash, Conflict, Delivering, Stores
 
@@ -161,7 +162,7 @@ class Desk:
             # A commit of ours may have landed though its reply was lost.
             answered = {e.key for e in await self._runs.journal(self.run_id, known.entries)}
             kept = [wait for wait in kept if wait.key not in answered]
-        return replace(fresh, waits=(*fresh.waits, *kept)) if kept else fresh
+        return evolve(fresh, waits=(*fresh.waits, *kept)) if kept else fresh
 
     async def work(self) -> None:
         """Handle all that is queued, and what is queued meanwhile."""
@@ -239,7 +240,7 @@ class Desk:
         sheet = Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
         if answered:  # a wait under such a key could only fail every change that answers it again
             waits = tuple(wait for wait in self.run.waits if wait.key not in answered)
-            sheet.run = replace(self.run, waits=waits)
+            sheet.run = evolve(self.run, waits=waits)
         return sheet
 
     async def _commit(self, sheet: Sheet) -> None:

@@ -5,10 +5,9 @@ Owns: the merging of changes and of drafts, and reads that see them. Must never 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Command, Deliver
+from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Entry, Instant, Key, Record, Run, StreamId
 from headrace.ports import Backlog, Draft, Streams
 
@@ -100,7 +99,7 @@ class Sheet:
         """Return the run as it is once the sheet has been committed."""
         if self.run.version <= self.before.version + 1:
             return self.run
-        return replace(self.run, version=self.before.version + 1)
+        return evolve(self.run, version=self.before.version + 1)
 
     async def tail(self, stream: StreamId) -> Backlog:
         """Return where `stream` ends, and how much of it is unread."""

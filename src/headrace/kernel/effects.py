@@ -5,9 +5,8 @@ Owns: what an answer, a wake-up and an end do to a run. `machine` owns when they
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from headrace.kernel.commands import Change
+from headrace.kernel.evolve import evolve
 from headrace.kernel.model import (
     Ending,
     Entry,
@@ -29,7 +28,7 @@ def durable(run: Run) -> Run:
     """Return what a store keeps of the run: all but the waits that live in memory only."""
     if all(wait.held for wait in run.waits):
         return run
-    return replace(run, waits=tuple(wait for wait in run.waits if wait.held))
+    return evolve(run, waits=tuple(wait for wait in run.waits if wait.held))
 
 
 def lasting(change: Change) -> bool:
@@ -41,31 +40,31 @@ def lasting(change: Change) -> bool:
 
 def running(run: Run, worker: WorkerId, now: Instant) -> Run:
     """Put the run into `worker`'s hands, its clock running."""
-    return replace(run, state=Running(worker), resumed=now)
+    return evolve(run, state=Running(worker), resumed=now)
 
 
 def queued(run: Run, since: Instant) -> Run:
     """Take the run out of anybody's hands; what stood only in a worker's memory is gone."""
     held = tuple(wait for wait in run.waits if wait.held)
     paused = _paused(run, since)
-    return replace(paused, state=Queued(since), waits=held)
+    return evolve(paused, state=Queued(since), waits=held)
 
 
 def ended(run: Run, outcome: Outcome, now: Instant) -> Run:
     """Make the run final."""
-    return replace(_paused(run, now), state=Over(outcome, now), waits=(), deadlines={}, stop=None)
+    return evolve(_paused(run, now), state=Over(outcome, now), waits=(), deadlines={}, stop=None)
 
 
 def _paused(run: Run, now: Instant) -> Run:
     if run.resumed is None:
         return run
-    return replace(run, ran_ms=run.ran_ms + now - run.resumed, resumed=None)
+    return evolve(run, ran_ms=run.ran_ms + now - run.resumed, resumed=None)
 
 
 def remembered(run: Run, entries: tuple[Entry, ...], now: Instant) -> Change:
     """Add `entries` to the journal, numbered on; news from a warm run mean that it executes."""
-    numbered = tuple(replace(entry, n=run.entries + i, at=now) for i, entry in enumerate(entries))
-    after = replace(run, entries=run.entries + len(entries), lost=0)
+    numbered = tuple(evolve(entry, n=run.entries + i, at=now) for i, entry in enumerate(entries))
+    after = evolve(run, entries=run.entries + len(entries), lost=0)
     return woken(Change(run, after, numbered), now)
 
 
@@ -93,7 +92,7 @@ def answered(
         seq=-1 if record is None else record.seq,
         deadline=wait.deadline,
     )
-    after = replace(
+    after = evolve(
         run,
         entries=run.entries + 1,
         lost=0,

@@ -11,12 +11,12 @@ Rule 5: once a run is stopping, nothing is taken, timed out or started for it an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import assert_never
 
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Command, Fenced, Refused, Stopping
 from headrace.kernel.effects import answered, ended, lasting, queued, remembered, running, woken
+from headrace.kernel.evolve import evolve
 from headrace.kernel.model import (
     Blocked,
     Canceled,
@@ -67,7 +67,7 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
             change = _held(run, command, now)
     if not lasting(change):
         return change
-    after = replace(change.after, version=run.version + 1, updated=now)
+    after = evolve(change.after, version=run.version + 1, updated=now)
     return Change(run, after, change.entries, change.undone)
 
 
@@ -126,7 +126,7 @@ def _duration_end(run: Run) -> Instant | None:
 def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
     match run.state:
         case Queued():
-            after = replace(
+            after = evolve(
                 running(run, command.worker, now),
                 epoch=run.epoch + 1,
                 attempt=run.failures + 1,
@@ -140,12 +140,12 @@ def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
 def _lose(run: Run, command: c.Lose, now: Instant) -> Change:
     match run.state:
         case Waiting(worker=command.worker):
-            return Change(run, replace(run, state=Waiting(None)))
+            return Change(run, evolve(run, state=Waiting(None)))
         case Running(worker=command.worker) if run.lost + 1 >= LOST_AT_MOST:
             why = f"{LOST_AT_MOST} workers were lost in a row while they executed this run"
             return Change(run, ended(run, Crashed(Cause(why, "WorkerLost")), now))
         case Running(worker=command.worker):
-            return Change(run, replace(queued(run, now), lost=run.lost + 1))
+            return Change(run, evolve(queued(run, now), lost=run.lost + 1))
         case _:
             raise Refused(run, command)
 
@@ -208,11 +208,11 @@ def _duration_elapses(change: Change, now: Instant) -> Change:
     end = _duration_end(change.after)
     if end is None or end > now:
         return change
-    return replace(change, after=_stopping(change.after, TimedOut(), now, GRACE_MS))
+    return evolve(change, after=_stopping(change.after, TimedOut(), now, GRACE_MS))
 
 
 def _stopping(run: Run, outcome: Canceled | TimedOut, now: Instant, grace_ms: int) -> Run:
-    return replace(run, stop=Stop(later(now, grace_ms), outcome))
+    return evolve(run, stop=Stop(later(now, grace_ms), outcome))
 
 
 def _cancel(run: Run, command: c.Cancel, now: Instant) -> Change:
@@ -280,8 +280,8 @@ def _stand(run: Run, command: c.Stand, now: Instant) -> Change:
     deadline = deadlines.pop(wait.key, wait.deadline)
     # Where nobody executes, or something is due, memory alone must not know of it.
     held = wait.held or deadline is not None or isinstance(run.state, Waiting)
-    wait = replace(wait, deadline=deadline, held=held, since=now)
-    after = replace(run, waits=(*run.waits, wait), deadlines=deadlines)
+    wait = evolve(wait, deadline=deadline, held=held, since=now)
+    after = evolve(run, waits=(*run.waits, wait), deadlines=deadlines)
     record = _head(run, wait, command.heads)
     over = deadline is not None and deadline <= now
     if record is None and not over:
@@ -294,10 +294,10 @@ def _park(run: Run, command: c.Park, now: Instant) -> Change:
         case Running() if command.seen != run.entries or not run.waits:
             return Change(run, run)  # an answer is on its way; the worker will ask again
         case Running(worker=worker) if run.stop is None:
-            waits = tuple(replace(wait, held=True) for wait in run.waits)
+            waits = tuple(evolve(wait, held=True) for wait in run.waits)
             ran = run.ran_ms + (now - run.resumed if run.resumed is not None else 0)
             state = Waiting(worker)
-            return Change(run, replace(run, state=state, waits=waits, ran_ms=ran, resumed=None))
+            return Change(run, evolve(run, state=state, waits=waits, ran_ms=ran, resumed=None))
         case Running():
             raise Stopping(run, command)
         case _:
@@ -315,14 +315,14 @@ def _leave(run: Run, command: c.Leave, now: Instant) -> Change:
 def _release(run: Run, now: Instant) -> Change:
     match run.state:
         case Waiting():
-            return Change(run, replace(run, state=Waiting(None)))
+            return Change(run, evolve(run, state=Waiting(None)))
         case _:
             return Change(run, queued(run, now))
 
 
 def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
     if isinstance(command, c.Block):
-        blocked = replace(queued(run, now), state=Blocked(command.cause))
+        blocked = evolve(queued(run, now), state=Blocked(command.cause))
         return Change(run, blocked)
     if run.stop is not None:
         return Change(run, ended(run, run.stop.outcome, now))
@@ -342,11 +342,11 @@ def _fail(run: Run, command: c.Fail, now: Instant) -> Change:
     failures = run.failures + 1
     if not command.again or failures >= run.limits.max_attempts:
         after = ended(run, Failed(command.cause), now)
-        return Change(run, replace(after, failures=failures))
+        return Change(run, evolve(after, failures=failures))
     undone = command.undone if command.seen == run.entries else None
     undone = None if undone is None else min(undone, run.entries)
     running_out = {w.key: w.deadline for w in run.waits if w.deadline is not None}
-    after = replace(
+    after = evolve(
         queued(run, now),
         state=Retrying(next_try(command.retry, failures, now, command.jitter)),
         failures=failures,
