@@ -184,7 +184,7 @@ async def test_a_cancellation_waits_for_the_threads_result() -> None:
 
     async def asks() -> None:
         reached.append(await in_thread(works))
-        await anyio.sleep(10)
+        await asyncio.Event().wait()
         reached.append("never")
 
     async with asyncio.TaskGroup() as group:
