@@ -6,6 +6,8 @@ Must never know: where keys are kept, or any route. No error ever shows a key or
 
 from __future__ import annotations
 
+import hmac
+from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +27,9 @@ AUDIENCE = "https://api.trigger.dev"
 LONGEST = 4_096
 _REMEMBERED = 10_000
 _KEY_BYTES = 32
+_HEAD = b"eyJhbGciOiJIUzI1NiJ9"  # {"alg":"HS256"}, as the official clients write it
 _jws = jwt.PyJWS(algorithms=["HS256"])
 # Their `key` may be of types of a package that is not installed here.
-_sign = _jws.encode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _open = _jws.decode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
@@ -127,8 +129,10 @@ def mint(
         claims["jti"] = id
     if single_use:
         claims["otu"] = True
-    payload = msgspec.json.encode(claims)
-    return _sign(payload, _padded(key), algorithm="HS256", headers={"typ": None})
+    # By hand, for each trigger's answer holds one: a library takes ten times as long for it.
+    signed = _HEAD + b"." + _base64url(msgspec.json.encode(claims))
+    signature = _base64url(hmac.digest(_padded(key), signed, "sha256"))
+    return f"{signed.decode()}.{signature.decode()}"
 
 
 class Verifier:
@@ -206,6 +210,10 @@ def _current(token: PublicToken, now: Instant) -> PublicToken:
     if token.expires <= now:
         raise Unauthorized("Public Access Token has expired", hint="ask the backend for a new one")
     return token
+
+
+def _base64url(raw: bytes) -> bytes:
+    return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _padded(key: str) -> bytes:
