@@ -122,13 +122,18 @@ class GatedStreams(FailingDelivery):
 def gated(stores: Stores) -> tuple[Stores, Gates]:
     """Return `stores` behind gates."""
     gates = Gates()
+    return behind(stores, gates), gates
+
+
+def behind(stores: Stores, gates: Gates) -> Stores:
+    """Return `stores` behind these gates."""
     return replace(
         stores,
         runs=GatedRuns(stores.runs, gates),
         streams=GatedStreams(stores, gates),
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),
-    ), gates
+    )
 
 
 def _open() -> asyncio.Event:
