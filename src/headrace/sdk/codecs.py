@@ -92,13 +92,14 @@ def _refused(fault: Fault, what: str) -> Unencodable:
 def codec_for(form: Any) -> Codec[Any]:
     """Return the codec of a type; `Mistake` if JSON cannot carry its values."""
     try:
-        return _kept(form)
+        return _kept(form, repr(form))
     except TypeError:
         return Codec(form)  # an Annotated with metadata that has no hash
 
 
 @lru_cache(maxsize=1_024)
-def _kept(form: Any) -> Codec[Any]:
+def _kept(form: Any, _written: str) -> Codec[Any]:
+    # `A | B` equals `B | A`, but of two members that fit alike the first counts.
     return Codec(form)
 
 

@@ -6,6 +6,7 @@ Each member reads for itself; what fits best is the value. Must never know: any 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, cast
 
 import msgspec
@@ -48,19 +49,23 @@ class Choice:
         return raw
 
     def load(self, raw: bytes) -> object:
-        """Return the value that leaves the least of the text unsaid, or raise `Unfit`."""
-        fits: list[tuple[int, int, object]] = []
+        """Return the value whose type has most nearly the names of the text, or raise `Unfit`."""
+        fits: list[tuple[int, object]] = []
         refusals: list[Fault] = []
-        for index, member in enumerate(self._members):
+        for member, names in zip(self._members, self._member_names, strict=True):
             try:
                 value = member.load(raw)
             except Unfit as unfit:
                 refusals.extend(unfit.faults)
             else:
-                fits.append((_unsaid(raw, member.dump(value)), index, value))
+                fits.append((_unsaid(_parse(raw), names), value))
         if not fits:
             raise Unfit(tuple(refusals))
-        return min(fits, key=lambda fit: fit[:2])[2]
+        return min(fits, key=lambda fit: fit[0])[1]
+
+    @cached_property
+    def _member_names(self) -> tuple[frozenset[str] | None, ...]:
+        return tuple(_names(member.schema()) for member in self._members)
 
     def fault(self, value: object) -> Fault | None:
         """Find what JSON does not carry."""
@@ -82,12 +87,19 @@ class Choice:
         return {"anyOf": choices} | ({"$defs": shared} if shared else {})
 
 
-def _unsaid(raw: bytes, again: bytes) -> int:
-    """Count the names that stand in only one of two objects."""
-    one, other = _parse(raw), _parse(again)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return len(cast("dict[str, object]", one).keys() ^ cast("dict[str, object]", other).keys())
-    return 0
+def _names(schema: dict[str, Any]) -> frozenset[str] | None:
+    """Return the names that an object of this schema has; None where it is no such object."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        schema = schema.get("$defs", {}).get(name, {})
+    return frozenset(schema["properties"]) if "properties" in schema else None
+
+
+def _unsaid(value: object, names: frozenset[str] | None) -> int:
+    """Count the names that only the text has, or only the type."""
+    if names is None or not isinstance(value, dict):
+        return 0
+    return len(cast("dict[str, object]", value).keys() ^ names)
 
 
 def _renamed(node: object, prefix: str) -> object:
