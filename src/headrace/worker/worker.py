@@ -13,12 +13,12 @@ from typing import Final
 
 import structlog
 
-from headrace.errors import HeadraceError, Trouble
+from headrace.errors import HeadraceError, Trouble, Unavailable
 from headrace.ports import WorkApi
 from headrace.sdk.execution import Runnable
 from headrace.sdk.execution_life import Manner
 from headrace.sdk.scope import install
-from headrace.wire.channel import Hello, Registration, Renewed
+from headrace.wire.channel import Hello, Refusal, Registration, Renewed
 from headrace.worker.frames import Frames
 from headrace.worker.holdings import Holdings
 from headrace.worker.options import Options
@@ -104,19 +104,19 @@ class Worker:
         failures = 0
         is_registered = False
         while True:
+            since = asyncio.get_running_loop().time()
             try:
                 if not is_registered:
                     await self._api.register(self._registration)
                     is_registered = True
-                since = asyncio.get_running_loop().time()
                 await self._attached()
-                if asyncio.get_running_loop().time() - since > LONGEST_PAUSE_S:
-                    failures = 0
             except (Trouble, OSError) as error:
                 _log.warning("the server does not answer; trying again", error=str(error))
             finally:
                 self.attached.clear()
                 self._frames.disconnect()
+            if asyncio.get_running_loop().time() - since > LONGEST_PAUSE_S:
+                failures = 0
             await asyncio.sleep(self._pause_s(failures))
             failures += 1
 
@@ -134,6 +134,10 @@ class Worker:
             self.attached.set()
             async for pushes in link.pushes:
                 for push in pushes:
+                    if isinstance(push, Refusal) and push.code == Unavailable.code:
+                        # It may have happened or not: come again, and ask again for all that is
+                        # not answered by what was missed.
+                        raise Unavailable(push.message)
                     self._holdings.hear(push)
                 self._moved.set()
 
