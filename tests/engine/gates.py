@@ -6,14 +6,15 @@ Must never know: engines.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import TypeVar
 
 from headrace.errors import Unavailable
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
-from headrace.ports import Created, Delivering, Order, Runs, Stores
+from headrace.ports import Created, Delivering, Order, Runs, Stores, Wakeups
 from headrace.testing.faults import (
     FailingCatalog,
     FailingDelivery,
@@ -41,6 +42,7 @@ class Gates(Faults):
         self.creating = 0
         self.commits_fail = self.orders_fail = self.journals_fail = False
         self.failed_orders = 0
+        self.hints_fail = False
 
     def fail_next(self, *, landed: bool) -> None:
         """Answer the next write with `Unavailable`, done or not."""
@@ -119,6 +121,23 @@ class GatedStreams(FailingDelivery):
         return found
 
 
+class GatedWakeups:
+    """Hints that may not get through."""
+
+    def __init__(self, inner: Wakeups, gates: Gates) -> None:
+        self._inner, self._gates = inner, gates
+
+    async def announce(self, run_id: RunId) -> None:
+        """Give a hint, or fail."""
+        if self._gates.hints_fail:
+            raise Unavailable("a hint was made to fail")
+        await self._inner.announce(run_id)
+
+    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+        """Hear hints."""
+        return self._inner.listen()
+
+
 def gated(stores: Stores) -> tuple[Stores, Gates]:
     """Return `stores` behind gates."""
     gates = Gates()
@@ -133,6 +152,7 @@ def behind(stores: Stores, gates: Gates) -> Stores:
         streams=GatedStreams(stores, gates),
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),
+        wakeups=GatedWakeups(stores.wakeups, gates),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import anyio
 import pytest
@@ -306,6 +307,22 @@ async def test_a_desk_in_doubt_reads_again_and_tells_what_is_new(house: House) -
         house.core.look_again()
         await house.rest()
         assert worker.unread() == []
+
+
+async def test_a_hint_that_cannot_be_given_fails_nobody(house: House, gates: Gates) -> None:
+    async with attached(house) as worker:
+        run = await house.start()
+        job = await worker.job(run)
+        gates.hints_fail = True
+        job.stand()
+        assert (await house.api.send(run, "notes", b"1")).seq == 0
+        assert (await job.told()).body == b"1"
+        await house.api.register(DECLARED)
+        async with aclosing(house.api.subscribe(run)) as views:
+            assert (await anext(views)).status == "EXECUTING"
+            job.complete()
+            with anyio.fail_after(PATIENCE_S):
+                assert (await anext(views)).status == "COMPLETED"
 
 
 # --- the end of the engine -----------------------------------------------------------------------

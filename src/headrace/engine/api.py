@@ -129,7 +129,7 @@ class EnvApi:
         core = self._core
         await core.stores.catalog.register(self._env, registration, core.now())
         core.specs.forget()
-        await core.stores.wakeups.announce(ANYTHING)
+        await core.announce(ANYTHING)
 
     async def listing(self) -> Registration | None:
         """Return what all workers of the environment have declared."""

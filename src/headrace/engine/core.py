@@ -18,7 +18,7 @@ from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.telling import Teller
-from headrace.errors import Unavailable
+from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import Instant, Over, Queued, Run, RunId
 from headrace.ports import Chance, Delivering, Stores
@@ -117,6 +117,7 @@ class Core:
     async def listen(self) -> None:
         """Pass on what is announced, by this process or another."""
         async with self.stores.wakeups.listen() as hints:
+            self.look_again()  # nobody knows what was announced while nobody listened
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
@@ -141,7 +142,15 @@ class Core:
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
         self._schedule(run)
-        await self.stores.wakeups.announce(run.id)
+        await self.announce(run.id)
+
+    async def announce(self, run_id: RunId) -> None:
+        """Hint to other processes; what is durable does not fail because they cannot be told."""
+        try:
+            await self.stores.wakeups.announce(run_id)
+        except HeadraceError as error:
+            _log.warning("a hint could not be given", error=str(error))
+            self.bells.ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

@@ -146,7 +146,7 @@ class Noted:
             message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
             raise TooLarge(message)
         await runs.metadata(sheet.run.id, value)
-        await self.core.stores.wakeups.announce(sheet.run.id)
+        await self.core.announce(sheet.run.id)
         return None
 
 
