@@ -80,6 +80,8 @@ class Database:
         self.path = str(path)
         self._raw = apsw.Connection(self.path, vfs=settings.vfs or None, statementcachesize=200)
         self._cursor = cast("_Cursor", self._raw.cursor())
+        # Else a statement with a range or a limit is compiled anew whenever its values change.
+        self._raw.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self._raw.set_busy_timeout(int(settings.patience_s * 1_000))
         for pragma in (
             f"cache_size = -{cache_kib}",
