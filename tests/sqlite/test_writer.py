@@ -22,7 +22,7 @@ from headrace.testing.contracts.given import (
     queued,
     remembered,
 )
-from tests.sqlite.disk import Disk, disk
+from tests.sqlite.disk import Disk, Synced, disk
 from tests.sqlite.raw import raw
 
 SOON_S = 10
@@ -231,6 +231,25 @@ async def test_while_a_slow_commit_is_made_the_loop_turns(stores: Stores, slate:
         await asyncio.sleep(0)
         await stores.runs.load(RunId("run-1"))
     assert turns > 10
+
+
+async def test_a_read_sees_nothing_that_is_not_on_disk(stores: Stores, slate: Disk) -> None:
+    run, looks = await stores.runs.load((await executing(stores)).id), 0
+    slate.sync_s, slate.watched = 0.005, True
+    for n in range(20):  # soon the commits are made beside the loop
+        assert run is not None
+        slate.events.clear()
+        writing = asyncio.gather(stores.runs.commit(remembered(run, f"/a#{n}")))
+        while not writing.done():
+            await asyncio.sleep(0)
+            seen = await stores.runs.load(run.id)
+            if not any(isinstance(event, Synced) for event in slate.events):
+                looks += 1
+                assert seen == run
+        await writing
+        run = await stores.runs.load(run.id)
+    assert looks > 20
+    assert writer_of(stores).at_rest() is not None
 
 
 async def test_the_log_is_copied_before_it_grows(stores: Stores, tmp_path: Path) -> None:

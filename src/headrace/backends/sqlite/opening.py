@@ -59,6 +59,7 @@ async def open_sqlite(
             foreign=follow,
             settings=settings,
         )
+        reader.at_rest = writer.at_rest
         wakeups = SqliteWakeups(broadcast, writer)
         async with _beside(writer.run, wakeups.watch):
             yield Stores(

@@ -1,8 +1,12 @@
-"""Reads beside the writer: each is one statement, and sees everything that was committed."""
+"""Reads beside the writer: each is one statement, and sees everything that was committed.
+
+Rule: whoever commits finds its own pages in its cache; another connection has to drop what it knows
+and fetch them again. So what is quick is asked of the writer's connection whenever it is at rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 import anyio
@@ -13,18 +17,22 @@ from headrace.backends.sqlite.rows import Row
 
 
 class Reader:
-    """Two connections: one for quick look-ups in the event loop, one for searches in a thread."""
+    """Two connections: one for quick look-ups in the event loop, one for searches in a thread.
+
+    `at_rest` gives the writer's connection while no transaction is open on it.
+    """
 
     def __init__(self, quick: Database, patient: Database, patience_s: float) -> None:
         self._quick, self._patient, self._patience_s = quick, patient, patience_s
         self._one_search = anyio.CapacityLimiter(1)
+        self.at_rest: Callable[[], Database | None] = lambda: None
 
     async def rows(self, sql: str, values: Sequence[object]) -> list[Row]:
         """Look something up by an index."""
         end = perf_counter() + self._patience_s
         while True:
             try:
-                return self._quick.rows(sql, values)
+                return (self.at_rest() or self._quick).rows(sql, values)
             except BUSY as error:  # another process repairs the log after a crash
                 if perf_counter() > end:
                     raise unavailable(error, self._quick.path) from error
