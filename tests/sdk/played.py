@@ -57,17 +57,17 @@ class Play:
         self.life, self.wire = life, wire
         self.next_n = len(entries)
 
-    async def frames(self) -> list[list[Operation]]:
+    async def frames(self, rounds: int = ROUNDS) -> list[list[Operation]]:
         """Let the code come to rest; return the frames that have gone out since the last look."""
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             await asyncio.sleep(0)
         frames = self.wire.frames[:]
         self.wire.frames.clear()
         return frames
 
-    async def posted(self) -> list[Operation]:
+    async def posted(self, rounds: int = ROUNDS) -> list[Operation]:
         """The same, all frames in one."""
-        return [operation for frame in await self.frames() for operation in frame]
+        return [operation for frame in await self.frames(rounds) for operation in frame]
 
     async def ended(self, kind: type[Op]) -> Op:
         """Wait for the operation by which the run ends, which may need a thread."""

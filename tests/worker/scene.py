@@ -165,14 +165,22 @@ class Job:
 class Scene:
     """What a test holds."""
 
-    def __init__(self, api: Api, stores: Stores, clock: ManualClock, jobs: Sequence[Job]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        stores: Stores,
+        clock: ManualClock,
+        jobs: Sequence[Job],
+        inputs: Sequence[str],
+    ) -> None:
         self.api, self.stores, self.clock = api, stores, clock
+        self._inputs = inputs
         self._jobs: Mapping[str, Job] = {job.id: job for job in jobs}
         self._runs: list[RunId] = []
 
     @property
     def registration(self) -> Registration:
-        inputs = [StreamSpec(name=name, inward=True) for name in INPUTS]
+        inputs = [StreamSpec(name=name, inward=True) for name in self._inputs]
         outputs = [StreamSpec(name=name, inward=False) for name in OUTPUTS]
         tasks = tuple(job.spec for job in self._jobs.values())
         return Registration(version="1", tasks=tasks, streams=(*inputs, *outputs))
@@ -212,6 +220,10 @@ class Scene:
         """Wait for the end of the run; its failed attempts are tried again without a pause."""
         await self.ended_or(run, asyncio.Event())
         return await self.api.retrieve(run)
+
+    async def is_over(self, run: str) -> bool:
+        """Tell whether the run has ended, or is blocked."""
+        return isinstance(await self._state(run), Over | Blocked)
 
     async def ended_or(self, run: str, other: asyncio.Event) -> bool:
         """Wait for the end of the run, or for something else; tell whether it was the end."""
@@ -254,11 +266,11 @@ def order(payload: bytes) -> TriggerOrder:
 
 
 @asynccontextmanager
-async def setting(*jobs: Job) -> AsyncGenerator[Scene]:
+async def setting(*jobs: Job, inputs: Sequence[str] = INPUTS) -> AsyncGenerator[Scene]:
     """Open a store and an engine, with the tasks declared."""
     clock = ManualClock()
     async with open_memory(clock) as stores, open_engine(stores, NoChance()) as engine:
-        scene = Scene(engine.at(ENV), stores, clock, jobs)
+        scene = Scene(engine.at(ENV), stores, clock, jobs, inputs)
         await scene.api.register(scene.registration)
         yield scene
 
