@@ -20,6 +20,7 @@ from headrace.testing.faults import (
     FailingDelivery,
     FailingLeases,
     FailingRuns,
+    FailingStreams,
     Fault,
     Faults,
 )
@@ -144,12 +145,13 @@ def gated(stores: Stores) -> tuple[Stores, Gates]:
     return behind(stores, gates), gates
 
 
-def behind(stores: Stores, gates: Gates) -> Stores:
-    """Return `stores` behind these gates."""
+def behind(stores: Stores, gates: Gates, *, delivers: bool = True) -> Stores:
+    """Return `stores` behind these gates, able to append and commit at once or not."""
+    streams = stores.streams
     return replace(
         stores,
         runs=GatedRuns(stores.runs, gates),
-        streams=GatedStreams(stores, gates),
+        streams=GatedStreams(stores, gates) if delivers else FailingStreams(streams, gates),
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),
         wakeups=GatedWakeups(stores.wakeups, gates),

@@ -16,7 +16,7 @@ from headrace.engine.sends import Message, key_of, send
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.engine.triggers import Start, trigger
-from headrace.errors import BadRequest, HeadraceError, TooLarge
+from headrace.errors import BadRequest, HeadraceError, TooLarge, Unavailable
 from headrace.kernel import commands as c, machine
 from headrace.kernel.model import (
     EPOCH,
@@ -255,6 +255,8 @@ async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) 
     kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
     try:
         body, failed = await _reach(core, seat.env, op), False
+    except Unavailable:
+        raise  # it may have happened: the worker asks again, and finds the same child or record
     except HeadraceError as error:
         fault = {"message": str(error), "name": type(error).__name__, "code": error.code}
         body, failed = msgspec.json.encode(fault), True
