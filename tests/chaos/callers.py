@@ -63,11 +63,12 @@ async def _http(run: str, stream: str, text: str, key: str) -> Receipt:
 
 def _opened(request: urllib.request.Request) -> Receipt:
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - as above
-            return _receipt(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            raise error_of(error.code, error.read(), {}) from None
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:  # noqa: S310 - ours
+                return _receipt(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                raise error_of(error.code, error.read(), {}) from None
     except (OSError, HTTPException) as error:
         raise Unavailable(f"no answer: {error!r}") from error
 

@@ -27,6 +27,11 @@ SERVER: Final = "server"
 WORKERS: Final = ("worker 1", "worker 2")
 LEAST_S, MOST_S = 0.005, 0.12
 """How long the fleet is left alone between two kills, beside the time that it takes to come up."""
+CALM_EVERY, CALM_S = 10, 7.0
+"""How often nothing is killed, for longer than a lease: a server that was started again gives every
+worker a whole one, so that the runs of the dead would never be taken over."""
+AHEAD: Final = 4
+"""How much is sent in the calm, in shares of a kill."""
 BOTH: Final = 0.15
 """How often a worker is killed while the server is down."""
 SETTLE_S: Final = 120.0
@@ -83,11 +88,14 @@ class Campaign:
 
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""
-        for kill in range(self.plan.kills):
-            _allow(senders, self.plan.share * (kill + 1) // self.plan.kills)
+        for kill in range(1, self.plan.kills + 1):
+            _allow(senders, self.plan.share * kill // self.plan.kills)
             time.sleep(self.chance.uniform(LEAST_S, MOST_S))
             self.strike()
-            progress(kill + 1)
+            progress(kill)
+            if kill % CALM_EVERY == 0:
+                _allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
+                time.sleep(CALM_S)
 
 
 def _wall_ms() -> int:

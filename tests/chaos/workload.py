@@ -38,7 +38,12 @@ def digest(message: str) -> str:
 
 
 def _pen() -> e.Pen:
-    return e.Pen(Path(os.environ[HISTORY], f"worker-{os.getpid()}-{e.instant()}.jsonl"))
+    """Open this process's history. What is written survives its kill; no machine is lost here.
+
+    A sync for each value would make replays last longer than the worker lives.
+    """
+    path = Path(os.environ[HISTORY], f"worker-{os.getpid()}-{e.instant()}.jsonl")
+    return e.Pen(path, sync=False)
 
 
 @dataclass(slots=True)
