@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from headrace.kernel.model import RunId
+from headrace.kernel.model import RunId, outward
 from headrace.wire import channel as ch
 from headrace.wire.channel import Assigned, Emit, Ended, Fenced, Holding, Unread
 from headrace.wire.views import RunQuery
@@ -90,6 +90,20 @@ async def test_what_is_asked_again_is_not_done_again(house: House) -> None:
     assert (await house.api.retrieve(target)).unread == {"notes": 1}
     assert len((await house.api.list_runs(RunQuery(task=("work",)))).data) == 2
     assert len(await house.stores.runs.journal(RunId(run))) == 5
+
+
+async def test_output_under_a_key_of_the_journal_is_output_all_the_same(house: House) -> None:
+    run = await house.start()
+    async with attached(house) as worker:
+        job = await worker.job(run)
+        holding = job.holding
+        job.step("/same#0")
+        await job.told()
+    async with attached(house, holding) as worker:
+        job.moves_to(worker)
+        job.post(emitted(job, "/same#0", b"7"))
+        assert (await job.heard(Emit)).key == "/same#0"
+        assert await house.stores.streams.names(RunId(run)) == [outward("tokens")]
 
 
 async def test_what_stands_still_may_be_asked_again(house: House) -> None:

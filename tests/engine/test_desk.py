@@ -157,6 +157,9 @@ async def test_a_take_whose_reply_was_lost_reaches_the_worker(
         with pytest.raises(Unavailable):
             await house.api.send(run, "notes", b"1", key="k")
         assert (await job.told()).body == b"1"
+        known = house.core.desk(RunId(run)).run
+        assert known is not None
+        assert known.waits == ()
         again = await house.api.send(run, "notes", b"1", key="k")
         assert again == Receipt(seq=0, duplicate=True, resumed=False)
         assert (await house.api.send(run, "notes", b"2")).seq == 1
