@@ -77,7 +77,7 @@ async def hold(number: int) -> str:
 
 
 @task
-async def nobody_has_it(number: int) -> str:
+async def no_worker_has_it(number: int) -> str:
     """A task that no worker has declared."""
     return str(number)
 
@@ -256,8 +256,8 @@ async def test_places_that_are_not_there_in_python(place: Place) -> None:
 @pytest.mark.usefixtures("client")
 async def test_triggers_in_python(place: Place) -> None:
     before = place.stored()
-    with pytest.raises(NotFound, match="nobody-has-it"):
-        await nobody_has_it.trigger(1)
+    with pytest.raises(NotFound, match="no-worker-has-it"):
+        await no_worker_has_it.trigger(1)
     with pytest.raises(BadValue, match="int"):
         await hold.trigger(cast("Any", "four"))
     with pytest.raises(BadRequest, match="5 minutes"):
