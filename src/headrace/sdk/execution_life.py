@@ -191,12 +191,8 @@ class Life:
 
     def stuck(self, diverged: Diverged | None) -> None:
         """Stop what waits for its cancellation; block what will never go on."""
-        if self.course.stops_now():
-            return
-        if diverged is not None:
+        if not self.course.stops_now() and diverged is not None:
             self.block(diverged.message)
-        else:
-            _log.info("recorded answers wait for code that waits for something else", run=self.run_id)
 
     def left(self, question: Question) -> None:
         """Give up a wait that stands; other questions are answered all the same."""
