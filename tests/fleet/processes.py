@@ -139,13 +139,14 @@ class Fleet:
     def server(self, *before: str) -> Member:
         """Start a server and wait until it serves; `before` is put before its command."""
         command = [*before, sys.executable, "-m", "headrace", "serve", "--json"]
-        process = subprocess.Popen(
-            command,
-            cwd=self.site.folder,
-            env=self.site.environment(),
-            stdout=subprocess.PIPE,
-            stderr=self._log("server"),
-        )
+        with self._log("server") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=self.site.folder,
+                env=self.site.environment(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         assert process.stdout is not None
         member = self._started(process, process.stdout)
         while b'"serving"' not in member.line():
@@ -157,12 +158,12 @@ class Fleet:
         ours, theirs = socket.socketpair()
         handle = str(theirs.fileno())
         command = [*before, sys.executable, "-m", "headrace.cli.child", str(self.site.file), handle]
-        with theirs:
+        with theirs, self._log("worker") as log:
             process = subprocess.Popen(
                 command,
                 cwd=self.site.folder,
                 env={**self.site.environment(), "HEADRACE_URL": self.site.url},
-                stdout=self._log("worker"),
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(theirs.fileno(),),
             )
