@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -135,6 +135,9 @@ def _senders(
             if sender.poll() is None:
                 sender.kill()
                 sender.wait()
+            if sender.stdin is not None:
+                with suppress(BrokenPipeError):
+                    sender.stdin.close()
 
 
 def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
