@@ -21,6 +21,7 @@ from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
 
 LEASE_MS = 5_000
 BATCH = 500
+FEW = 16
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
@@ -76,14 +77,16 @@ class Timer:
 
     async def run(self) -> None:
         """Sleep until something is due, and see to it."""
-        core = self._core
+        core, limit = self._core, FEW
         while True:
             horizon = later(core.now(), HORIZON_MS)
             core.next_due = horizon
             core.alarm.clear()
-            listed = await core.stores.runs.due(horizon, BATCH)
+            listed = await core.stores.runs.due(horizon, limit)
             now = core.now()
             due = [run_id for moment, run_id in listed if moment <= now]
+            # What is not due yet is read again at the next wake-up: so read a few.
+            limit = min(limit * 2, BATCH) if len(due) == limit else FEW
             if due:
                 await self._elapse(due)
                 continue
