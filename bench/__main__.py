@@ -6,8 +6,10 @@ Owns: the options and the progress bar. Must never know: how anything is measure
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -20,13 +22,14 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench import report
-from bench.machine import machine
+from bench.machine import foreign, look, machine
 from bench.plan import FULL, QUICK, WORKLOADS, Plan
 from bench.profiling import PROFILABLE, PROFILED, profile
 from bench.samples import Sample
-from bench.targets import judged
+from bench.targets import FOREIGN_AT_MOST, judged
 
 COLUMNS: Final = 132
+PATIENCE: Final = "before each workload, wait so many seconds at the most for others to rest"
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,6 +38,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=",".join(WORKLOADS), help="some of the workloads")
     parser.add_argument("--rounds", type=int, help="how often the workloads take turns")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count")
+    parser.add_argument("--patience", type=float, default=0.0, help=PATIENCE)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--write", action="store_true", help=f"put the table into {report.PAGE}")
     parser.add_argument("--profile", choices=PROFILED, help="show where this process spends time")
@@ -83,6 +87,8 @@ async def _measured(
                     progress.advance(bar)
                 else:
                     progress.update(bar, description=one)
+                    progress.refresh()
+                    await _others_rest(options.patience)
                 # Not by a thread of its own: that would take the sender's time.
                 progress.refresh()
     return report.Report(
@@ -92,6 +98,15 @@ async def _measured(
         rows=judged(samples),
         samples=samples,
     )
+
+
+async def _others_rest(patience_s: float) -> None:
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        before = look(())
+        await asyncio.sleep(1)
+        if foreign(before, look(())) <= FOREIGN_AT_MOST / 2:
+            return
 
 
 def _progress() -> Progress:
