@@ -85,7 +85,9 @@ async def _worker(
     api: Api, tasks: dict[str, Runnable], registration: Registration, *, evicts: bool
 ) -> AsyncGenerator[Worker]:
     chance = SystemChance()
-    options = Options(worker=f"worker_{chance.unique(8).hex()}", chance=chance, evicts=evicts)
+    options = Options(
+        worker=f"worker_{chance.unique(8).hex()}", chance=chance, evicts=evicts, strict=True
+    )
     worker = Worker(api, tasks, registration, options)
     async with asyncio.TaskGroup() as group:
         working = group.create_task(worker.run())
