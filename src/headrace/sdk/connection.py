@@ -53,7 +53,9 @@ async def connected() -> Api:
                 "no server is known", hint="Call headrace.configure(api=...), or import headrace."
             )
         # It reads files, and must not stop the loop meanwhile.
-        _the.api = await asyncio.to_thread(_the.provider)
+        made = await asyncio.to_thread(_the.provider)
+        if _the.api is None:  # another call may have been faster
+            _the.api = made
     return _the.api
 
 
