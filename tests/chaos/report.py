@@ -89,8 +89,9 @@ request. A tenth is sent again with the same key after the acknowledgement; most
 an answer are, too. Meanwhile the server and two workers are killed with -9, at random moments,
 {plan.kills} times. The runs read by `wait` with a timeout, `once`, `on` and `async for`.
 
-Every process writes down what it saw, on disk before it goes on. Afterwards a checker compares that
-with the logs and journals in the database (`tests/history`, itself tested on planted faults):
+Every process writes down what it saw before it goes on (the senders with an fsync). Afterwards a
+checker compares that with the logs and journals in the database (`tests/history`, itself tested on
+planted faults):
 
 {_promises()}
 
@@ -107,8 +108,9 @@ with the logs and journals in the database (`tests/history`, itself tested on pl
 | without an answer | {seen.unknown:,} |
 | kill -9 | {_counts(seen.faults)} |
 | of these while a call was open | {_counts(seen.faults_while_sending)} |
-| values given to user code | {seen.taken:,}: {_counts(seen.verbs)} |
+| values given to user code | {seen.taken:,} |
 | given again by replay | {seen.replayed:,} |
+| both, by verb | {_counts(seen.verbs)} |
 | timeouts | {seen.timeouts:,} |
 | the latest of them, after its deadline (outages not counted) | {_latest(outcome)} ms |
 | **violations** | **{len(outcome.violations)}** |
