@@ -60,8 +60,16 @@ types: setup ## mypy and pyright, both strict
 	$(BIN)/pyright $(CODE)
 
 .PHONY: chaos
-chaos: setup ## Kill real processes, with a new seed (CHAOS_SEED=n repeats one)
-	HEADRACE_TEST_SEED=$(CHAOS_SEED) $(PYTEST) -m chaos --timeout 1800
+chaos: setup ## Kill real processes 210 times while 10,000 messages are sent (CHAOS_SEED=n repeats one)
+	$(BIN)/python -m tests.chaos --seed $(CHAOS_SEED)
+
+.PHONY: explore
+explore: setup ## Go through every order of what four actors do to a run; takes hours
+	$(BIN)/python -m tests.explorer
+
+.PHONY: limits
+limits: setup ## Send 100,000 messages to one run over HTTP, one more, and read them
+	$(BIN)/python -m tests.limits
 
 .PHONY: fuzz
 fuzz: setup ## Let Hypothesis look for new examples, 2,000 a test
