@@ -21,9 +21,9 @@ from enum import Enum
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-_ATOMS: Final = (type(None), int, str, bytes)
-_SPELT: Final = (bool, float, Enum, count)
-"""Atoms that would be equal to others, or tell nothing, if they were not spelt out."""
+_ATOMS: Final = (type(None), str)
+_SPELT: Final = (int, float, bytes, Enum, count)
+"""Atoms that have the hash of others, or tell nothing, if they are not spelt out."""
 # The same in every play, or of no consequence for what a program does next.
 _CONSTANT: Final = (
     type,
@@ -62,7 +62,7 @@ def _walk(roots: Iterable[object], skipped: Container[int]) -> list[object]:
         if kind is ATOM:
             found.append(thing)
         elif kind is SPELT:
-            found.append(repr(thing))
+            found.append((type(thing), repr(thing)))
         elif kind is CONSTANT or id(thing) in skipped:
             found.append(kind.name)
         elif (again := met.get(id(thing))) is not None:
@@ -153,7 +153,8 @@ def _members(thing: object) -> Sequence[object]:
 
 
 def _alike(thing: object) -> str:
-    return repr(thing) if isinstance(thing, _ATOMS) else type(thing).__qualname__
+    is_plain = _kind(type(thing)) in {ATOM, SPELT}
+    return repr(thing) if is_plain else type(thing).__qualname__
 
 
 def _left(thing: object) -> Hashable:
