@@ -1,6 +1,6 @@
 """A client of a real server keeps the contract of every `Api`: HTTP adds and loses nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from headrace.testing.contracts.api import ApiContract
 
 
 @asynccontextmanager
-async def _reached(home: Home, *, by_socket: bool) -> AsyncIterator[Client]:
+async def _reached(home: Home, *, by_socket: bool) -> AsyncGenerator[Client]:
     async with serving(Settings(port=0), home) as served:
         key = await anyio.to_thread.run_sync(home.key)
         target = Target(served.url, key, home.socket_path if by_socket else None)
