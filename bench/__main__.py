@@ -87,7 +87,7 @@ async def _measured(
                     progress.advance(bar)
                 else:
                     progress.update(bar, description=one)
-                    progress.refresh()
+                    _note(progress, f"{len(samples) + 1}/{plan.steps} {one}")
                     await _others_rest(options.patience)
                 # Not by a thread of its own: that would take the sender's time.
                 progress.refresh()
@@ -98,6 +98,13 @@ async def _measured(
         rows=judged(samples),
         samples=samples,
     )
+
+
+def _note(progress: Progress, what: str) -> None:
+    """Show the bar; where there is no screen, print a line."""
+    progress.refresh()
+    if not progress.console.is_terminal:
+        progress.console.print(what)
 
 
 async def _others_rest(patience_s: float) -> None:

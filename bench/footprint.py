@@ -14,9 +14,10 @@ import psutil
 from bench.house import House, opened
 from bench.rates import SENDERS, all_at_once, none_is
 from bench.samples import Sample, watched
-from bench.work.tasks import parked
+from bench.work.tasks import Draft, parked
 from headrace.backends.sqlite.database import Database, Settings
 
+DRAFT: Final[Draft] = {"title": "Water mills of the north", "author": "alice", "words": 0}
 WEIGHED: Final = ("server", "worker")
 
 
@@ -42,8 +43,8 @@ async def _park(count: int) -> None:
     numbers = iter(range(count))
 
     async def start(_sender: int) -> None:
-        for _ in numbers:
-            await parked.trigger()
+        for number in numbers:
+            await parked.trigger({**DRAFT, "words": number})
 
     await all_at_once(start, range(SENDERS))
     await none_is("QUEUED", "DEQUEUED", "EXECUTING", task=parked.id)

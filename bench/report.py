@@ -55,7 +55,8 @@ def show(report: Report, console: Console) -> None:
         costs.add_column(name, justify="left" if not name else "right")
     for line in _costs(report.samples):
         costs.add_row(*line)
-    console.print(costs)
+    if costs.rows:
+        console.print(costs)
     console.print(_machine(report))
 
 
@@ -86,7 +87,7 @@ def _page(report: Report) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     span = "" if row.rounds == 1 else f"{_number(row.least)} to {_number(row.most)}"
-    notes = [note for note in (row.verdict, "" if row.clean_rounds else "noisy") if note]
+    notes = [note for note in (row.verdict, "noisy" if row.is_noisy else "") if note]
     floor = "" if row.floor is None else _number(row.floor)
     aim = "" if row.aim is None else f"{row.aim:,g}"
     value = f"{_number(row.value)} {row.unit}"

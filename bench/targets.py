@@ -18,6 +18,7 @@ import msgspec
 from bench.samples import Sample
 
 FOREIGN_AT_MOST: Final = 0.12
+BYTES: Final = "bytes"
 Verdict: TypeAlias = Literal["pass", "first step", "miss", ""]
 
 
@@ -50,6 +51,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     rounds: int
     clean_rounds: int
+
+    @property
+    def is_noisy(self) -> bool:
+        """Tell whether others may have had a part in it. They have none in the size of things."""
+        return not self.clean_rounds and self.unit != BYTES
 
 
 def _ms(name: str, workload: str, figure: str, **more: float) -> Target:
@@ -109,22 +115,21 @@ def judged(samples: Sequence[Sample]) -> list[Row]:
 def _footprint(workload: str) -> tuple[Target, ...]:
     """Return the targets of so many waiting runs."""
     each = f"each of {int(workload.split()[1]):,} waiting runs"
-    unit = "bytes"
     return (
         Target(
             name=f"disk, {each}",
-            unit=unit,
+            unit=BYTES,
             workload=workload,
             figure="disk bytes",
             must=600.0,
             aim=450.0,
         ),
         Target(
-            name=f"server's memory, {each}", unit=unit, workload=workload, figure="server bytes"
+            name=f"server's memory, {each}", unit=BYTES, workload=workload, figure="server bytes"
         ),
         Target(
             name=f"worker's memory, {each}, parked",
-            unit=unit,
+            unit=BYTES,
             workload=workload,
             figure="worker bytes",
         ),
