@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
@@ -18,11 +18,11 @@ import msgspec
 
 from headrace.engine import open_engine
 from headrace.errors import Unavailable
-from headrace.ports import Clock, Stores
+from headrace.ports import Clock, Filter, Stores
 from headrace.testing.clock import ManualClock
 from headrace.testing.faults import Crash, Fault, failing
 from headrace.wire.views import RunView, TriggerOrder
-from tests.crash.household import INPUTS, Household, Job, NoChance
+from tests.crash.household import ENV, INPUTS, Household, Job, NoChance
 from tests.worker.workflows import Cancel, Pass, Send, Workflow, World
 
 T = TypeVar("T")
@@ -66,6 +66,21 @@ class Story:
                 end = await self._life(stores, stores, job)
         self.done = Counter(world.done)
         return end
+
+    async def start_only(self, opening: Opening) -> set[str]:
+        """Ask once for a run, and return the states of those that there are when all is quiet."""
+        job = _job(self.flow, World())
+        async with opening(self.clock) as stores:
+            broken, _ = failing(stores, self.fault)
+            with suppress(Unavailable):
+                async with open_engine(broken, NoChance()) as engine:
+                    house = Household(engine, stores, self.clock, job)
+                    async with house.worker("worker"):
+                        with suppress(Unavailable):
+                            await house.api.trigger("job", TriggerOrder())
+                        await house.settle()
+            found = await stores.runs.find(Filter(ENV, size=1))
+            return {type(run.state).__name__ for run in found}
 
     async def _in_peril(self, stores: Stores, job: Job) -> End | None:
         """Live with the fault; return None if it was the end of the process."""

@@ -109,5 +109,16 @@ def test_on_disk(flow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         all_of(flow, tell)
 
 
+@pytest.mark.parametrize("landed", [False, True])
+def test_a_run_whose_starter_asks_only_once_is_executed(*, landed: bool) -> None:
+    """Nobody knows that it was created; if it was, it must not hang in a worker's hands."""
+    flow = next(flow for flow in CORPUS if flow.name == "steps_and_waits")
+    with asyncio.Runner(loop_factory=QuietLoop) as runner:
+        for at in range(1, 9):
+            story = Story(flow, Fault(at, landed=landed))
+            states = runner.run(story.start_only(open_memory))
+            assert states <= {"Waiting"}, story.fault
+
+
 def test_the_choice_for_the_disk_exists() -> None:
     assert {flow.name for flow in CORPUS} >= ON_DISK

@@ -63,7 +63,7 @@ def _all(casts: Sequence[Cast], console: Console, at_once: int) -> Iterator[Outc
         for done in as_completed([pool.submit(explored, cast) for cast in casts]):
             outcome = done.result()
             progress.advance(bar)
-            console.print(_line(outcome), highlight=False)
+            console.print(_line(outcome), highlight=False, soft_wrap=True)
             yield outcome
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from headrace.backends.memory.tables import Tables
 from headrace.kernel.commands import Change
-from headrace.kernel.model import Entry, Instant, Over
+from headrace.kernel.model import Entry, Instant, Over, StreamId
 from headrace.ports import Draft
+
+NOWHERE = StreamId("")
 
 
 def breaches(
@@ -31,6 +33,15 @@ def breaches(
         *(fault for entry in change.entries for fault in _timer(entry, now)),
         *(_overslept(tables, change, drafts) if atomic else ()),
     ]
+
+
+def stuck(tables: Tables) -> Iterator[str]:
+    """Say which durable waits stand though there is a record for them and nobody moves (law 4)."""
+    for run in tables.runs.values():
+        for wait in run.waits:
+            log = tables.records[run.id].get(wait.stream, []) if wait.stream else []
+            if run.stop is None and len(log) > run.cursors.get(wait.stream or NOWHERE, 0):
+                yield f"{wait.key} stands, and record {log[-1].seq} is in the log"
 
 
 def _stopping_takes_nothing(change: Change) -> Iterator[str]:

@@ -31,6 +31,7 @@ from tests.explorer.actors import (
 )
 from tests.explorer.cast import Cast
 from tests.explorer.ending import final
+from tests.explorer.laws import stuck
 from tests.explorer.loop import QuietLoop
 from tests.explorer.search import Choose, Report, Search
 from tests.explorer.stage import Stage
@@ -76,6 +77,7 @@ class Play:
         await stage.direct()
         stage.free()
         if not stage.was_cut:
+            stage.wrong += stuck(stage.tables)
             await self._heal(run_id)
         if not (stage.was_cut or self._is_over(run_id)):
             working.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -133,6 +134,43 @@ def test_pruning_loses_no_outcome(program: Program) -> None:
     report = search.run()
     assert set(machine.ends) == set(everything)
     assert report.schedules < len(everything)
+
+
+def _by_chance(chance: random.Random) -> Program:
+    """Make up a program of three processes that meet in three variables."""
+
+    def step() -> Step:
+        return Step(chance.choice("xyz"), chance.choice("xyz"), chance.randrange(1, 4))
+
+    return {name: [step() for _ in range(chance.randrange(1, 4))] for name in "abc"}
+
+
+def test_pruning_loses_no_outcome_of_programs_made_by_chance(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    for _ in range(60):
+        program = _by_chance(chance)
+        machine, search = _search(program, merged=True)
+        search.run()
+        assert set(machine.ends) == set(_unpruned(program)), program
+
+
+def test_two_moves_of_one_process_are_put_in_both_orders() -> None:
+    """What they do to the memory of their process is not told: each may see the other."""
+    seen: list[tuple[str, ...]] = []
+
+    def play(choose: Choose) -> Sequence[str]:
+        left, path = {"one": Move("one", "a"), "two": Move("two", "a")}, tuple[str, ...]()
+        while left:
+            move = choose([*left.values()], partial(_same, path))
+            if move is None:
+                return ()
+            del left[move.label]
+            path = (*path, move.label)
+        seen.append(path)
+        return ()
+
+    Search(play, most=10).run()
+    assert seen == [("one", "two"), ("two", "one")]
 
 
 def _unpruned(program: Program) -> list[tuple[tuple[str, int], ...]]:

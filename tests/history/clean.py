@@ -30,6 +30,8 @@ def _sends(ticks: Iterator[int]) -> Iterator[e.Event]:
     yield _invoked(ticks, "a", 5, "a5")
     yield e.SendFail(at=next(ticks), id="a5", code="bad_value")
     yield _invoked(ticks, "a", 6, "a6")
+    yield _invoked(ticks, "a", 1, "a1:again")
+    yield e.SendOk(at=next(ticks), id="a1:again", seq=1, duplicate=True)
     yield from _sent(ticks, "b", 0, 0)
 
 

@@ -80,6 +80,12 @@ def a_record_was_altered_where_it_lies(history: History) -> None:
     _change(history, e.FinalRun, answers=answers)
 
 
+@planted(Invariant.LOST, Invariant.PHANTOM)
+def a_record_that_nobody_took_was_altered(history: History) -> None:
+    _change(history, e.FinalLog, 1, records=(e.Stored(0, "garbled", "k0"),), cursor=0)
+    _change(history, e.FinalRun, 1, answers=(), parked=())
+
+
 # --- I2 ------------------------------------------------------------------------------------------
 
 

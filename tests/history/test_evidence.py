@@ -10,8 +10,8 @@ from tests.history.evidence import Demand, missing, show
 from tests.history.story import tell
 
 ALL = Demand(
-    acknowledged=5,
-    duplicates=1,
+    acknowledged=6,
+    duplicates=2,
     taken=5,
     replayed=2,
     timeouts=1,
@@ -23,7 +23,7 @@ ALL = Demand(
 
 def test_what_is_there_is_counted() -> None:
     evidence = show(tell(clean.history()))
-    assert (evidence.calls, evidence.acknowledged, evidence.duplicates) == (9, 5, 1)
+    assert (evidence.calls, evidence.acknowledged, evidence.duplicates) == (10, 6, 2)
     assert (evidence.unknown, evidence.refused) == (3, 1)
     assert (evidence.taken, evidence.replayed, evidence.timeouts) == (5, 2, 1)
     assert missing(evidence, ALL) == []
@@ -32,12 +32,12 @@ def test_what_is_there_is_counted() -> None:
 @pytest.mark.parametrize(
     ("demand", "complaint"),
     [
-        (replace(ALL, acknowledged=6), "acknowledged: 5 of at least 6"),
-        (replace(ALL, duplicates=2), "duplicates: 1 of at least 2"),
+        (replace(ALL, acknowledged=7), "acknowledged: 6 of at least 7"),
+        (replace(ALL, duplicates=3), "duplicates: 2 of at least 3"),
         (replace(ALL, taken=6), "taken: 5 of at least 6"),
         (replace(ALL, replayed=3), "replayed: 2 of at least 3"),
         (replace(ALL, timeouts=2), "timeouts: 1 of at least 2"),
-        (replace(ALL, success=0.6), "success: 56% of at least 60%"),
+        (replace(ALL, success=0.7), "success: 60% of at least 70%"),
         (replace(ALL, senders=frozenset({"sync"})), "sender sync was never acknowledged"),
         (replace(ALL, verbs=frozenset({"on"})), "on never gave a value"),
         (replace(ALL, faults={"server": 2}), "server while a send was under way: 1 of at least 2"),
