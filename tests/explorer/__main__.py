@@ -73,13 +73,13 @@ def _line(outcome: Outcome) -> str:
     return f"{mark} {counts} {outcome.seconds:>7.0f} s  {outcome.cast}"
 
 
-def _page(outcomes: Sequence[Outcome]) -> str:
+def _page(outcomes: Sequence[Outcome], total: int) -> str:
     """Write the results down as a page of the documentation."""
     wrong = [outcome for outcome in outcomes if outcome.failures]
     bounded = [outcome for outcome in outcomes if outcome.bounded]
     rows = "\n".join(
         f"| {one.cast.actors} | {one.cast} | {one.schedules:,} | {one.states:,} | {one.longest} |"
-        for one in sorted(outcomes, key=lambda one: (one.cast.actors, str(one.cast)))
+        for one in outcomes
     )
     return f"""# Every order in which things can happen
 
@@ -93,7 +93,8 @@ search that prunes nothing.
 Between two accesses of the store, a server goes on in the order of its event loop. All hints
 between servers are lost, and no lease lapses.
 
-Last run: {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {len(outcomes)} casts,
+Last run: {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()},
+{len(outcomes)} of {total} casts, in the order in which they ended below,
 {sum(one.schedules for one in outcomes):,} schedules,
 {sum(one.states for one in outcomes):,} states. Wrong: **{len(wrong)}**.
 Not finished within {MOST:,} schedules: {len(bounded)}.
@@ -113,14 +114,15 @@ def main(
     console = Console(stderr=True)
     known = dict.fromkeys((*short(), *long()))
     casts = [cast for cast in known if only in str(cast)]
-    outcomes = list(_all(casts, console, at_once))
+    outcomes: list[Outcome] = []
+    for outcome in _all(casts, console, at_once):
+        outcomes.append(outcome)
+        if not only:  # written as it goes: all of it takes long
+            PAGE.parent.mkdir(parents=True, exist_ok=True)
+            PAGE.write_text(_page(outcomes, len(casts)), "utf-8")
     for outcome in outcomes:
         for failure in outcome.failures:
             console.print(f"{outcome.cast}\n  {' > '.join(failure.schedule)}\n  {failure.wrong}")
-    if not only:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(_page(outcomes), "utf-8")
-        console.print(f"written: {PAGE}")
     sys.exit(any(outcome.failures or outcome.bounded for outcome in outcomes))
 
 

@@ -89,9 +89,8 @@ def short() -> Iterator[Cast]:
 
 def long() -> Iterator[Cast]:
     """List what is gone through on demand: four actors, and the slow ones of three."""
-    for cast in QUARTETS:
-        yield replace(cast, held=False)
-        yield cast
+    yield from (replace(cast, held=False) for cast in QUARTETS)
+    yield from QUARTETS
     for cast in TRIOS:
         yield replace(cast, alone=False)
         yield replace(cast, alone=False, delivering=False)
