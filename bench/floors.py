@@ -71,6 +71,7 @@ async def laid(folder: Path) -> AsyncGenerator[Floor]:
 
 def _opened(path: Path) -> Database:
     db = Database(path, Settings(), cache_kib=16_384)
+    db.script("PRAGMA journal_mode = WAL")
     db.run("CREATE TABLE row (no INTEGER PRIMARY KEY, body BLOB)")
     for _ in range(WARM_UP):  # into a log that need not grow any more
         db.run(INSERT, (BODY,))
