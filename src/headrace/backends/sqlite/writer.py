@@ -28,8 +28,6 @@ from headrace.errors import Unavailable
 T = TypeVar("T")
 SLOW_S: Final = 0.001
 """A commit that takes longer would hold up the event loop; it goes to a thread."""
-PROBE_EVERY: Final = 32
-"""While commits are slow, one in so many is made in the loop to see whether they still are."""
 ALONE_AT_MOST: Final = 3
 """After so many failures of single writes in a row, the rest of a group is not tried."""
 
@@ -59,22 +57,18 @@ class _Write(Generic[T]):
 
 
 class _Pace:
-    """How long commits take, by those made in the event loop."""
+    """How long commits take, wherever they are made."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=9)
-        self._count = 0
-
-    def in_loop(self) -> bool:
-        """Decide where the next commit is made."""
-        self._count += 1
-        return not self.is_slow or self._count % PROBE_EVERY == 0
 
     @property
     def is_slow(self) -> bool:
+        """Tell whether the next commit would hold up the event loop."""
         return len(self._seconds) > 0 and median(self._seconds) > SLOW_S
 
     def measured(self, seconds: float) -> None:
+        """Note what a commit has taken."""
         self._seconds.append(seconds)
 
 
@@ -247,14 +241,18 @@ class Writer:
     async def _commit(self) -> None:
         if self._db.total_changes != self._changes:
             self._stamp(self._db)
-        if self._pace.in_loop():
-            start = perf_counter()
-            self._db.run("COMMIT")
-            self._pace.measured(perf_counter() - start)
+        if self._pace.is_slow:
+            seconds = await anyio.to_thread.run_sync(self._timed_commit)
         else:
-            await anyio.to_thread.run_sync(self._db.run, "COMMIT")
+            seconds = self._timed_commit()
+        self._pace.measured(seconds)
         self._names.landed()
         self.groups += 1
+
+    def _timed_commit(self) -> float:
+        start = perf_counter()
+        self._db.run("COMMIT")
+        return perf_counter() - start
 
     def _roll_back(self) -> None:
         self._names.undone()
