@@ -87,6 +87,10 @@ bench: setup ## Measure the whole system as processes over HTTP, fsync on
 lifecycle: setup ## Draw the life cycle of a run again, by asking the kernel
 	$(BIN)/python tools/lifecycle.py
 
+.PHONY: sync
+sync: setup ## Write the blocking twins of the sdk's async classes again
+	$(BIN)/python tools/unasync.py
+
 .PHONY: exports
 exports: setup ## Write down the public names again; the difference is the review
 	$(BIN)/python tools/exports.py

@@ -1,6 +1,6 @@
 """Write `src/headrace/sdk/_sync.py`: the same names as the async classes, blocking.
 
-    python tools/unasync.py
+    make sync
 
 A blocking class holds the async one and hands every call to the event loop that it belongs to; so
 there is no second implementation, only signatures, and those are made here.

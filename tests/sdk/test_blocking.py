@@ -35,7 +35,7 @@ def doubles(number: int) -> int:
 
 
 def test_the_blocking_twins_are_current() -> None:
-    assert TARGET.read_text("utf-8") == generated(), "run: python tools/unasync.py"
+    assert TARGET.read_text("utf-8") == generated(), "run `make sync`"
 
 
 async def test_a_program_without_a_loop_uses_the_loop_of_its_engine() -> None:
