@@ -20,6 +20,7 @@ from headrace.kernel.model import (
     EnvId,
     Instant,
     Key,
+    Limits,
     Over,
     Queued,
     Record,
@@ -65,6 +66,7 @@ _STOP: Final = Stop(SOON, Canceled())
 RUNS: Final[dict[str, Run]] = {
     "delayed": replace(_NEW, state=Delayed(SOON)),
     "queued": _NEW,
+    "too-old": replace(_NEW, limits=Limits(ttl_ms=1_000)),
     "resumed": replace(_BEGUN, state=Queued(THEN)),
     "retrying": replace(_BEGUN, state=Retrying(SOON), failures=1, waits=()),
     "running": replace(_BEGUN, state=Running(ME), resumed=THEN),

@@ -13,6 +13,7 @@ from headrace.kernel.model import (
     Canceled,
     Cause,
     Completed,
+    Expired,
     Failed,
     Instant,
     Outcome,
@@ -113,6 +114,7 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "claim": becomes(state=Running(OTHER), resumed=NOW, epoch=1, attempt=1, started=NOW),
         "cancel": over(Canceled()),
     },
+    "too-old": IDLE | STRANGER | {"elapse": over(Expired()), "cancel": over(Canceled())},
     "resumed": IDLE
     | STRANGER
     | {

@@ -89,6 +89,12 @@ def holder(run: Run) -> WorkerId | None:
             return None
 
 
+def is_ready(run: Run, now: Instant) -> bool:
+    """Tell whether a worker may take the run up: what is past its time to live only expires."""
+    end = _ttl_end(run)
+    return isinstance(run.state, Queued) and (end is None or end > now)
+
+
 def due(run: Run) -> Instant | None:
     """Return when `Elapse` has something to do, if nothing else happens before."""
     if run.stop is not None:
@@ -124,17 +130,15 @@ def _duration_end(run: Run) -> Instant | None:
 
 
 def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
-    match run.state:
-        case Queued():
-            after = evolve(
-                running(run, command.worker, now),
-                epoch=run.epoch + 1,
-                attempt=run.failures + 1,
-                started=now if run.started is None else run.started,
-            )
-            return Change(run, after)
-        case _:
-            raise Refused(run, command)
+    if not is_ready(run, now):
+        raise Refused(run, command)
+    after = evolve(
+        running(run, command.worker, now),
+        epoch=run.epoch + 1,
+        attempt=run.failures + 1,
+        started=now if run.started is None else run.started,
+    )
+    return Change(run, after)
 
 
 def _lose(run: Run, command: c.Lose, now: Instant) -> Change:
@@ -177,7 +181,7 @@ def _elapse(run: Run, command: c.Elapse, now: Instant) -> Change:
     match run.state:
         case Delayed() | Retrying():
             return Change(run, queued(run, moment))
-        case Queued() if (end := _ttl_end(run)) is not None and end <= now:
+        case Queued() if not is_ready(run, now):
             return Change(run, ended(run, Expired(), now))
         case _:
             change = _waits_elapse(run, command.heads, now)

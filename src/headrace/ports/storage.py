@@ -155,7 +155,10 @@ class Runs(Protocol):
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
     ) -> Sequence[Run]:
-        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        """Apply `command` to up to `limit` runs of these tasks that are ready, oldest first.
+
+        What is past its time to live is not (`machine.is_ready`): it is left to expire.
+        """
         ...
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
