@@ -169,6 +169,17 @@ async def test_law_8_three_lost_workers_are_a_crash(house: House) -> None:
     assert (view.status, view.attempt_count) == ("CRASHED", 1)
 
 
+async def test_law_8_a_run_that_was_told_to_stop_is_no_crash(house: House) -> None:
+    run = await house.start()
+    for n in range(3):
+        assert await house.status(run) != "CANCELED"
+        async with attached(house, name=f"worker{n}", lasts=False) as worker:
+            await worker.job(run)
+            await house.api.cancel(run)
+        await _lose(house)
+    assert await house.status(run) == "CANCELED"
+
+
 async def test_law_8_a_new_entry_starts_the_count_anew(house: House) -> None:
     run = await house.start()
     for n in range(5):

@@ -76,8 +76,12 @@ RUNS: Final[dict[str, Run]] = {
     "over": replace(_BEGUN, state=Over(Canceled(), THEN), waits=()),
     "stopping": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=_STOP),
     "stopping-queued": replace(_BEGUN, state=Queued(THEN), stop=_STOP),
-    "stopping-blocked": replace(_BEGUN, state=Blocked(CAUSE), stop=_STOP),
+    "frail": replace(_BEGUN, state=Running(ME), resumed=THEN, lost=2),
+    "stopping-frail": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=_STOP, lost=2),
     "too-long": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=Stop(SOON, TimedOut())),
+    "too-long-frail": replace(
+        _BEGUN, state=Running(ME), resumed=THEN, stop=Stop(SOON, TimedOut()), lost=2
+    ),
 }
 
 COMMANDS: Final[dict[str, c.Command]] = {

@@ -73,7 +73,6 @@ def _elapse(run: Run, now: Instant = SOON, head: Record | None = None) -> Change
         (RUNS["blocked"], None),
         (RUNS["stopping"], SOON),
         (replace(RUNS["stopping"], stop=Stop(NOW, Canceled())), NOW),
-        (RUNS["stopping-blocked"], SOON),
         (RUNS["over"], None),
     ],
 )
@@ -113,7 +112,7 @@ def test_a_run_that_has_begun_does_not_expire_in_the_queue() -> None:
     assert decide(run, c.Claim(ME), later(NOW, 10**9)).after.state == Running(ME)
 
 
-@pytest.mark.parametrize("state", ["stopping", "stopping-queued", "stopping-blocked", "too-long"])
+@pytest.mark.parametrize("state", ["stopping", "stopping-queued", "too-long"])
 def test_the_grace_ends_a_run_as_it_was_told_to(state: str) -> None:
     stop = RUNS[state].stop
     assert stop is not None
