@@ -32,11 +32,13 @@ class Sheet:
         "emitted",
         "entries",
         "looked",
+        "noted",
         "now",
         "own",
         "own_end",
         "run",
         "tails",
+        "trouble",
         "undone",
     )
 
@@ -59,6 +61,10 @@ class Sheet:
         """Keys of entries that the worker sent itself."""
         self.emitted: list[str] = []
         """Keys of output records that the worker waits for."""
+        self.noted: list[str] = []
+        """Keys of metadata that the worker waits for."""
+        self.trouble: Exception | None = None
+        """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.own_end = False
         """Whether the worker itself ends its hold."""
         self.looked = False

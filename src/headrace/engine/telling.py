@@ -87,6 +87,8 @@ class Teller:
         _push_newest(seat, run, hold, newest)
         for key in sheet.emitted:
             seat.push(channel.Emit(run.id, run.epoch, key))
+        for key in sheet.noted:
+            seat.push(channel.Note(run.id, run.epoch, key))
         _push_stop(seat, run, hold)
         account(seat, run)
 

@@ -102,8 +102,9 @@ def _take_in(core: Core, seat: Seat, op: Operation) -> None:
     tell = _teller(seat, op.run, op.epoch, key)
     step = step_of(core, op)
     if step is not None:
-        # Repeated output is told apart by its stream: its keys are none of the journal's.
-        asked = "" if isinstance(op, channel.Emitted) else key
+        # Output is told apart by its stream, metadata by its name: their keys are none of the
+        # journal's.
+        asked = "" if isinstance(op, channel.Emitted | channel.Noted) else key
         core.post(run_id, Posted(core.teller, seat, op.epoch, asked, step)).add_done_callback(tell)
     elif isinstance(op, channel.Started | channel.Sent):
         core.start(_beside(core, seat, op))
