@@ -103,6 +103,8 @@ class Life:
             case channel.Emit(key=key):
                 self.ledger.emitted(key)
                 _settle(self.emissions.pop(key, None))
+            case channel.Note(key=key):
+                self.ledger.noted(key)
             case channel.Unread(stream=stream, seq=seq, body=body):
                 self.newest[inward(stream)] = (seq, body)
             case channel.Stopping():
@@ -165,6 +167,7 @@ class Life:
         key, code = refusal.key, refusal.code
         self.ledger.answered(key)
         self.ledger.emitted(key)
+        self.ledger.noted(key)
         error = error_of(code, refusal.message)
         emission, question = self.emissions.pop(key, None), self.replay.open_question(key)
         if emission is not None and not emission.done():

@@ -31,6 +31,7 @@ class Parking:
         self._run, self._epoch = place
         self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
         self._notes: dict[str, bytes] = {}
+        self._noted = 0
         self.is_parked = False
         """Whether the run waits, as far as this worker knows."""
         self.is_forbidden = False
@@ -69,7 +70,9 @@ class Parking:
     def post_notes(self) -> None:
         """Post the metadata that was set."""
         for name, value in self._notes.items():
-            self._ledger.post(channel.Noted(self._run, self._epoch, name, value))
+            key = f"{self._noted}/{name}"
+            self._noted += 1
+            self._ledger.post(channel.Noted(self._run, self._epoch, name, value, key))
         self._notes.clear()
 
     def _park_if_idle(self) -> None:
