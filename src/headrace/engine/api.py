@@ -16,6 +16,7 @@ from headrace.engine.bells import rung
 from headrace.engine.core import Core
 from headrace.engine.deploys import unblock
 from headrace.engine.sheet import Sheet
+from headrace.engine.specs import check
 from headrace.engine.views import show
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
@@ -127,6 +128,7 @@ class EnvApi:
 
     async def register(self, registration: Registration) -> None:
         """Declare tasks and streams, durably; new code lets blocked runs try again."""
+        check(registration)
         core = self._core
         known = await self.listing()
         await core.stores.catalog.register(self._env, registration, core.now())
