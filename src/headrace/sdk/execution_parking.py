@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_ledger import Ledger
 from headrace.sdk.execution_rest import Stance
 from headrace.sdk.replay import Replay
 from headrace.wire import channel
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
 _IDLE: Final = frozenset({Stance.PARKS, Stance.LISTENS, Stance.BRANCHES})
 
 
@@ -27,9 +30,12 @@ class Parking:
         replay: Replay,
         ledger: Ledger,
         parked: Callable[[], None],
+        *,
+        warned: set[str],
     ) -> None:
         self._run, self._epoch = place
         self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
+        self._warned = warned
         self._notes: dict[str, bytes] = {}
         self._noted = 0
         self.is_parked = False
@@ -88,3 +94,17 @@ class Parking:
             seen = replay.journal.next_n
             self._ledger.post(channel.Parked(self._run, self._epoch, seen))
             self._when_parked()
+        elif Stance.TIMED in found:
+            self._warn_of_timers()
+
+    def _warn_of_timers(self) -> None:
+        """Say once of each line what a timer around a wait costs; it may be meant so."""
+        for line in self._replay.timed_lines():
+            if line not in self._warned:
+                self._warned.add(line)
+                _log.warning(
+                    "a wait inside asyncio.timeout or a deadline of anyio keeps its run in memory, "
+                    "and a replay starts that timer anew: give the wait its own timeout=",
+                    line=line,
+                    run=self._run,
+                )

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, cast
 
 import anyio
 
+from headrace.sdk.lines import line_at
 from headrace.sdk.scope import Branch, Crew
 
 Frame: TypeAlias = "CoroutineType[Any, Any, Any] | GeneratorType[Any, Any, Any]"
@@ -39,9 +40,12 @@ class Stance(Enum):
     ASKS = "an answer that comes soon"
     BRANCHES = "other branches"
     SIGNALS = "an event, a lock or a queue of asyncio, which something else may set"
+    TIMED = "what a run is put away for, but inside a timer of this process"
     WORLD = "something else, or it is about to move"
 
 
+MOVES = frozenset({Stance.TIMED, Stance.WORLD})
+"""Stances of branches that may go on by themselves."""
 Asked: TypeAlias = Callable[[Waiter], Stance | None]
 """Tells what stands behind a waiter that an asker made; None for any other future."""
 
@@ -68,6 +72,13 @@ def stances(crew: Crew, asked: Asked, *, settled: bool) -> tuple[Stance, ...]:
     return (*found, Stance.WORLD) if crew.computes else found
 
 
+def timed_lines(crew: Crew, asked: Asked, *, settled: bool) -> tuple[str, ...]:
+    """Name the lines at which branches are timed: those of the code that has set the timer."""
+    live = [branch for branch in crew.members if not branch.done()]
+    looks = [_Look(branch, crew, asked, settled=settled) for branch in live]
+    return tuple(look.timed_line() for look in looks if look.stance() is Stance.TIMED)
+
+
 class _Look:
     """One look at one branch."""
 
@@ -77,12 +88,25 @@ class _Look:
         self._frames = tuple(_frames(branch))
 
     def stance(self) -> Stance:
-        if self._waiter is None or any(_has_timer(frame) for frame in self._frames):
+        if self._waiter is None:
             return Stance.WORLD
-        stance = self._asked(self._waiter)
+        stance = self._untimed(self._waiter)
+        if not any(_has_timer(frame) for frame in self._frames):
+            return stance
+        return Stance.TIMED if stance in {Stance.PARKS, Stance.BRANCHES} else Stance.WORLD
+
+    def timed_line(self) -> str:
+        timed = next((frame for frame in self._frames if _has_timer(frame)), None)
+        inner = (
+            timed.cr_frame if isinstance(timed, CoroutineType) else getattr(timed, "gi_frame", None)
+        )
+        return "" if inner is None else line_at(inner)
+
+    def _untimed(self, waiter: Waiter) -> Stance:
+        stance = self._asked(waiter)
         if stance is not None:
             return stance
-        if self._waits_for_branches(self._waiter):
+        if self._waits_for_branches(waiter):
             return Stance.BRANCHES
         innermost = self._frames[-1] if self._frames else None
         is_signal = isinstance(innermost, CoroutineType) and innermost.cr_code in _SIGNALS

@@ -19,7 +19,7 @@ from headrace.kernel.model import Entry, Key
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_pulse import Pulse
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import Stance, stances
+from headrace.sdk.execution_rest import MOVES, Stance, Waiter, stances, timed_lines
 from headrace.sdk.scope import Crew
 
 BREATH: Final = 256
@@ -254,13 +254,19 @@ class Replay:
 
     def _stall(self) -> Diverged | None:
         found = self.stances()
-        if not found or not {Stance.WORLD, Stance.SIGNALS}.isdisjoint(found):
+        if not found or not (MOVES | {Stance.SIGNALS}).isdisjoint(found):
             return None
         asked = [one.asked for one in self.questions.values() if one.asked is not None]
         return self.journal.stalled(asked)
 
     def stances(self) -> tuple[Stance, ...]:
         """Say of each live branch what it waits for."""
+        return stances(self._crew, self._waiters().get, settled=self.pulse.is_settled)
+
+    def timed_lines(self) -> tuple[str, ...]:
+        """Name the lines at which a timer of this process keeps a run from being put away."""
+        return timed_lines(self._crew, self._waiters().get, settled=self.pulse.is_settled)
+
+    def _waiters(self) -> dict[Waiter, Stance]:
         asking = [*self.questions.values(), *filter(None, [self.returning])]
-        waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
-        return stances(self._crew, waiters.get, settled=self.pulse.is_settled)
+        return {q.waiter: q.present_stance for q in asking if q.waiter is not None}
