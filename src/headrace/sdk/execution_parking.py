@@ -88,23 +88,20 @@ class Parking:
             return
         if self.is_parked or not self._any_waits:
             return
-        found = replay.stances()
+        found = replay.stances(self._warn_of_timer)
         if Stance.PARKS in found and _IDLE.issuperset(found):
             self.is_parked = True
             seen = replay.journal.next_n
             self._ledger.post(channel.Parked(self._run, self._epoch, seen))
             self._when_parked()
-        elif Stance.TIMED in found:
-            self._warn_of_timers()
 
-    def _warn_of_timers(self) -> None:
+    def _warn_of_timer(self, line: str) -> None:
         """Say once of each line what a timer around a wait costs; it may be meant so."""
-        for line in self._replay.timed_lines():
-            if line not in self._warned:
-                self._warned.add(line)
-                _log.warning(
-                    "a wait inside asyncio.timeout or a deadline of anyio keeps its run in memory, "
-                    "and a replay starts that timer anew: give the wait its own timeout=",
-                    line=line,
-                    run=self._run,
-                )
+        if line not in self._warned:
+            self._warned.add(line)
+            _log.warning(
+                "a wait inside asyncio.timeout or a deadline of anyio keeps its run in memory, "
+                "and a replay starts that timer anew: give the wait its own timeout=",
+                line=line,
+                run=self._run,
+            )

@@ -61,22 +61,22 @@ def is_moving(crew: Crew) -> bool:
     return any(waiter_of(branch) is None for branch in crew.members if not branch.done())
 
 
-def stances(crew: Crew, asked: Asked, *, settled: bool) -> tuple[Stance, ...]:
+def stances(
+    crew: Crew, asked: Asked, *, settled: bool, timed: Callable[[str], None] | None = None
+) -> tuple[Stance, ...]:
     """Say of each live branch what it waits for.
 
     `settled` says that nothing has moved for a while: a branch that ended, then, is known to have
-    ended by whoever waited for it.
+    ended by whoever waited for it. `timed` is told the line of each branch that is `TIMED`.
     """
     live = [branch for branch in crew.members if not branch.done()]
-    found = tuple(_Look(branch, crew, asked, settled=settled).stance() for branch in live)
-    return (*found, Stance.WORLD) if crew.computes else found
-
-
-def timed_lines(crew: Crew, asked: Asked, *, settled: bool) -> tuple[str, ...]:
-    """Name the lines at which branches are timed: those of the code that has set the timer."""
-    live = [branch for branch in crew.members if not branch.done()]
     looks = [_Look(branch, crew, asked, settled=settled) for branch in live]
-    return tuple(look.timed_line() for look in looks if look.stance() is Stance.TIMED)
+    found = tuple(look.stance() for look in looks)
+    if timed is not None and Stance.TIMED in found:
+        for look, stance in zip(looks, found, strict=True):
+            if stance is Stance.TIMED:
+                timed(look.timed_line())
+    return (*found, Stance.WORLD) if crew.computes else found
 
 
 class _Look:
@@ -96,6 +96,7 @@ class _Look:
         return Stance.TIMED if stance in {Stance.PARKS, Stance.BRANCHES} else Stance.WORLD
 
     def timed_line(self) -> str:
+        """Return the line at which the code that has set the timer stands."""
         timed = next((frame for frame in self._frames if _has_timer(frame)), None)
         inner = (
             timed.cr_frame if isinstance(timed, CoroutineType) else getattr(timed, "gi_frame", None)

@@ -19,7 +19,7 @@ from headrace.kernel.model import Entry, Key
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_pulse import Pulse
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import MOVES, Stance, Waiter, stances, timed_lines
+from headrace.sdk.execution_rest import MOVES, Stance, stances
 from headrace.sdk.scope import Crew
 
 BREATH: Final = 256
@@ -259,14 +259,9 @@ class Replay:
         asked = [one.asked for one in self.questions.values() if one.asked is not None]
         return self.journal.stalled(asked)
 
-    def stances(self) -> tuple[Stance, ...]:
-        """Say of each live branch what it waits for."""
-        return stances(self._crew, self._waiters().get, settled=self.pulse.is_settled)
-
-    def timed_lines(self) -> tuple[str, ...]:
-        """Name the lines at which a timer of this process keeps a run from being put away."""
-        return timed_lines(self._crew, self._waiters().get, settled=self.pulse.is_settled)
-
-    def _waiters(self) -> dict[Waiter, Stance]:
+    def stances(self, timed: Callable[[str], None] | None = None) -> tuple[Stance, ...]:
+        """Say of each live branch what it waits for; `timed` is told where a timer keeps one."""
         asking = [*self.questions.values(), *filter(None, [self.returning])]
-        return {q.waiter: q.present_stance for q in asking if q.waiter is not None}
+        waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
+        settled = self.pulse.is_settled
+        return stances(self._crew, waiters.get, settled=settled, timed=timed)
