@@ -143,7 +143,7 @@ class Worker(Puppet):
         """Return what has been pushed (about the run) and not asked for yet."""
         assert isinstance(self.channel, Seat)
         out = self.channel._out  # pyright: ignore[reportPrivateUsage]  # a test may look inside
-        return [push for push in (*self._seen, *out) if push.run == (run or push.run)]
+        return [push for push in (*self._seen, *out.values()) if push.run == (run or push.run)]
 
 
 @asynccontextmanager
