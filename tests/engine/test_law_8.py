@@ -52,7 +52,7 @@ async def _everything(house: House, run: str) -> tuple[object, ...]:
         await runs.load(ident),
         await runs.journal(ident),
         await runs.metadata(ident),
-        await streams.names(ident),
+        await streams.ends(ident),
     )
 
 

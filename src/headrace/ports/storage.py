@@ -7,7 +7,7 @@ carries its environment all the same, and whoever serves a caller compares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -206,8 +206,8 @@ class Streams(Protocol):
         """Weigh what stands from number `start` on."""
         ...
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams of the run that hold a record."""
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh the whole of each stream of the run that holds a record."""
         ...
 
 

@@ -8,7 +8,7 @@ for every number up to that, with every kind of fault. Must never know: what a w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -184,9 +184,9 @@ class FailingStreams:
         """Weigh what stands."""
         return await self._faults.read(self._inner.backlog(run_id, stream, start))
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams."""
-        return await self._faults.read(self._inner.names(run_id))
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh all streams."""
+        return await self._faults.read(self._inner.ends(run_id))
 
 
 class FailingDelivery(FailingStreams):
