@@ -49,17 +49,22 @@ class Crash(BaseException):
     """The process is gone; nothing in it may catch this and go on."""
 
 
+class Bug(Exception):
+    """Somebody's mistake in a store: no error that a caller can expect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Which write fails (1 is the first, 0 none), and how.
 
     `landed`: it is done, only the reply is lost. `crash`: the process ends there; else the one
-    call is answered with `Unavailable` and the next works again.
+    call is answered with `Unavailable` (`bug`: with `Bug`) and the next works again.
     """
 
     at: int
     landed: bool = False
     crash: bool = False
+    bug: bool = False
 
 
 class Faults:
@@ -80,6 +85,8 @@ class Faults:
         if self.fault.landed:
             await call()
         self.check()
+        if self.fault.bug:
+            raise Bug(f"write {self.writes} has a bug")
         raise Unavailable(f"write {self.writes} was made to fail", hint="Try again.")
 
     async def read(self, call: Awaitable[T]) -> T:

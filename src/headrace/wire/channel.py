@@ -294,8 +294,15 @@ class Stopping(Message, frozen=True):
     epoch: int
 
 
+FAULT = "fault"
+
+
 class Refusal(Message, frozen=True):
-    """One operation was refused; nothing of it happened. `key` is empty where it had none."""
+    """One operation was refused; nothing of it happened. `key` is empty where it had none.
+
+    After the code `unavailable` it is posted again, in a new attachment: it may have happened.
+    After `FAULT` nothing is: the server has a bug at this run, and the worker drops it.
+    """
 
     run: str
     epoch: int
