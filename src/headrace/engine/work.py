@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from headrace.engine.core import Core
+from headrace.engine.deploys import try_again
 from headrace.engine.desk import nothing
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.operations import Posted, reach_out, step_of
@@ -42,6 +43,7 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
         for run_id in await core.stores.runs.held(seat.worker):
             if run_id not in seat.pending and run_id not in seat.known:
                 core.post(run_id, nothing)
+        core.start(try_again(core, seat, hello.version))
         core.wanted.set()
         yield seat
     finally:
