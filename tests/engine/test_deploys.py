@@ -13,7 +13,8 @@ NEW = replace(DECLARED, version="2")
 
 
 async def _blocked(house: House, worker: Worker) -> str:
-    """Start a run that the worker's code does not fit."""
+    """Start a run that the worker's code does not fit, once what that has come for is done."""
+    await house.rest()
     run = await house.start()
     job = await worker.job(run)
     job.post(Blocked(run, job.epoch, Cause("-step a\n+step b", "Diverged")))
