@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from headrace.kernel.model import Key
 
@@ -32,7 +32,7 @@ class Crew:
     __slots__ = ("bridges", "is_dismissed", "members", "on_end", "threads")
 
     def __init__(self, on_end: Callable[[], None]) -> None:
-        self.members: set[Branch] = set()
+        self.members: dict[Branch, Scope] = {}
         self.threads = 0
         self.bridges: set[Branch] = set()
         """The members that ask for a thread, which stands still meanwhile."""
@@ -49,9 +49,9 @@ class Crew:
         """Tell whether a thread of the run is at work, and asks nothing."""
         return self.threads > len(self.bridges)
 
-    def enlist(self, branch: Branch, *, bridge: bool = False) -> None:
+    def enlist(self, branch: Branch, scope: Scope, *, bridge: bool = False) -> None:
         """Count a task in until it ends."""
-        self.members.add(branch)
+        self.members[branch] = scope
         if bridge:
             self.bridges.add(branch)
         branch.add_done_callback(self._ended)
@@ -61,7 +61,7 @@ class Crew:
         return tuple(task for task in self.members if task is not branch and not task.done())
 
     def _ended(self, branch: Branch) -> None:
-        self.members.discard(branch)
+        self.members.pop(branch, None)
         self.bridges.discard(branch)
         if self.is_dismissed and not branch.cancelled():
             branch.exception()  # looked at, so that nobody complains that nobody did
@@ -71,7 +71,7 @@ class Crew:
 class Scope:
     """One branch's place, and how often it has asked under each name."""
 
-    __slots__ = ("_asked", "_children", "crew", "path")
+    __slots__ = ("__weakref__", "_asked", "_children", "crew", "path")
 
     def __init__(self, crew: Crew, path: str = "") -> None:
         self.crew, self.path = crew, path
@@ -90,7 +90,9 @@ class Scope:
         return Scope(self.crew, f"{self.path}{self._children}/")
 
 
-_scopes: WeakKeyDictionary[Branch, Scope] = WeakKeyDictionary()
+# The crew alone keeps a scope, which knows the crew and so the task: kept here, a task that never
+# ends would never be forgotten.
+_scopes: WeakKeyDictionary[Branch, ref[Scope]] = WeakKeyDictionary()
 
 
 def here() -> Scope | None:
@@ -99,7 +101,12 @@ def here() -> Scope | None:
         task = asyncio.current_task()
     except RuntimeError:
         return THREAD.get()
-    return None if task is None else _scopes.get(task)
+    return None if task is None else _scope_of(task)
+
+
+def _scope_of(task: Branch) -> Scope | None:
+    known = _scopes.get(task)
+    return None if known is None else known()
 
 
 def spawn(body: Body, scope: Scope) -> Branch:
@@ -129,18 +136,18 @@ def in_background() -> Generator[None]:
     if branch is None or scope is None or STEP.get() is not None:
         yield
         return
-    scope.crew.members.discard(branch)
+    scope.crew.members.pop(branch, None)
     scope.crew.threads += 1
     try:
         yield
     finally:
         scope.crew.threads -= 1
-        scope.crew.members.add(branch)
+        scope.crew.members[branch] = scope
 
 
 def _adopt(branch: Branch, scope: Scope, *, bridge: bool = False) -> None:
-    _scopes[branch] = scope
-    scope.crew.enlist(branch, bridge=bridge)
+    _scopes[branch] = ref(scope)
+    scope.crew.enlist(branch, scope, bridge=bridge)
 
 
 class _Scoping:
@@ -177,5 +184,5 @@ def _inherited(loop: asyncio.AbstractEventLoop) -> Scope | None:
     creator = asyncio.current_task(loop)
     if creator is None:
         return THREAD.get()
-    scope = _scopes.get(creator)
+    scope = _scope_of(creator)
     return None if scope is None else scope.child()
