@@ -1,0 +1,1 @@
+"""Coroutines that can be saved at an await, dropped, and rebuilt in another process."""
