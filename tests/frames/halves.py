@@ -1,0 +1,191 @@
+"""One half of the matrix's proof, in a process of its own.
+
+    FRAMES_MODE=native    python -m tests.frames.halves run FILE
+    FRAMES_MODE=decorator python -m tests.frames.halves save FILE
+    FRAMES_MODE=decorator python -m tests.frames.halves resume FILE
+
+`run` gives every case its answers; `save` does too, and saves at every suspension and puts away at
+every suspension; `resume` takes those up and goes on to the end, half of them by way of another
+save. Each prints what came of it as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+from headrace import frames
+from tests.frames import cases
+from tests.frames.cases.rig import CASES, MODE, Case, Refused
+from tests.frames.parking import Coro, Parked, again, answered, token
+from tests.frames.quiet import effects_of
+
+NEWER: Final = {"since_3_12": (3, 12), "since_3_14": (3, 14)}
+Answer = dict[str, Any]
+Seen = Callable[[Coro], None]
+
+
+def load() -> None:
+    """Import every case, as FRAMES_MODE says."""
+    if MODE == "hook":
+        frames.install(lambda name, _: name.startswith(f"{cases.__name__}."))
+    for module in pkgutil.iter_modules(cases.__path__):
+        if sys.version_info >= NEWER.get(module.name, (3, 11)):
+            importlib.import_module(f"{cases.__name__}.{module.name}")
+
+
+class Driven:
+    """Answers what a coroutine waits for; what is not ours goes to the event loop."""
+
+    def __init__(self, coroutine: Coro, at_each: Seen) -> None:
+        self.coroutine = coroutine
+        self.at_each = at_each
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        try:
+            at = self.coroutine.send(None)
+            while True:
+                self.at_each(self.coroutine)
+                at = self._answered(at) if isinstance(at, Parked) else (yield from self._other(at))
+        except StopIteration as over:
+            return over.value
+
+    def _answered(self, at: Parked[object]) -> object:
+        return answered(self.coroutine, at)
+
+    def _other(self, at: object) -> Generator[Any, Any, object]:
+        try:
+            given = yield at
+        except BaseException as error:  # noqa: BLE001 - it is passed on
+            return self.coroutine.throw(error)
+        return self.coroutine.send(given)
+
+
+async def _awaited(driven: Driven) -> object:
+    return await driven
+
+
+def whole(one: Case, coroutine: Coro, at_each: Seen) -> object:
+    """Drive a case's coroutine to its end."""
+    driving = _awaited(Driven(coroutine, at_each))
+    if one.in_loop:
+        return asyncio.run(driving)
+    try:
+        driving.send(None)
+    except StopIteration as over:
+        return over.value
+    raise AssertionError(f"{one.name} waits for an event loop")
+
+
+def _coroutine(one: Case) -> Coro:
+    if isinstance(one.function, frames.NotResumable):
+        raise one.function
+    return cast("Coro", one.function())
+
+
+def run(one: Case) -> Answer:
+    """Just run it, where it must not be refused; say what must come of it."""
+    told: Answer = {"theme": one.theme, "construct": one.construct, "gives": repr(one.gives)}
+    if isinstance(one.gives, Refused):
+        return told | {"naming": one.gives.naming}
+    result = repr(whole(one, _coroutine(one), lambda _: None))
+    return told | {"naming": (), "result": result}
+
+
+def save(one: Case) -> Answer:
+    """Run it, saving at every suspension; then put it away at every suspension."""
+    if isinstance(one.function, frames.NotResumable):
+        return {"not_resumable": str(one.function)}
+    saved: list[str] = []
+
+    def at_each(coroutine: Coro) -> None:
+        saved.append(base64.b64encode(bytes(frames.save(coroutine, token))).decode())
+
+    try:
+        result = repr(whole(one, _coroutine(one), at_each))
+    except frames.NotSaved as refusal:
+        return {"not_saved": str(refusal)}
+    away = [effect for at in range(len(saved)) for effect in _put_away(one, at)]
+    return {"saved": saved, "result": result, "effects": away}
+
+
+class _Away(Exception):
+    """The case was put away where that was to be tried."""
+
+
+def _put_away(one: Case, at: int) -> list[str]:
+    left = [at]
+    found: list[str] = []
+
+    def at_each(coroutine: Coro) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            found.extend(effects_of(lambda: frames.put_away(coroutine)))
+            raise _Away
+
+    try:
+        whole(one, _coroutine(one), at_each)
+    except _Away:
+        return found
+    raise AssertionError(f"{one.name} has no suspension {at}")
+
+
+def resume(one: Case, saved: list[str]) -> Answer:
+    """Take up every save, and go on to the end."""
+    results: list[str] = []
+    for text in saved:
+        for hops in (1, 2):
+            results.append(_resumed(one, base64.b64decode(text), hops))
+    return {"results": results}
+
+
+def _resumed(one: Case, saved: bytes, hops: int) -> str:
+    coroutine = cast("Coro", frames.restore(saved, again))
+    if hops > 1 and not one.in_loop:
+        coroutine.send(None)
+        saved = bytes(frames.save(coroutine, token))
+        frames.put_away(coroutine)
+        coroutine = cast("Coro", frames.restore(saved, again))
+    try:
+        return repr(whole(one, coroutine, lambda _: None))
+    except Exception as error:  # noqa: BLE001 - it is what came of it
+        return f"raised {type(error).__name__}: {error}"
+
+
+def _half(what: str, file: Path) -> dict[str, Answer]:
+    if what == "resume":
+        before = json.loads(file.read_text("utf-8"))
+        return {
+            name: _guarded(partial(resume, saved=answer["saved"]), CASES[name])
+            for name, answer in before.items()
+            if "saved" in answer
+        }
+    if what == "run":
+        return {one.name: run(one) for one in CASES.values()}
+    return {one.name: _guarded(save, one) for one in CASES.values()}
+
+
+def _guarded(done: Callable[[Case], Answer], one: Case) -> Answer:
+    try:
+        return done(one)
+    except Exception as error:  # noqa: BLE001 - the matrix shows it
+        return {"raised": f"{type(error).__name__}: {error}"}
+
+
+def main(what: str, file: Path) -> None:
+    """Do one half; write what came of it."""
+    load()
+    answers = _half(what, file)
+    file.with_suffix(f".{what}.json").write_text(json.dumps(answers), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
