@@ -1,0 +1,76 @@
+"""Functions and classes that a random program defines inside its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from tests.frames.fuzz.expressions import called, number
+from tests.frames.fuzz.grammar import Callee, Lines, Spot, Writer, indented
+
+Sequence = Callable[[Writer, int], Lines]
+
+
+def _inner_spot(w: Writer, names: tuple[str, ...]) -> tuple[Spot, Lines]:
+    """Return what is allowed in a nested function, and the lines it begins with."""
+    shared = tuple(name for name in w.spot.targets if name in {"x", "y"})
+    own = tuple(name for name in names if name not in shared)
+    spot = Spot(
+        names=(*w.spot.names, *own),
+        targets=own,
+        awaits=True,
+        nested=w.spot.nested + 1,
+    )
+    if not shared or w.often(0.35):
+        return spot, []
+    taken = w.pick(shared)
+    return replace(spot, targets=(*own, taken)), [f"nonlocal {taken}"]
+
+
+def local_function(w: Writer, depth: int, sequence: Sequence) -> Lines:
+    """Write an async function, and (most often) a call of it."""
+    if w.spot.nested > 1 or not w.spot.awaits or not w.spend(4):
+        return [f"note({w.serial()}, {w.name()})"]
+    name, p, q = w.fresh("f"), w.fresh("p"), w.fresh("q")
+    spot, lines = _inner_spot(w, (p, q))
+    default = number(w, 1)
+    with w.inside(spot):
+        lines += sequence(w, min(depth, 2))
+        lines.append(f"return {number(w, 2)}")
+    header = f"async def {name}({p}, {q}={default}, *rest, **more):"
+    callee = Callee(f"{name}({{}})", 1, 3)
+    w.callees.append(callee)
+    decorated = ["@again"] if w.often(0.15) else []
+    made = [*decorated, header, *indented(lines)]
+    return [*made, f"note({w.serial()}, await {called(w, callee, 2)})"] if w.often(0.8) else made
+
+
+def local_plain(w: Writer, _: int) -> Lines:
+    """Write a plain function that shares variables, and (most often) a call of it."""
+    if w.spot.nested > 1 or not w.spend(3):
+        return [f"note({w.serial()}, {w.name()})"]
+    name, p = w.fresh("s"), w.fresh("p")
+    spot, lines = _inner_spot(w, (p,))
+    with w.inside(replace(spot, awaits=False)):
+        made = number(w, 2)
+        lines += [f"{w.target()} = {number(w, 2)}", f"note({w.serial()}, {w.name()})"]
+    w.functions.append(name)
+    return [f"def {name}({p}):", *indented([*lines, f"return {made}"])]
+
+
+def local_class(w: Writer, _: int) -> Lines:
+    """Write a class with a method, use it, and most often forget it."""
+    if w.spot.nested > 1 or not w.spot.awaits or not w.spend(4):
+        return [f"note({w.serial()}, {w.name()})"]
+    name = w.fresh("C")
+    with w.at(replace(w.spot, awaits=False, walrus=False)):
+        first, second = number(w, 1), number(w, 1)
+    lines = [
+        f"class {name}:",
+        f"    v = {first}",
+        "    def go(self, p):",
+        "        self.__p = p",
+        f"        return self.__p + {name}.v + {second}",
+        f"note({w.serial()}, {name}().go({number(w, 1)}))",
+    ]
+    return [*lines, f"del {name}"] if w.often(0.93) else lines
