@@ -40,7 +40,14 @@ class Dumper:
         try:
             self._pickler.dump(values)
         except Exception as error:
-            raise culprit(values, self._own, error) from error
+            raise culprit(values, self._own, error, self._alone) from error
+
+    def _alone(self, value: object) -> Exception | None:
+        try:
+            _Pickler(io.BytesIO(), self._own).dump(value)
+        except Exception as error:  # noqa: BLE001 - it is handed back
+            return error
+        return None
 
     def blob(self) -> bytes:
         """Return everything that was dumped so far."""

@@ -6,7 +6,7 @@ Owns: the three errors of values. Must never know: frames, functions, lines; who
 from __future__ import annotations
 
 
-class Refused(Exception):  # noqa: N818 - never leaves this package part: it becomes a CannotSave
+class Refused(Exception):
     """A reducer, or a hook, does not want this object: says why, and what to write instead."""
 
     def __init__(self, reason: str, instead: str = "") -> None:
@@ -31,9 +31,7 @@ class CannotSave(Exception):
         """Return one sentence and the advice; the caller puts function, file and line in front."""
         where = "" if self.path == self.variable else f": {self.path} ({self.kind})"
         instead = f"; {self.instead}" if self.instead else ""
-        return (
-            f"{self.variable!r} ({self.holder}) cannot be saved{where}: {self.reason}{instead}"
-        )
+        return f"{self.variable!r} ({self.holder}) cannot be saved{where}: {self.reason}{instead}"
 
 
 class CannotLoad(Exception):

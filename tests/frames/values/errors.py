@@ -32,7 +32,7 @@ class NotFound(FileNotFoundError):
 def _raised(make: BaseException, cause: BaseException | None = None) -> BaseException:
     try:
         try:
-            raise KeyError("first")  # noqa: TRY301, EM101 - something has to be under way
+            raise KeyError("first")
         except KeyError:
             if cause is None:
                 raise make  # noqa: B904
