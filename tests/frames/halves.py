@@ -24,9 +24,9 @@ from typing import Any, Final, cast
 
 from headrace import frames
 from tests.frames import cases
-from tests.frames.cases.rig import CASES, MODE, Case, Refused
 from tests.frames.parking import Coro, Parked, again, answered, token
 from tests.frames.quiet import effects_of
+from tests.frames.rig import CASES, MODE, Case, Refused
 
 NEWER: Final = {"since_3_12": (3, 12), "since_3_14": (3, 14)}
 Answer = dict[str, Any]
@@ -140,11 +140,8 @@ def _put_away(one: Case, at: int) -> list[str]:
 
 def resume(one: Case, saved: list[str]) -> Answer:
     """Take up every save, and go on to the end."""
-    results: list[str] = []
-    for text in saved:
-        for hops in (1, 2):
-            results.append(_resumed(one, base64.b64decode(text), hops))
-    return {"results": results}
+    blobs = [base64.b64decode(text) for text in saved]
+    return {"results": [_resumed(one, blob, hops) for blob in blobs for hops in (1, 2)]}
 
 
 def _resumed(one: Case, saved: bytes, hops: int) -> str:

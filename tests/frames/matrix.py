@@ -20,12 +20,22 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from rich.console import Console
+
 from tests.frames import page
 from tests.frames.verdicts import MODES, Answers, Verdict, judged
 
 ROOT: Final = Path(__file__).parents[2]
 SECONDS: Final = 120
 AT_ONCE: Final = 2
+INTRODUCTION: Final = (
+    "Each case is one async function. One process saves it at every suspension; another takes up"
+    " every save and goes on to the end, half of the time by way of a second save. Its result must"
+    " be what Python gives without any of this, and putting it away must run none of its code. All"
+    " of that once with the decorator and once with the import hook. A number says at how many"
+    " suspensions it was done; *refused* means: with an error that names what is in the way."
+)
+OUT: Final = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 class HalfFailed(Exception):
@@ -104,14 +114,7 @@ def table(columns: Sequence[Column]) -> str:
 
 
 def _summary(columns: Sequence[Column]) -> str:
-    lines = ["## Constructs", ""]
-    lines.append(
-        "Each case is one async function. One process saves it at every suspension, and another takes"
-        " up every save and goes on to the end, half of the time by way of a second save. Its result"
-        " must be what Python gives without any of this; putting it away must run none of its code."
-        " All of that once with the decorator and once with the import hook. A number says at how many"
-        " suspensions that was done; *refused* means: with an error that names what is in the way."
-    )
+    lines = ["## Constructs", "", INTRODUCTION]
     lines += ["", _row(["Python", "cases", "suspensions", "refused", "wrong"]), _row(["---"] * 5)]
     for one in columns:
         suspensions = sum(v.suspensions for v in one.verdicts)
@@ -124,7 +127,7 @@ def _summary(columns: Sequence[Column]) -> str:
 
 def _cell(verdict: Verdict | None) -> str:
     if verdict is None:
-        return "–"
+        return ""
     if not verdict.is_good:
         return "**wrong**"
     return "refused" if verdict.refusal else str(verdict.suspensions)
@@ -144,11 +147,11 @@ def main(arguments: Sequence[str]) -> int:
     for one in columns:
         for verdict in one.verdicts:
             for fault in verdict.faults:
-                print(f"{one.python} {verdict.theme} {verdict.name}: {fault}")
+                OUT.print(f"{one.python} {verdict.theme} {verdict.name}: {fault}")
             if options.refusals and verdict.refusal:
-                print(f"{one.python} {verdict.name} is refused: {verdict.refusal}")
+                OUT.print(f"{one.python} {verdict.name} is refused: {verdict.refusal}")
     page.write("matrix", table(columns))
-    print(_summary(columns), f"\nwritten: {page.PAGE}")
+    OUT.print(_summary(columns), f"\nwritten: {page.PAGE}")
     return int(not all(verdict.is_good for one in columns for verdict in one.verdicts))
 
 

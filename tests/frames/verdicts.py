@@ -67,7 +67,9 @@ def _refusal(save: Answer) -> str:
 def _refused(refusal: str, naming: Sequence[str]) -> list[str]:
     if not refusal:
         return ["was not refused"]
-    return [f"the refusal does not name {name}: {refusal}" for name in naming if name not in refusal]
+    return [
+        f"the refusal does not name {name}: {refusal}" for name in naming if name not in refusal
+    ]
 
 
 def _saved(one: Answers, refusal: str, gives: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -81,7 +81,7 @@ class Premium(Account):
     @resumable
     async def late(self) -> str:
         await wait(0)
-        return await super().named() + __class__.__name__  # noqa: F821
+        return await super().named() + __class__.__name__
 
 
 @case("method: self is one object, in both frames", gives=["first", "second"])
@@ -162,7 +162,7 @@ class Awaitable:
 
 @case("an object whose __await__ is a resumable coroutine's", gives=5)
 async def own_await() -> object:
-    return await Awaitable(5) if False else await Awaitable(5).inner()  # noqa: RUF100
+    return await Awaitable(5) if False else await Awaitable(5).inner()
 
 
 @case("a class nested in a class", gives="inner")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -32,7 +32,9 @@ async def set_and_dict() -> object:
     return sorted(one), {await wait(k): await wait(v) for k, v in [("a", 1), ("b", 2)]}
 
 
-@case("nested comprehension: two fors, and one inside the other", gives=([1, 2, 2, 4], [[0], [0, 1]]))
+@case(
+    "nested comprehension: two fors, and one inside the other", gives=([1, 2, 2, 4], [[0], [0, 1]])
+)
 async def nested() -> object:
     flat = [await wait(a * b) for a in (1, 2) for b in (1, 2)]
     return flat, [[await wait(b) for b in range(a)] for a in (1, 2)]
@@ -87,7 +89,7 @@ async def no_leak() -> object:
 
 @case("lambda in a comprehension: late binding", gives=[2, 2])
 async def lambda_in_comprehension() -> object:
-    made = [lambda: n for n in range(3)][:2]  # noqa: B023
+    made = [lambda: n for n in range(3)][:2]
     values = [f() for f in made]
     del made
     await wait(0)
@@ -112,11 +114,11 @@ async def error_inside() -> object:
 
 @case("plain comprehensions and generator expressions beside awaits", gives=([0, 1], 3, {0: 1}))
 async def plain() -> object:
-    a = [n for n in range(2)]  # noqa: C416
+    a = [n for n in range(2)]
     await wait(1)
     b = sum(n for n in range(3))
     await wait(2)
-    return a, b, {n: 1 for n in range(1)}  # noqa: C420
+    return a, b, {n: 1 for n in range(1)}
 
 
 @case("a comprehension in a method, with self and super()", gives=[11, 12])

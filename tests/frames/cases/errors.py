@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -48,7 +48,7 @@ async def context_after_await() -> object:
             raise ValueError("v")
         except ValueError:
             await wait(1)
-            raise KeyError("k")  # noqa: B904
+            raise KeyError("k")
     except KeyError as error:
         return repr(error.__context__)
 
@@ -65,7 +65,7 @@ async def context_two_deep() -> object:
                 raise ValueError
             except ValueError:
                 await wait(1)
-                raise KeyError  # noqa: B904
+                raise KeyError
     except KeyError as error:
         cause: BaseException | None = error
         while cause is not None:
@@ -119,7 +119,7 @@ async def bare_raise_across_frames() -> object:
 async def raising_again() -> None:
     """Raise what is being handled."""
     await wait(1)
-    raise  # noqa: PLE0704
+    raise
 
 
 @case("an exception group in a local", gives=("g", ["ValueError", "Refusal"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.frames.cases.rig import case
+from tests.frames.rig import case
 from tests.frames.parking import wait
 
 
@@ -279,7 +279,7 @@ COUNTER = {"n": 1}
 @case("lambda called with an await; lambda kept across one", gives=(3, 12))
 async def lambdas() -> object:
     k = 2
-    plus = lambda q: q + k  # noqa: E731
+    plus = lambda q: q + k
     k = 10
     return (lambda q: q)(await wait(3)), plus(await wait(2))
 
@@ -289,7 +289,9 @@ async def nested_awaits() -> object:
     return await wait([1, await wait([2, await wait([3])])])
 
 
-@case("values on the evaluation stack of every kind at once", gives=[6, "b", (1, 2), {"k": 3}, True])
+@case(
+    "values on the evaluation stack of every kind at once", gives=[6, "b", (1, 2), {"k": 3}, True]
+)
 async def whole_stack() -> object:
     x = 5
     return [x + 1, "ab"[1], (1, x - 3), {"k": min(3, await wait(9))}, 1 < await wait(2) < 3]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -107,7 +107,7 @@ async def loop_closures() -> object:
     own: list[Callable[[], int]] = []
     for n in range(3):
         if n < 2:
-            shared.append(lambda: n)  # noqa: B023
+            shared.append(lambda: n)
             own.append(functools.partial(int, n))
         await wait(n)
     return [f() for f in shared], [f() for f in own]
@@ -189,7 +189,7 @@ async def defaults() -> object:
 
 
 @resumable
-async def shared_default(n: int, kept: list[int] = []) -> list[int]:  # noqa: B006
+async def shared_default(n: int, kept: list[int] = []) -> list[int]:
     """Collect in the default, afresh in each process."""
     if n == 1:
         kept.clear()
@@ -221,7 +221,7 @@ async def deleting_parameter(gone: int) -> object:
     del gone
     await wait(0)
     try:
-        return gone  # type: ignore[misc] # noqa: F821 # that is the case
+        return gone
     except UnboundLocalError:
         return "unbound"
 
@@ -282,7 +282,7 @@ async def functions_in_locals() -> object:
 @case("lambda with defaults and a closure", gives=16)
 async def lambda_kept() -> object:
     k = 1
-    made = lambda a, b=10: a + b + k  # noqa: E731
+    made = lambda a, b=10: a + b + k
     await wait(0)
     return made(5)
 
@@ -321,7 +321,7 @@ async def same_name() -> object:
 
     first = await inner()
 
-    async def inner() -> str:  # type: ignore[no-redef] # noqa: F811 # that is the case
+    async def inner() -> str:
         return await wait("two")
 
     return first, await inner()

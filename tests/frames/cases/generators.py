@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -185,7 +185,9 @@ async def slow_context_manager() -> object:
     return out
 
 
-@case("asynccontextmanager in asynccontextmanager, an error through both", gives=["v", "o", "c", "C"])
+@case(
+    "asynccontextmanager in asynccontextmanager, an error through both", gives=["v", "o", "c", "C"]
+)
 async def nested_context_managers() -> object:
     out: list[Any] = []
     try:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from itertools import count, islice
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -14,7 +14,7 @@ from tests.frames.parking import wait
 async def for_list() -> object:
     out: list[int] = []
     for x in [1, 2, 3]:
-        out.append(await wait(20) if x == 2 else x)  # noqa: PERF401
+        out.append(await wait(20) if x == 2 else x)
     return out
 
 
@@ -31,7 +31,7 @@ async def for_growing() -> object:
 async def for_iterators() -> object:
     out: list[Any] = []
     for x in range(2):
-        out.append(await wait(x))  # noqa: PERF401
+        out.append(await wait(x))
     for i, (a, b) in enumerate(zip([0, 1], [1, 1], strict=True)):
         if i:
             out.extend((await wait(a), b + 1))
@@ -48,7 +48,7 @@ async def for_iterators() -> object:
 async def for_more_iterators() -> object:
     out: list[Any] = []
     for s in "ab":
-        out.append(await wait(s))  # noqa: PERF401
+        out.append(await wait(s))
     for n in b"\x01":
         out.append(await wait(n))
     for e in {5}:
@@ -64,20 +64,20 @@ async def for_more_iterators() -> object:
 async def for_itertools() -> object:
     out: list[int] = []
     for x in islice(count(), 3):
-        out.append(await wait(x))  # noqa: PERF401
+        out.append(await wait(x))
     return out
 
 
 @case("for: an await in the iterable", gives=[1, 2])
 async def for_awaited_iterable() -> object:
-    return [x for x in await wait([1, 2])]  # noqa: C416
+    return [x for x in await wait([1, 2])]
 
 
 @case("for … else: the loop runs out", gives=[1, "else", 2])
 async def for_else() -> object:
     out: list[Any] = []
     for x in [1]:
-        out.append(await wait(x))  # noqa: PERF401
+        out.append(await wait(x))
     else:
         out.append("else")
         out.append(await wait(2))
@@ -141,7 +141,7 @@ async def break_in_else() -> object:
     out: list[Any] = []
     for a in range(3):
         for b in range(1):
-            out.append(await wait(b))  # noqa: PERF401
+            out.append(await wait(b))
         else:
             out.append(await wait("inner done"))
             break
@@ -156,8 +156,8 @@ async def for_targets() -> object:
 
     out: list[int] = []
     kept: dict[str, int] = {}
-    for kept["k"] in [2, 4]:  # noqa: B020
-        out.append(await wait(kept["k"]))  # noqa: PERF401
+    for kept["k"] in [2, 4]:
+        out.append(await wait(kept["k"]))
     last = kept["k"]
     del Box
     await wait(0)
@@ -168,7 +168,7 @@ async def for_targets() -> object:
 async def for_star() -> object:
     out: list[Any] = []
     for a, *b in [(1, 2, 3), (4,)]:
-        out.append((await wait(a), b))  # noqa: PERF401
+        out.append((await wait(a), b))
     return out
 
 
@@ -197,7 +197,7 @@ class Awaited:
         self.stop = stop
 
     def __aiter__(self) -> AsyncIterator[int]:
-        return self  # type: ignore[return-value] # __anext__ is a coroutine function below
+        return self
 
     @resumable
     async def __anext__(self) -> int:
@@ -211,7 +211,7 @@ class Awaited:
 async def for_own_iterator() -> object:
     out: list[int] = []
     for x in Counted(3):
-        out.append(await wait(x))  # noqa: PERF401
+        out.append(await wait(x))
     return out
 
 
@@ -219,7 +219,7 @@ async def for_own_iterator() -> object:
 async def async_for_class() -> object:
     out: list[Any] = []
     async for x in Awaited(2):
-        out.append(x)  # noqa: PERF401
+        out.append(x)
         await wait(0)
     else:
         out.append(await wait("else"))
@@ -261,7 +261,7 @@ async def return_from_loops() -> object:
 
 @case("for over a generator", gives=[0, 1])
 async def for_generator_spent() -> object:
-    out: list[int] = list(x for x in range(2))  # noqa: C400
+    out: list[int] = list(x for x in range(2))
     await wait(0)
     return out
 

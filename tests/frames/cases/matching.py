@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.frames.cases.rig import case
+from tests.frames.rig import case
 from tests.frames.parking import wait
 
 

@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any
 
 from headrace import frames
-from tests.frames.cases import rig
-from tests.frames.cases.rig import case, resumable
+from tests.frames import rig
+from tests.frames.rig import case, resumable
 from tests.frames.parking import finished, started, wait
 
 
@@ -28,7 +28,13 @@ async def looked_at(a: int, *, b: str = "b") -> list[Any]:
 
 @case(
     "name, qualified name, module, signature, doc, kind",
-    gives=("looked_at", "looked_at", "(a: 'int', *, b: 'str' = 'b') -> 'list[Any]'", "Be looked at.", True),
+    gives=(
+        "looked_at",
+        "looked_at",
+        "(a: 'int', *, b: 'str' = 'b') -> 'list[Any]'",
+        "Be looked at.",
+        True,
+    ),
 )
 async def identity() -> object:
     f = looked_at
@@ -72,7 +78,10 @@ def _lines(error: BaseException) -> list[str | None]:
     return [frame.line for frame in shown if frame.filename == __file__]
 
 
-@case("traceback through a with, a handler and a finally", gives=["await marked()", "await wait(KeyError())  # here"])
+@case(
+    "traceback through a with, a handler and a finally",
+    gives=["await marked()", "await wait(KeyError())  # here"],
+)
 async def traceback_blocks() -> object:
     try:
         await marked()

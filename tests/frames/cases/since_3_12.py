@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -48,7 +48,7 @@ async def local_generic() -> object:
 
 @case("f-string with its own quotes inside, and an await", gives="a b c")
 async def f_string_quotes() -> object:
-    return f"{"a"} {await wait("b")} {"".join(["c"])}"
+    return f"{'a'} {await wait('b')} {''.join(['c'])}"
 
 
 @case("a type alias in the function, gone before the wait", gives=3)

@@ -1,6 +1,6 @@
 """What the language has since Python 3.14; not looked at by an older one."""
 
-from tests.frames.cases.rig import case
+from tests.frames.rig import case
 from tests.frames.parking import wait
 
 
@@ -21,5 +21,5 @@ async def template() -> object:
 
 @case("annotations that are evaluated late", gives=3)
 async def late_annotations() -> object:
-    value: undefined_name = await wait(3)  # noqa: F821
+    value: undefined_name = await wait(3)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.frames.cases.rig import case
+from tests.frames.rig import case
 from tests.frames.parking import wait
 
 TOTAL = 0
@@ -84,7 +84,7 @@ async def augmented_target() -> object:
 
     box.v += await wait(5)
     box[key()] += await wait(5)
-    return box.v, keys, box.notes[1][2]  # type: ignore[index] # a tuple
+    return box.v, keys, box.notes[1][2]
 
 
 @case("augmented with every operator", gives=(7, 2, 8, 1, [1, 2]))
@@ -107,7 +107,7 @@ async def deleting() -> object:
     del kept[await wait("a")], box.v, gone
     await wait(1)
     try:
-        return gone  # type: ignore[misc] # that is the case
+        return gone
     except UnboundLocalError:
         return kept, "gone", hasattr(box, "v")
 
@@ -118,7 +118,7 @@ async def unbound() -> object:
         later = 1
     await wait(2)
     try:
-        return later  # pyright: ignore[reportPossiblyUnbound] # that is the case
+        return later
     except UnboundLocalError:
         return "unbound"
 
@@ -158,7 +158,7 @@ async def wait_instance(kind: Any, text: str) -> Any:
 
 @case("global: read and written around awaits", gives=(5, 5))
 async def global_statement() -> object:
-    global TOTAL  # noqa: PLW0603
+    global TOTAL
     TOTAL = 0
     TOTAL += await wait(2)
     TOTAL = 2
@@ -168,8 +168,8 @@ async def global_statement() -> object:
 
 @case("import inside, the module kept across", gives="[1, 2]")
 async def importing() -> object:
-    import json as j  # noqa: PLC0415
-    from json import dumps  # noqa: PLC0415
+    import json as j
+    from json import dumps
 
     await wait(1)
     assert j is json
@@ -191,7 +191,9 @@ async def nothing() -> None:
 @case("`pass`, docstring, bare constants, semicolons", gives=(1, "Say what."))
 async def trifles() -> object:
     """Say what."""
-    pass; x = await wait(1); ...  # noqa: E702, PIE790
+    pass
+    x = await wait(1)
+    ...
     "bare"
     return x, trifles.__doc__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.frames.cases.rig import Refused, case, resumable
+from tests.frames.rig import Refused, case, resumable
 from tests.frames.parking import wait
 
 
@@ -42,11 +42,13 @@ async def in_group() -> object:
     return None
 
 
-@case("a task in a local is refused", gives=Refused(("task", "with_task")), in_loop=True)
+@case("a task in a local is refused", gives=Refused(("with_task", "Task")), in_loop=True)
 async def with_task() -> object:
-    task = asyncio.ensure_future(asyncio.sleep(0))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(asyncio.sleep(0))
+    group = None
     await wait(1)
-    return await task
+    return task.done()
 
 
 @case("a future in a local is refused", gives=Refused(("future", "with_future")), in_loop=True)

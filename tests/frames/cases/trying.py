@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tests.frames.cases.rig import case
+from tests.frames.rig import case
 from tests.frames.parking import wait
 
 
@@ -25,7 +25,7 @@ async def in_each() -> object:
     for fails in (True, False):
         try:
             if fails:
-                raise ValueError("v")  # noqa: TRY301
+                raise ValueError("v")
         except ValueError as error:
             out.append(str(error))
             out.append(await wait(2))
@@ -56,7 +56,7 @@ async def bare_raise() -> object:
     try:
         try:
             raise ValueError("v")
-        except:  # noqa: E722
+        except:
             n = await wait(1)
             raise
     except ValueError as error:
@@ -100,7 +100,7 @@ async def name_deleted() -> object:
     except ValueError as error:
         await wait(1)
     try:
-        return error  # type: ignore[misc] # noqa: F821 # that is the case
+        return error
     except UnboundLocalError:
         return "unbound"
 
@@ -111,7 +111,7 @@ async def name_rebound() -> object:
     try:
         raise ValueError
     except ValueError as error:
-        error = await wait(1)  # type: ignore[assignment] # noqa: PLW2901
+        error = await wait(1)
         got = error
         del error
         await wait(2)
@@ -181,7 +181,7 @@ async def finally_swallows() -> object:
         raise ValueError
     finally:
         n = await wait(1)
-        return await wait("finally"), n  # noqa: B012
+        return await wait("finally"), n
 
 
 @case("break in finally swallows the error", gives=["after", 1])
@@ -192,7 +192,7 @@ async def finally_breaks() -> object:
             raise ValueError
         finally:
             n = await wait(1)
-            break  # noqa: B012
+            break
     return ["after", n]
 
 
@@ -205,7 +205,7 @@ async def finally_continues() -> object:
                 return "wrong"
         finally:
             out.append(await wait("f"))
-            continue  # noqa: B012
+            continue
     return [*out, "end"]
 
 
@@ -214,7 +214,7 @@ async def finally_overrides() -> object:
     try:
         return await wait("try")
     finally:
-        return await wait("finally")  # noqa: B012
+        return await wait("finally")
 
 
 @case("finally in finally in finally, returns through all", gives=([1, 2, 3], "r"))
@@ -252,7 +252,9 @@ async def try_in_finally() -> object:
         return out, repr(error)
 
 
-@case("an error in finally replaces the one that passes", gives=("KeyError('k')", "ValueError('v')"))
+@case(
+    "an error in finally replaces the one that passes", gives=("KeyError('k')", "ValueError('v')")
+)
 async def finally_replaces() -> object:
     try:
         try:
@@ -272,7 +274,7 @@ async def handler_error_passes() -> object:
             await wait(ValueError("v"))
         except ValueError:
             out.append(await wait(1))
-            raise KeyError("k")  # noqa: B904
+            raise KeyError("k")
         finally:
             out.append(await wait(2))
     except KeyError as error:

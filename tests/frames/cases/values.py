@@ -22,7 +22,7 @@ from uuid import UUID
 import msgspec
 
 from headrace import frames
-from tests.frames.cases.rig import Refused, case, resumable
+from tests.frames.rig import Refused, case, resumable
 from tests.frames.parking import wait
 
 LOG = logging.getLogger("tests.frames.cases")
@@ -59,7 +59,9 @@ class Pair(NamedTuple):
     b: int
 
 
-@case("numbers, text, bytes, containers, None", gives=(1, 2.5, "t", b"b", [1], {"k": (2,)}, [3], None))
+@case(
+    "numbers, text, bytes, containers, None", gives=(1, 2.5, "t", b"b", [1], {"k": (2,)}, [3], None)
+)
 async def plain_data() -> object:
     a, b, c, d, e, f, g, h = 1, 2.5, "t", b"b", [1], {"k": (2,)}, {3}, None
     await wait(0)
@@ -136,7 +138,10 @@ async def iterators() -> object:
     return [list(a), list(b), list(c), list(d), list(e)]
 
 
-@case("modules, functions, classes and loggers by name", gives=("Order", "x", "tests.frames.cases", "re"))
+@case(
+    "modules, functions, classes and loggers by name",
+    gives=("Order", "x", "tests.frames.cases", "re"),
+)
 async def by_name() -> object:
     module, function, kind, log = re, str.lower, Order, LOG
     await wait(0)

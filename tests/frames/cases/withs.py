@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, nullcontext, suppress
 from typing import Any
 
-from tests.frames.cases.rig import case, resumable
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -195,7 +195,7 @@ async def with_in_handler() -> object:
         except ValueError:
             with Kept(out, "a"):
                 await wait(1)
-                raise KeyError  # noqa: B904
+                raise KeyError
     except KeyError as error:
         return type(error.__context__).__name__
 
@@ -237,7 +237,9 @@ async def context_manager_function() -> object:
     return out
 
 
-@case("asynccontextmanager: an error thrown into the generator", gives=["open", "swallowed", "close"])
+@case(
+    "asynccontextmanager: an error thrown into the generator", gives=["open", "swallowed", "close"]
+)
 async def context_manager_swallows() -> object:
     out: list[Any] = []
     async with opened(out):

@@ -36,6 +36,14 @@ from tests.frames.fuzz.loading import Shelf
 from tests.frames.fuzz.minimising import minimised
 
 MOST_SHOWN: Final = 8
+INTRODUCTION: Final = (
+    "Each program is run as Python runs it, then transformed, then saved, put away and restored"
+    " at its suspensions (two of three runs at nine of ten, where the tenth is saved only; one run"
+    " at half of that), with errors thrown in at some. Results, errors with their causes and"
+    " contexts, tracebacks (where nothing was restored) and every effect in its order must be as"
+    " Python has them."
+)
+OUT: Final = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -70,10 +78,7 @@ def text(total: Total, first: int, seconds: float) -> str:
     lines = [
         "## Random programs",
         "",
-        "Each program is run as Python runs it, then transformed, then saved, put away and restored"
-        " at its suspensions (two of three runs at every one; one in ten is saved only), with errors"
-        " thrown in at some. Results, errors with their causes and contexts, tracebacks (where"
-        " nothing was restored) and every effect in its order must be the same.",
+        INTRODUCTION,
         "",
         "| | |",
         "|---|--:|",
@@ -95,9 +100,9 @@ def text(total: Total, first: int, seconds: float) -> str:
 
 def _shown(seed: int) -> int:
     verdict = verdict_on(seed)
-    print(text_of(seed))
-    print(verdict.difference or "as it must be", verdict.detail, sep="\n")
-    print(verdict.not_resumable, dict(verdict.not_saved))
+    OUT.print(text_of(seed))
+    OUT.print(verdict.difference or "as it must be", verdict.detail, sep="\n")
+    OUT.print(verdict.not_resumable, dict(verdict.not_saved))
     return int(bool(verdict.difference))
 
 
@@ -110,7 +115,7 @@ def _small(seed: int, seconds: float) -> int:
 
         small = minimised(text_of(seed), fails, seconds=seconds)
         verdict = judged(shelf, small, way_of(seed), inputs(seed))
-    print(small, verdict.difference, verdict.detail, sep="\n")
+    OUT.print(small, verdict.difference, verdict.detail, sep="\n")
     return int(bool(verdict.difference))
 
 
@@ -128,9 +133,9 @@ def main(arguments: Sequence[str]) -> int:
     told = text(total, options.seed, time.monotonic() - started)
     if not options.no_page:
         page.write("fuzz", told)
-    print(told)
+    OUT.print(told)
     for seed, difference in sorted(total.differences.items())[:MOST_SHOWN]:
-        print(f"\nseed {seed}: {difference}")
+        OUT.print(f"\nseed {seed}: {difference}")
     return int(bool(total.differences))
 
 

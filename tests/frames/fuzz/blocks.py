@@ -262,6 +262,6 @@ BLOCKS: Final[tuple[Statement, ...]] = (
     _match,
     lambda w, depth: local_function(w, depth, sequence),
     lambda w, depth: local_function(w, depth, sequence),
-    lambda w, depth: local_plain(w, depth),
-    lambda w, depth: local_class(w, depth),
+    local_plain,
+    local_class,
 )

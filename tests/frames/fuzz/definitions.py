@@ -42,8 +42,6 @@ SIGNATURES: Final[tuple[tuple[str, Callee], ...]] = (
     ("x, *, y=4, **more", Callee("", 1, 1, ("y", "z"))),
     ("x=1, y=5", Callee("", 0, 2)),
 )
-for _index, (_parameters, _callee) in enumerate(SIGNATURES):
-    assert "x" in _parameters, _index
 
 
 def _recursive(w: Writer, _: int) -> Lines:
@@ -99,7 +97,7 @@ def _classes(w: Writer, _: int) -> Lines:
 
 def _stream(w: Writer, _: int) -> Lines:
     name = w.fresh("g")
-    lines = [BEGIN, "y = 1", f"for i in range(x % 3 + 1):"]
+    lines = [BEGIN, "y = 1", "for i in range(x % 3 + 1):"]
     inside = replace(YIELDING, names=("x", "y", "i"), loop=True)
     lines += indented([*_written(w, inside, 16, 1), f"yield i + {number(w, 1)}"])
     if w.often(0.5):
@@ -132,7 +130,7 @@ def _manager_class(w: Writer, _: int) -> Lines:
     before = _unreturned(w, replace(LOCAL, returns=False))
     after = _unreturned(w, replace(LOCAL, returns=False))
     w.managers.append(f"{name}({{}})")
-    lines = [
+    return [
         f"class {name}:",
         "    def __init__(self, x):",
         "        self.x = x",
@@ -148,7 +146,6 @@ def _manager_class(w: Writer, _: int) -> Lines:
         *indented(indented(after)),
         f"        return isinstance(error, Exception) and {w.pick(('True', 'False', 'x % 2'))}",
     ]
-    return lines
 
 
 def _iterator_class(w: Writer, _: int) -> Lines:
@@ -182,7 +179,7 @@ DEFINITIONS: Final[tuple[Statement, ...]] = (
     _manager_class,
     _iterator_class,
 )
-HEAD: Final = '''from tests.frames.fuzz.world import *
+HEAD: Final = """from tests.frames.fuzz.world import *
 G = 0
 def again(function):
     @resumable
@@ -192,7 +189,7 @@ def again(function):
         first = await function(*args, **kwargs)
         return first + await wait(1)
     return wrapper
-'''
+"""
 
 
 def program(w: Writer) -> str:

@@ -44,7 +44,7 @@ class Hopping:
 
     def __init__(self, verdict: Verdict, seed: int, often: float) -> None:
         self._verdict = verdict
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311 - no secret
         self._often = often
 
     def __call__(self, coroutine: Coro) -> tuple[Coro, Parked[object] | None]:
@@ -112,14 +112,14 @@ def _same(verdict: Verdict, what: str, expected: Trace, got: Trace, *, lines: bo
     pairs: list[tuple[str, object, object]] = [("outcome", expected.outcome, got.outcome)]
     for at, (wanted, given) in enumerate(zip(expected.notes, got.notes, strict=False)):
         if wanted != given:
-            pairs.insert(0, (f"effect", f"{at}: {wanted}", given))
+            pairs.insert(0, ("effect", f"{at}: {wanted}", given))
             break
     pairs.append(("number of effects", len(expected.notes), len(got.notes)))
     if lines:
         pairs.append(("traceback", expected.lines, got.lines))
-    for name, wanted, given in pairs:
-        if wanted != given:
+    for name, wished, found in pairs:
+        if wished != found:
             verdict.difference = f"{what}: another {name}"
-            verdict.detail = f"expected {wanted}\n     got {given}"
+            verdict.detail = f"expected {wished}\n     got {found}"
             return False
     return True

@@ -220,7 +220,9 @@ class Gate:
         note("enter", self.at)
         return self.at
 
-    def __exit__(self, kind: Any, error: Any, _: Any) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> bool:
         note("exit", self.at, kind and kind.__name__, repr(error))
         return error is not None and isinstance(error, self.swallows)
 
@@ -228,7 +230,9 @@ class Gate:
         note("aenter", self.at)
         return self.at
 
-    async def __aexit__(self, kind: Any, error: Any, _: Any) -> bool:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> bool:
         note("aexit", self.at, kind and kind.__name__, repr(error))
         return error is not None and isinstance(error, self.swallows)
 
