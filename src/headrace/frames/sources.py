@@ -1,0 +1,117 @@
+"""The source file of a module: its tree, its symbol tables, and where each function is in it.
+
+Owns: reading a file once, and finding a function by its code object or by its name.
+Must never know: the transformation.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import linecache
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
+from typing import Any, Final, TypeAlias
+
+from headrace.frames.scopes import Function, Tables, tables_of
+
+Around: TypeAlias = tuple[ast.ClassDef | Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A function in a source: its node, what it is nested in, and what it is called.
+
+    `nth` counts the functions of the same qualified name before it.
+    """
+
+    node: Function
+    around: Around
+    qualname: str
+    nth: int
+
+    @property
+    def first_line(self) -> int:
+        """Return the first line as code objects have it: that of the first decorator."""
+        decorators = self.node.decorator_list
+        return decorators[0].lineno if decorators else self.node.lineno
+
+
+class Source:
+    """One source file."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text, self.file = text, file
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The tree of the file, which nobody may change."""
+        return ast.parse(self.text, self.file)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The symbol tables of its functions."""
+        return tables_of(self.text, self.file)
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Every function of the file."""
+        seen = Counter[str]()
+        found: list[Place] = []
+        for node, around, qualname in _functions(self.tree, (), ""):
+            found.append(Place(node, around, qualname, seen[qualname]))
+            seen[qualname] += 1
+        return tuple(found)
+
+    def of_code(self, code: CodeType) -> Place | None:
+        """Find the function that a code object was compiled from."""
+        for place in self.places:
+            if place.node.name == code.co_name and place.first_line == code.co_firstlineno:
+                return place
+        return None
+
+    def of_name(self, qualname: str, nth: int) -> Place | None:
+        """Find a function by its name."""
+        for place in self.places:
+            if (place.qualname, place.nth) == (qualname, nth):
+                return place
+        return None
+
+
+def _functions(
+    node: ast.AST, around: Around, prefix: str
+) -> Iterator[tuple[Function, Around, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            qualname = prefix + child.name
+            yield child, around, qualname
+            yield from _functions(child, (*around, child), f"{qualname}.<locals>.")
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child, (*around, child), f"{prefix}{child.name}.")
+        else:
+            yield from _functions(child, around, prefix)
+
+
+_sources: Final[dict[str, Source]] = {}
+
+
+def source_of(file: str, module_globals: Mapping[str, Any] | None) -> Source | None:
+    """Return the source of a file; None where there is none."""
+    known = _sources.get(file)
+    text = "".join(linecache.getlines(file, dict(module_globals) if module_globals else None))
+    if not text:
+        return None
+    if known is None or known.text != text:
+        known = _sources[file] = Source(text, file)
+    return known
+
+
+def fingerprint_of(node: Function) -> str:
+    """Return a hash of what a function does: no comments, positions, decorators or docstring."""
+    body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+    parts = [ast.dump(node.args), *map(ast.dump, body)]
+    digest = hashlib.blake2b("\n".join((type(node).__name__, *parts)).encode(), digest_size=12)
+    return digest.hexdigest()
