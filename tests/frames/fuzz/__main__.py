@@ -30,7 +30,7 @@ from rich.progress import (
 
 from tests.frames import page
 from tests.frames.fuzz.campaign import Total, campaign, text_of, verdict_on, way_of
-from tests.frames.fuzz.driving import inputs
+from tests.frames.fuzz.driving import Input, inputs
 from tests.frames.fuzz.judging import judged
 from tests.frames.fuzz.loading import Shelf
 from tests.frames.fuzz.minimising import minimised
@@ -107,16 +107,28 @@ def _shown(seed: int) -> int:
 
 
 def _small(seed: int, seconds: float) -> int:
+    whole, way = text_of(seed), way_of(seed)
     with tempfile.TemporaryDirectory() as folder:
         shelf = Shelf(Path(folder))
+        told = _enough(shelf, whole, seed)
 
         def fails(candidate: str) -> str:
-            return judged(shelf, candidate, way_of(seed), inputs(seed)).difference
+            return judged(shelf, candidate, way, told).difference
 
-        small = minimised(text_of(seed), fails, seconds=seconds)
-        verdict = judged(shelf, small, way_of(seed), inputs(seed))
-    OUT.print(small, verdict.difference, verdict.detail, sep="\n")
+        small = minimised(whole, fails, seconds=seconds)
+        verdict = judged(shelf, small, way, told)
+    OUT.print(small, told, verdict.difference, verdict.detail, sep="\n")
     return int(bool(verdict.difference))
+
+
+def _enough(shelf: Shelf, whole: str, seed: int) -> Sequence[Input]:
+    """Return as few inputs as show what is wrong: none where it cannot even be loaded."""
+    every = inputs(seed)
+    wanted = judged(shelf, whole, way_of(seed), every).difference
+    for some in ((), *((one,) for one in every)):
+        if judged(shelf, whole, way_of(seed), some).difference == wanted:
+            return some
+    return every
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 BLOCKS: Final = ("body", "orelse", "finalbody", "handlers", "cases")
 Fails = Callable[[str], str]
+Change = Callable[[ast.AST], Iterator[Callable[[ast.AST], None]]]
 
 
 def minimised(text: str, fails: Fails, *, seconds: float) -> str:
@@ -17,16 +18,38 @@ def minimised(text: str, fails: Fails, *, seconds: float) -> str:
     wanted = fails(text)
     end = time.monotonic() + seconds
     tree = ast.parse(text)
-    changed = True
-    while changed and time.monotonic() < end:
-        changed = False
-        for smaller in _smaller(tree):
-            if time.monotonic() > end:
-                break
-            if _fails_so(smaller, fails, wanted):
-                tree, changed = smaller, True
-                break
+    size = len(text) + 1
+    while time.monotonic() < end and len(ast.unparse(tree)) < size:
+        size = len(ast.unparse(tree))
+        for change in (_without, _unwrapped, _without, _simpler):
+            tree = _passed(tree, change, lambda one: _fails_so(one, fails, wanted), end)
     return ast.unparse(tree)
+
+
+def _passed(
+    tree: ast.Module, change: Change, fits: Callable[[ast.Module], bool], end: float
+) -> ast.Module:
+    """Try a change at every node; go on with what still fails, from where that was."""
+    at = 0
+    while time.monotonic() < end:
+        nodes = list(ast.walk(tree))
+        if at >= len(nodes):
+            break
+        for n, _ in enumerate(change(nodes[at])):
+            smaller = _changed(tree, change, at, n)
+            if fits(smaller):
+                tree = smaller
+                break
+        else:
+            at += 1
+    return tree
+
+
+def _changed(tree: ast.Module, change: Change, at: int, n: int) -> ast.Module:
+    made = copy.deepcopy(tree)
+    twin = list(ast.walk(made))[at]
+    list(change(twin))[n](twin)
+    return made
 
 
 def _fails_so(tree: ast.Module, fails: Fails, wanted: str) -> bool:
@@ -36,26 +59,6 @@ def _fails_so(tree: ast.Module, fails: Fails, wanted: str) -> bool:
     except (SyntaxError, ValueError, TypeError):
         return False
     return fails(text) == wanted
-
-
-def _smaller(tree: ast.Module) -> Iterator[ast.Module]:
-    yield from _changed(tree, _without)
-    yield from _changed(tree, _unwrapped)
-    yield from _changed(tree, _simpler)
-
-
-Change = Callable[[ast.AST], Iterator[Callable[[ast.AST], None]]]
-
-
-def _changed(tree: ast.Module, change: Change) -> Iterator[ast.Module]:
-    """Yield a copy of the tree for everything that `change` would do to a node of it."""
-    nodes = list(ast.walk(tree))
-    for at, node in enumerate(nodes):
-        for n, _ in enumerate(change(node)):
-            made = copy.deepcopy(tree)
-            twin = list(ast.walk(made))[at]
-            list(change(twin))[n](twin)
-            yield made
 
 
 def _lists(node: ast.AST) -> Iterator[tuple[str, list[ast.AST]]]:
@@ -111,8 +114,8 @@ def _simpler(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
         return  # its test ends it
     for name, value in ast.iter_fields(node):
         if isinstance(value, ast.expr) and not isinstance(value, ast.Constant | ast.Name):
-            parts = [part for part in ast.walk(value) if isinstance(part, ast.expr)][1:8]
-            for part in [*parts, ast.Constant(1)]:
+            parts = [part for part in ast.walk(value) if isinstance(part, ast.expr)][1:12]
+            for part in [ast.Constant(1), *parts]:
                 yield _setting(name, None, part)
         if isinstance(value, list):
             for at, each in enumerate(cast("list[object]", value)):
