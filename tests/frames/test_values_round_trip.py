@@ -9,7 +9,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import pytest
 
@@ -51,7 +51,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def _close(values: Values) -> None:
     """Close our ends of the files, whose others are closed by the checks."""
     for value in values.values():
-        for each in value if isinstance(value, list) else [value]:
+        some = cast("list[object]", value) if isinstance(value, list) else [value]
+        for each in some:
             if isinstance(each, io.IOBase) and Path(str(getattr(each, "name", ""))).is_absolute():
                 each.close()
 

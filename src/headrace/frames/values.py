@@ -16,12 +16,12 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from headrace.frames.values_errors import CannotLoad, CannotSave
+from headrace.frames.values_errors import CannotLoad, CannotSave, Refused
 from headrace.frames.values_own import Held, Hook, Own, Reduction, held
 from headrace.frames.values_table import TABLE
 from headrace.frames.values_walk import culprit
 
-__all__ = ["CannotLoad", "CannotSave", "Dumper", "Held", "Hook", "Loader", "Reduction"]
+__all__ = ["CannotLoad", "CannotSave", "Dumper", "Held", "Hook", "Loader", "Reduction", "Refused"]
 
 PROTOCOL = 5
 

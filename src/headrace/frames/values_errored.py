@@ -23,12 +23,10 @@ def exception(error: BaseException, _: Own) -> Any:
     if _says_how(type(error)):
         return _as_it_says(error)
     state = (_fields(error), dict(vars(error)))
-    if isinstance(error, BaseExceptionGroup):
+    made: Reduction = (_bare, (type(error),))
+    if issubclass(type(error), BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
-        kind = cast("Any", type(error))
-        made: Reduction = (_group, (kind, group.message, list(cast("Any", error).exceptions)))
-    else:
-        made = (_bare, (type(error),))
+        made = (_group, (type(group), group.message, list(group.exceptions)))
     return (*made, state, None, None, _fill)
 
 

@@ -57,10 +57,12 @@ def _stream(name: str, layer: int) -> Any:
 
 def _text(it: io.TextIOWrapper) -> Reduction:
     _known(it)  # before anything is moved in what cannot be saved
+    at = position(it)  # before flush, which makes a file that reads ahead tell a wrong position
     it.flush()
-    at = position(it)
-    it.seek(at)  # forgets what was read ahead, so that the file's own newline can be told
-    how = (it.buffer, it.encoding, it.errors, _newline(it), it.line_buffering, it.write_through)
+    it.seek(0)  # forgets what was read ahead: it would be taken for the newline
+    newline = _newline(it)
+    it.seek(at)
+    how = (it.buffer, it.encoding, it.errors, newline, it.line_buffering, it.write_through)
     return (io.TextIOWrapper, how, (at, dict(vars(it))), None, None, _go_on)
 
 

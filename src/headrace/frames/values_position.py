@@ -3,26 +3,26 @@
 Must never know: how a file is saved.
 
 `tell` is off during such a loop, because lines were read ahead. What was read ahead is taken
-out, turned back into bytes, and so measured; then the file is put where it stands.
+out, turned back into bytes, and looked for where it must have been. Where that is not possible,
+characters are counted.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+import os
 from typing import Any, Final
-
-from headrace.frames.values_errors import Refused
 
 _MEASURABLE: Final = frozenset(
     {"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1250", "cp1251", "cp1252"}
 )
+_BLOCK: Final = 1 << 16
 _FAITHFUL: Final = frozenset({"strict", "surrogateescape", "surrogatepass"})
-_CUT: Final = 4  # bytes of a character, or of a newline, that were cut off by the reading ahead
 
 
 def position(it: io.TextIOWrapper) -> int:
-    """Return what `seek` wants; leaves the file where it stands."""
+    """Return what `seek` wants, and must be given: in between the file stands anywhere."""
     try:
         return it.tell()
     except OSError:
@@ -31,21 +31,32 @@ def position(it: io.TextIOWrapper) -> int:
 
 def _measured(it: io.TextIOWrapper) -> int:
     if not _is_measurable(it):
-        raise Refused(
-            "it is in the middle of `for line in file`, where its position cannot be told",
-            "read it with `while line := file.readline()`",
-        )
+        return _counted(it, 0)
     buffer: Any = it.buffer
     end: int = buffer.tell()
-    ahead, after = _ahead(it, buffer, end)
-    newline = it.newlines if isinstance(it.newlines, str) else "\n"
-    size = len(_encoded(it, ahead, newline))
-    for at in range(end - size, max(-1, end - size - _CUT), -1):
-        it.seek(at)
-        if _reads(it, ahead + after):
-            it.seek(at)
-            return at
-    raise Refused("its position in the middle of `for line in file` cannot be told")
+    ahead, across = _ahead(it, buffer, end)
+    taken = ahead + across
+    high = end - len(_encoded(it, ahead))
+    low = max(0, high - max(0, len(_encoded(it, across)) - 1))
+    text = _encoded(it, taken)
+    # Only one place can fit: two would be a line's length apart, and `low` leaves out a whole line.
+    place = os.pread(it.fileno(), high - low + len(text), low).find(text)
+    return _counted(it, len(taken)) if place < 0 else low + place
+
+
+def _counted(it: io.TextIOWrapper, taken: int) -> int:
+    """Count the characters to the end and from the start: slow, and right for every encoding."""
+    left = taken + _length(it)
+    it.seek(0)
+    before = _length(it) - left
+    it.seek(0)
+    while before > 0:
+        before -= len(it.read(min(before, _BLOCK)))
+    return it.tell()
+
+
+def _length(it: io.TextIOWrapper) -> int:
+    return sum(len(block) for block in iter(lambda: it.read(_BLOCK), ""))
 
 
 def _is_measurable(it: io.TextIOWrapper) -> bool:
@@ -57,24 +68,16 @@ def _is_measurable(it: io.TextIOWrapper) -> bool:
 
 
 def _ahead(it: io.TextIOWrapper, buffer: Any, end: int) -> tuple[str, str]:
-    """Take out what was decoded and not yet given, and one more: it may have been cut."""
+    """Take out the lines that were read ahead, and the one of which only a part was, if any."""
     taken = list[str]()
-    while char := it.read(1):
+    while line := it.readline():
         if buffer.tell() != end:
-            return "".join(taken), char
-        taken.append(char)
+            return "".join(taken), line
+        taken.append(line)
     return "".join(taken), ""
 
 
-def _encoded(it: io.TextIOWrapper, text: str, newline: str) -> bytes:
-    plain = "\r" in text  # newlines are kept as they are
-    return (text if plain else text.replace("\n", newline)).encode(
-        it.encoding, it.errors or "strict"
-    )
-
-
-def _reads(it: io.TextIOWrapper, text: str) -> bool:
-    try:
-        return it.read(len(text)) == text
-    except UnicodeDecodeError:
-        return False
+def _encoded(it: io.TextIOWrapper, text: str) -> bytes:
+    if isinstance(it.newlines, str) and "\r" not in text:  # else newlines are kept as they are
+        text = text.replace("\n", it.newlines)
+    return text.encode(it.encoding, it.errors or "strict")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copyreg
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Final, TypeAlias, cast
 
@@ -19,8 +20,10 @@ from headrace.frames.values_table import TABLE
 _PLAIN: Final = frozenset(
     {bool, bytearray, bytes, complex, float, int, str, type(...), type(None), type(NotImplemented)}
 )
+_PARTS: Final = ("__self__", "func", "args", "keywords")
 _DEEP: Final = "it is nested too deeply, deeper than Python follows"
 Child: TypeAlias = "tuple[str, object]"
+_Path: TypeAlias = "tuple[_Path | None, str]"
 
 
 def culprit(
@@ -43,7 +46,7 @@ def _search(
     name: str, value: object, own: Own, seen: dict[int, object]
 ) -> tuple[str, object, Exception] | None:
     """Go through everything that a value leads to; `seen` keeps it, so that ids stay unique."""
-    waiting: list[tuple[str, object]] = [(name, value)]
+    waiting: list[tuple[_Path, object]] = [((None, name), value)]
     while waiting:
         path, obj = waiting.pop()
         if type(obj) in _PLAIN or id(obj) in seen:
@@ -52,9 +55,17 @@ def _search(
         try:
             children = list(_children(obj, own))
         except Exception as error:  # noqa: BLE001 - whatever a user's `__getstate__` raises
-            return path, obj, error
-        waiting += [(path + step, child) for step, child in reversed(children)]
+            return _text(path), obj, error
+        waiting += [((path, step), child) for step, child in reversed(children)]
     return None
+
+
+def _text(path: _Path | None) -> str:
+    steps = list[str]()
+    while path is not None:
+        path, step = path
+        steps.append(step)
+    return "".join(reversed(steps))
 
 
 def _children(obj: object, own: Own) -> Iterator[Child]:
@@ -73,7 +84,7 @@ def _reduce(obj: object, own: Own) -> Any:
     found = NotImplemented if reduce is None else reduce(obj, own)
     if found is not NotImplemented:
         return found
-    if isinstance(obj, type | FunctionType):
+    if issubclass(type(obj), type | FunctionType):  # not isinstance: a proxy would deny itself
         return ""
     known = copyreg.dispatch_table.get(type(obj))
     return known(obj) if known else obj.__reduce_ex__(5)
@@ -86,7 +97,7 @@ def _reduced(obj: object, reduction: Any) -> Iterator[Child]:
     yield from _variables(obj)
     yield "", make
     yield from ((_step(obj, each), each) for each in arguments or ())
-    yield from _state(state)
+    yield from _state(obj, state)
     yield from _items(items or ())
     yield from _pairs(pairs or ())
 
@@ -99,13 +110,13 @@ def _variables(obj: object) -> Iterator[Child]:
 
 
 def _step(obj: object, part: object) -> str:
-    if isinstance(obj, MethodType):
-        return ".__self__" if part is obj.__self__ else ""
+    if type(obj) in {MethodType, partial}:
+        return next((f".{name}" for name in _PARTS if getattr(obj, name, None) is part), "")
     held: dict[str, object] = getattr(obj, "__dict__", None) or {}
     return next((f".{name}" for name, value in held.items() if value is part), "")
 
 
-def _state(state: object) -> Iterator[Child]:
+def _state(obj: object, state: object) -> Iterator[Child]:
     """Take a dict for attributes, and a pair of dicts too: `__dict__` and what is beside it."""
     parts = cast("tuple[object, ...]", state) if type(state) is tuple else (state,)
     for part in parts:
@@ -113,7 +124,7 @@ def _state(state: object) -> Iterator[Child]:
             attributes = cast("dict[object, object]", part)
             yield from ((f".{name}", value) for name, value in attributes.items())
         elif part is not None:
-            yield "", part
+            yield _step(obj, part), part
 
 
 def _items(items: Iterable[object]) -> Iterator[Child]:
@@ -149,7 +160,7 @@ def _unplaced(
 
 
 def _kind(obj: object) -> str:
-    kind = obj if isinstance(obj, type) else type(obj)
+    kind = cast("type", obj) if issubclass(type(obj), type) else type(obj)
     return (
         kind.__qualname__
         if kind.__module__ == "builtins"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from tests.frames.values.registry import Values, saved
 
@@ -21,8 +20,7 @@ class Picky(Exception):
 
 
 class Nested(ExceptionGroup[Exception]):
-    def derive(self, excs: Any) -> Nested:
-        return Nested(self.message, excs)
+    """A group of the user's own."""
 
 
 class NotFound(FileNotFoundError):
@@ -67,14 +65,10 @@ def an_error_keeps_its_cause_and_context(v: Values) -> None:
 
 
 def _native(_: Path) -> Values:
-    try:
-        compile("a b", "f.py", "exec")
-    except SyntaxError as error:
-        syntax = error
     return {
         "system": NotFound(2, "No such", "here", None, "there"),
         "unicode": UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
-        "syntax": syntax,
+        "syntax": SyntaxError("m", ("f.py", 1, 2, "a b\n", 1, 3)),
         "stop": StopIteration([1]),
         "exit": SystemExit(3),
         "import": ImportError("m", name="n", path="p"),

@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Node:
     name: str
     next: Node | None = None
-    made: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list[str])
 
     def __post_init__(self) -> None:
         self.made.append("made")
@@ -51,6 +51,12 @@ class Model(pydantic.BaseModel):
     inner: Model | None = None
     _secret: int = pydantic.PrivateAttr(default=0)
 
+    def keep(self, secret: int) -> None:
+        self._secret = secret
+
+    def kept(self) -> int:
+        return self._secret
+
 
 class Box(pydantic.BaseModel, Generic[T]):
     item: T
@@ -58,7 +64,7 @@ class Box(pydantic.BaseModel, Generic[T]):
 
 def _models(_: Path) -> Values:
     model = Model(x=1)
-    model._secret = 5
+    model.keep(5)
     model.inner = model
     made_here = Box[tuple[int, str]](item=(1, "a"))
     return {"model": model, "box": made_here, "cls": Box[tuple[int, str]]}
@@ -66,7 +72,7 @@ def _models(_: Path) -> Values:
 
 @saved(_models)
 def pydantic_models_are_whole(v: Values) -> None:
-    assert (v["model"].x, v["model"]._secret, v["model"].model_fields_set) == (1, 5, {"x", "inner"})
+    assert (v["model"].x, v["model"].kept(), v["model"].model_fields_set) == (1, 5, {"x", "inner"})
     assert v["model"].inner is v["model"]
     assert v["box"] == Box[tuple[int, str]](item=(1, "a"))
     assert type(v["box"]) is v["cls"]
@@ -99,7 +105,7 @@ def _structs(_: Path) -> Values:
     stone = Stone(x=2, more=[])
     stone.more.append(stone)
     loose = Loose(3)
-    loose.__dict__["beside"] = 4
+    vars(loose)["beside"] = 4
     return {"struct": struct, "stone": stone, "checked": Checked(5), "loose": loose}
 
 

@@ -11,15 +11,20 @@ import random
 import re
 import uuid
 import zoneinfo
-from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.frames.values.registry import Values, saved
 
 MISSING = object()
-Point = namedtuple("Point", "x y")  # noqa: PYI024 - the old form has to work too
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
 
 ATOMS: list[Any] = [
     None, True, 0, -(2**70), 1.5, float("inf"), 2j, "ä\ud800", b"\x00", bytearray(b"x"), ...,
@@ -86,8 +91,14 @@ def a_mark_of_a_module_is_that_mark(v: Values) -> None:
 
 def _looked(_: Path) -> Values:
     mapping = {"a": 1}
-    ordered = OrderedDict(x=1)
-    looks = [mapping.keys(), mapping.values(), mapping.items(), ordered.keys(), ordered.items()]
+    ordered = OrderedDict[str, int](x=1)
+    looks: list[Any] = [
+        mapping.keys(),
+        mapping.values(),
+        mapping.items(),
+        ordered.keys(),
+        ordered.items(),
+    ]
     return {
         "mapping": mapping,
         "ordered": ordered,

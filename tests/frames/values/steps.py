@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def _builtin(_: Path) -> Values:
     numbers, mapping = [1, 2, 3], {"a": 1, "b": 2, "c": 3}
     its = [
         iter(numbers), reversed(numbers), iter((1, 2, 3)), iter("abc"), iter(b"abc"),
-        iter(range(3)), iter(range(2**70, 2**70 + 3)), enumerate("abc", 5), zip("abc", numbers),
+        iter(range(3)), iter(range(2**70, 2**70 + 3)), enumerate("abc", 5),
+        zip("abc", numbers, strict=True),
         map(abs, numbers), filter(None, [1, 0, 2]), iter(mapping), iter(mapping.values()),
         iter(mapping.items()), reversed(mapping), reversed(mapping.items()),
         iter(OrderedDict(mapping)), iter([1].pop, 5),
@@ -108,6 +110,10 @@ def two_who_share_an_iterator_still_do(v: Values) -> None:
     assert list(v["by"]) == []
 
 
+def _some(it: Iterator[Any]) -> list[Any]:
+    return list(itertools.islice(it, 9))
+
+
 def _counted(_: Path) -> Values:
     its: list[Any] = [
         _stepped(itertools.count()), _stepped(itertools.count(-5, 2)),
@@ -120,8 +126,8 @@ def _counted(_: Path) -> Values:
 @saved(_counted)
 def counting_goes_on(v: Values) -> None:
     assert [next(it) for it in v["its"]] == [1, -3, 1.5, [1], "x"]
-    assert len(list(v["its"][3])) == 1
-    assert len(list(itertools.islice(v["its"][4], 99))) == 99
+    assert len(_some(v["its"][3])) == 1
+    assert len(_some(v["its"][4])) == 9
 
 
 def _tools(_: Path) -> Values:
@@ -130,7 +136,8 @@ def _tools(_: Path) -> Values:
     its: list[Any] = [
         itertools.chain("ab", "cd"), itertools.chain.from_iterable(["ab", "cd"]),
         itertools.islice("abcdef", 1, 5, 2), itertools.cycle("ab"), itertools.accumulate([1, 2, 3]),
-        itertools.product("ab", repeat=2), itertools.permutations("abc"), itertools.takewhile(bool, [1, 2, 0]),
+        itertools.product("ab", repeat=2), itertools.permutations("abc"),
+        itertools.takewhile(bool, [1, 2, 0]),
         itertools.dropwhile(bool, [1, 0, 2, 3]), itertools.compress("abc", [1, 0, 1]),
         itertools.combinations("abc", 2), itertools.starmap(pow, [(2, 2), (3, 2)]),
         itertools.zip_longest("ab", "c"), itertools.filterfalse(None, [0, 0]),
@@ -145,6 +152,6 @@ if TELLS:
         ours = _tools(Path())
         for mine, its in zip(ours["its"], v["its"], strict=True):
             assert type(mine) is type(its)
-            assert list(itertools.islice(mine, 9)) == list(itertools.islice(its, 9))
+            assert _some(mine) == _some(its)
         assert list(v["one"]) == list("bcd")
         assert list(v["other"]) == list("abcd")
