@@ -187,7 +187,8 @@ class Expression:
         return node if stays else self.hold(node)
 
     def _in_order(self, node: ast.expr, *, stays: bool) -> ast.expr:
-        self.lower_slots(slots_of(node), stays=stays)
+        # Nothing can be assigned, and so no site can stay, where a comprehension gets its items.
+        self.lower_slots(slots_of(node), stays=stays and not isinstance(node, COMPREHENSIONS))
         return node
 
     def _when(self, test: ast.expr, yes: Fill, no: Fill | None = None) -> None:

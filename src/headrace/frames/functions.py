@@ -106,7 +106,7 @@ class Functions:
 
 def _prelude(node: Function, lowering: Lowering, mark: str) -> list[ast.stmt]:
     scope = lowering.scope
-    seen = sorted(scope.cells | (scope.captured if scope.nested else frozenset()))
+    seen = sorted(scope.cells)
     first: list[ast.stmt] = []
     if seen:
         parts: list[ast.expr] = [load(name) for name in seen]

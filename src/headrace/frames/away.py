@@ -1,0 +1,115 @@
+"""`put_away`: drops a suspended coroutine without running any more of the user's code.
+
+Owns: which generators and calls go with it. Must never know: how a frame lets `Gone` pass.
+
+A generator that nobody holds any more is closed by the event loop, which would run its `finally`;
+so those in the coroutine's variables are put away with it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from types import AsyncGeneratorType, CoroutineType, MethodType
+from typing import Any, Final, cast
+
+from headrace.frames.capture import alive
+from headrace.frames.errors import FramesError
+from headrace.frames.registry import plan_of
+from headrace.frames.runtime import Gone
+from headrace.frames.suspended import Coroutine, Owner, chain_of
+
+LOOKED_INTO: Final = (
+    dict,
+    list,
+    tuple,
+    set,
+    deque,
+    MethodType,
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+)
+DEEP: Final = 4
+SMALL: Final = 256
+"""What has more items is only looked into by `save`, which looks into everything anyway."""
+
+
+class NotPutAway(FramesError):
+    """What the coroutine awaits, or a function that is not resumable, did not let it go."""
+
+
+def put_away(coroutine: Coroutine) -> None:
+    """Drop a suspended coroutine: no `finally`, `except` or `__exit__` of it runs, now or later."""
+    if not coroutine.cr_suspended:
+        coroutine.close()
+        return
+    chain, _ = chain_of(coroutine)
+    awaited = {id(one.owner) for one in chain}
+    held = [*_noted(coroutine), *(one for each in chain for one in _held(each.frame.f_locals.values()))]
+    for owner in held:
+        if id(owner) not in awaited:
+            _drop(owner)
+    _throw(coroutine)
+
+
+def _noted(coroutine: Coroutine) -> Iterator[Owner]:
+    for known in alive.pop(coroutine, ()):
+        owner = known()
+        if owner is not None:
+            yield owner
+
+
+def _held(values: Iterable[object], depth: int = 0) -> Iterator[Owner]:
+    """Find what the variables hold themselves, or in a few plain containers."""
+    for value in values:
+        if isinstance(value, AsyncGeneratorType | CoroutineType):
+            yield cast("Owner", value)
+        elif depth < DEEP and isinstance(value, LOOKED_INTO) and _is_small(value):
+            yield from _held(_inside(value), depth + 1)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[object, object]", value).values()
+    if isinstance(value, list | tuple | set | deque):
+        return cast("Iterable[object]", value)
+    return [one for one in gc.get_referents(value) if not isinstance(one, type)]
+
+
+def _drop(owner: Owner) -> None:
+    if isinstance(owner, CoroutineType):
+        if not owner.cr_suspended and not owner.cr_running:
+            owner.close()
+        return
+    if plan_of(owner.ag_code) is None or owner.ag_frame is None or owner.ag_running:
+        return
+    _drop_all(owner.ag_frame.f_locals.values())
+    _ended(owner.athrow(Gone()))
+
+
+def _drop_all(values: Iterable[object]) -> None:
+    for owner in list(_held(values)):
+        _drop(owner)
+
+
+def _throw(coroutine: Coroutine) -> None:
+    try:
+        coroutine.throw(Gone())
+    except Gone:
+        return
+    except StopIteration:
+        raise NotPutAway(f"{coroutine.__qualname__}() came to its end instead") from None
+    raise NotPutAway(f"{coroutine.__qualname__}() awaits something that holds on to it")
+
+
+def _ended(step: Any) -> None:
+    try:
+        step.send(None)
+    except (Gone, StopIteration, StopAsyncIteration):
+        return
+
+
+def _is_small(value: object) -> bool:
+    return not isinstance(value, Sized) or len(value) <= SMALL

@@ -1,0 +1,293 @@
+"""`save`: turns a suspended coroutine into a snapshot.
+
+Owns: the order in which frames are dumped, whose cells are whose, and what cannot be saved.
+Must never know: trees, or how values are pickled.
+
+The frames are dumped outermost first with one memo. They are loaded in that order, each when it has
+been entered and has made its own cells, so that what a frame holds can refer to the cells of the
+frames around it, and not to those of frames further in.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from types import AsyncGeneratorType, CellType, CoroutineType, FrameType, FunctionType
+from typing import Any, Final, cast
+
+from headrace.frames import rebuilding
+from headrace.frames.errors import NotSaved
+from headrace.frames.nodes import CELLS, SITE
+from headrace.frames.registry import Plan, Ref, plan_of
+from headrace.frames.runtime import cells_of
+from headrace.frames.saved import Frame, Saved
+from headrace.frames.suspended import (
+    MISSING,
+    Coroutine,
+    Generator,
+    Owner,
+    Suspended,
+    chain_of,
+    code_of,
+    function_of,
+)
+from headrace.frames.values import CannotSave, Dumper, Held, Reduction
+from headrace.frames.values_errors import Refused
+
+Leaf = Callable[[object], object | None]
+alive: Final[weakref.WeakKeyDictionary[Any, list[weakref.ref[Any]]]] = weakref.WeakKeyDictionary()
+"""The generators and calls in the variables of each coroutine that was saved."""
+
+
+def save(coroutine: object, leaf: Leaf) -> Saved:
+    """Return a snapshot of a suspended coroutine, which stays as it is and can go on.
+
+    `leaf` is given the innermost thing that is awaited and is no resumable frame; it returns what
+    says which it is, in values that can be pickled, or None where it does not know it. Raises
+    NotSaved, which names what is in the way.
+    """
+    chain, awaited = chain_of(coroutine)
+    token = leaf(awaited) if chain and awaited is not None else None
+    if token is None:
+        raise _unknown(coroutine, chain, awaited)
+    found = _Capture(chain)
+    found.dump_all(token)
+    alive[coroutine] = [weakref.ref(one) for one in found.others]
+    return found.saved()
+
+
+class _Capture:
+    def __init__(self, chain: list[Suspended]) -> None:
+        self.frames = list(chain)
+        self.depth = len(chain)
+        self.others: list[Owner] = []
+        self._cells: dict[int, tuple[int, str]] = {}
+        self._loose: dict[int, CellType] = {}
+        self._at = 0
+        self._queued = {id(one.owner) for one in chain}
+        self._locals: list[dict[str, Any]] = []
+        self._dumper = Dumper(
+            {
+                CellType: self._cell,
+                FunctionType: self._function,
+                AsyncGeneratorType: self._generator,
+                CoroutineType: self._coroutine,
+            }
+        )
+        for number, one in enumerate(chain):
+            self._known(number, one)
+
+    def _known(self, number: int, one: Suspended) -> None:
+        """Know a frame's variables and cells from now on."""
+        variables = variables_of(one.frame)
+        self._locals.append(variables)
+        for name, cell in cells_of(variables.get(CELLS)).items():
+            if id(cell) in self._loose:
+                raise Refused(
+                    f"a function outside has captured {name!r} of {one.plan.code.co_qualname}()",
+                    "pass the value to it instead",
+                )
+            self._cells[id(cell)] = number, name
+
+    def dump_all(self, token: object) -> None:
+        """Dump the chain, then the generators that were found on the way, then the token."""
+        while self._at < len(self.frames):
+            self._dump(self.frames[self._at], self._locals[self._at])
+            self._at += 1
+        self._at = self.depth - 1
+        try:
+            self._dumper.dump({"token": token})
+        except CannotSave as error:
+            raise _not_saved(error, self.frames[self.depth - 1]) from error
+
+    def _dump(self, one: Suspended, variables: dict[str, Any]) -> None:
+        head = _head(one)
+        try:
+            if head is not None:
+                self._at -= 1
+                self._dumper.dump(head)
+                self._at += 1
+            self._dumper.dump(_kept(one.plan, variables))
+        except CannotSave as error:
+            raise _not_saved(error, one) from error
+
+    def saved(self) -> Saved:
+        """Return the snapshot."""
+        frames = tuple(Frame(one.plan.ref, one.way) for one in self.frames)
+        return Saved(frames, self.depth, self._dumper.blob())
+
+    def _cell(self, cell: CellType) -> Held | None:
+        known = self._cells.get(id(cell))
+        if known is None:
+            self._loose[id(cell)] = cell
+            return None
+        number, name = known
+        if number > self._at:
+            inner = self.frames[number].plan.code.co_qualname
+            raise Refused(
+                f"it has captured {name!r} of {inner}(), which was called further in",
+                "pass it the value instead, or keep the function where it was made",
+            )
+        return Held((number, name))
+
+    def _function(self, function: FunctionType) -> Reduction | None:
+        ref = rebuilding.ref_of(function)
+        if ref is None:
+            return None
+        state = _function_state(function)
+        closure = function.__closure__ or ()
+        return (rebuilding.function, (tuple(ref), closure), state, None, None, rebuilding.decorated)
+
+    def _generator(self, generator: Generator) -> Reduction | None:
+        frame = generator.ag_frame
+        if frame is None:
+            return (rebuilding.over, ())
+        plan = plan_of(generator.ag_code)
+        if plan is None:
+            return None
+        if id(generator) not in self._queued:
+            if plan.made is None or SITE not in frame.f_locals:
+                self.others.append(generator)
+                return _unbegun(generator, frame, plan.ref)
+            if generator.ag_running:
+                raise Refused("it is under way in another task", "await it before the wait")
+            self._queue(Suspended(generator, frame, plan, None, "yield"))
+        return (rebuilding.blank, (tuple(plan.ref), closure_of(generator)))
+
+    def _queue(self, one: Suspended) -> None:
+        self._queued.add(id(one.owner))
+        self.others.append(one.owner)
+        self._known(len(self.frames), one)
+        self.frames.append(one)
+
+    def _coroutine(self, coroutine: Coroutine) -> Reduction | None:
+        plan, frame = plan_of(coroutine.cr_code), coroutine.cr_frame
+        if plan is None:
+            return None
+        if frame is None or coroutine.cr_suspended or coroutine.cr_running:
+            raise Refused(
+                "it is a call that has begun, or is over, and is awaited by nobody here",
+                "await it before the wait",
+            )
+        self.others.append(coroutine)
+        return _unbegun(coroutine, frame, plan.ref)
+
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """Return a frame's variables, the hidden ones too."""
+    seen = frame.f_locals
+    variables = dict(seen)
+    if sys.version_info < (3, 13):
+        seen.clear()  # the frame would keep this copy, and all that is in it, for ever
+    return variables
+
+
+def _kept(plan: Plan, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a frame needs to go on: its own variables, and what is live at its site."""
+    site = variables[SITE]
+    names = plan.names
+    kept = {name: value for name, value in variables.items() if name in names}
+    kept[SITE] = site
+    for name in cast("Any", plan.made).sites[site - 1]:
+        if variables.get(name) is not None:
+            kept[name] = variables[name]
+    return kept
+
+
+def _head(one: Suspended) -> dict[str, Any] | None:
+    """Return what is needed to make the frame, before it can have variables."""
+    if one.way:
+        default = {} if one.default is MISSING else {"default": one.default}
+        return {"generator": one.owner, **default}
+    if one.plan.code.co_freevars:
+        return {"closure": closure_of(one.owner)}
+    return None
+
+
+def closure_of(owner: Owner) -> tuple[CellType, ...]:
+    """Return the cells that a call has from around it."""
+    function = function_of(owner) if code_of(owner).co_freevars else None
+    return () if function is None else function.__closure__ or ()
+
+
+def _unbegun(owner: Owner, frame: FrameType, ref: Ref) -> Reduction:
+    return (rebuilding.unbegun, (tuple(ref), closure_of(owner), variables_of(frame)))
+
+
+def _function_state(function: FunctionType) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    code = function.__code__
+    for name in ("__defaults__", "__kwdefaults__", "__dict__"):
+        if getattr(function, name):
+            state[name] = getattr(function, name)
+    if function.__qualname__ != code.co_qualname or function.__name__ != code.co_name:
+        state |= {"__name__": function.__name__, "__qualname__": function.__qualname__}
+    if function.__doc__:
+        state["__doc__"] = function.__doc__
+    if function.__module__ != function.__globals__.get("__name__"):
+        state["__module__"] = function.__module__
+    return state
+
+
+def _where(one: Suspended) -> tuple[str, str, int]:
+    code = one.plan.code
+    return code.co_qualname, code.co_filename, one.frame.f_lineno
+
+
+_HIDDEN: Final = {
+    "@it": "the iterator of a loop",
+    "@cm": "the manager of a `with`",
+    "@err": "the exception being handled",
+    "@subject": "the subject of a `match`",
+}
+
+
+def _not_saved(error: CannotSave, one: Suspended) -> NotSaved:
+    function, file, line = _where(one)
+    name = error.variable
+    kind = next((text for start, text in _HIDDEN.items() if name.startswith(start)), "")
+    if name.startswith("@") or name.startswith("."):
+        named = kind or "a value that the expression needs"
+    else:
+        named = f"local {name!r}"
+    path = "" if error.path == name else f": {error.path} ({error.kind})"
+    instead = f"; {error.instead}" if error.instead else ""
+    message = (
+        f"{named} ({error.holder}) in {function}(), {file}:{line}, cannot be saved{path}: "
+        f"{error.reason}{instead}"
+    )
+    return NotSaved(
+        message,
+        variable=name,
+        type=error.kind,
+        function=function,
+        file=file,
+        line=line,
+        reason=error.reason,
+    )
+
+
+def _unknown(coroutine: object, chain: list[Suspended], awaited: object) -> NotSaved:
+    """Say that what is awaited is neither resumable nor known to the leaf."""
+    kind = type(coroutine if not chain else awaited).__qualname__
+    if not chain:
+        name = getattr(coroutine, "__qualname__", repr(coroutine))
+        message = f"{name} ({kind}) is not a suspended coroutine of a resumable function"
+        return NotSaved(message, variable="", type=kind, function=name, file="", line=0, reason=message)
+    function, file, line = _where(chain[-1])
+    reason = _why_not(awaited)
+    message = f"{function}(), {file}:{line}, cannot be saved where it waits: {reason}"
+    return NotSaved(
+        message, variable="", type=kind, function=function, file=file, line=line, reason=reason
+    )
+
+
+def _why_not(awaited: object) -> str:
+    if awaited is None:
+        return "it is not suspended"
+    code = getattr(awaited, "cr_code", None) or getattr(awaited, "gi_code", None)
+    if code is None:
+        return f"{type(awaited).__qualname__} is a wait of this process only"
+    where = f"{code.co_qualname}() ({code.co_filename}:{code.co_firstlineno})"
+    return f"{where} is not resumable; put @resumable on it, or let the import hook select its module"

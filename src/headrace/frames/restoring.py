@@ -1,0 +1,113 @@
+"""`restore`: makes a coroutine again that goes on after the await where it was saved.
+
+Owns: entering the frames of a snapshot one in another. Must never know: trees, or pickling.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import CellType, CodeType
+from typing import Any, cast
+
+from headrace.frames import rebuilding
+from headrace.frames.errors import FramesError, NotRestored
+from headrace.frames.registry import Ref
+from headrace.frames.runtime import Broken, Ticket, pending
+from headrace.frames.saved import Frame, Saved
+from headrace.frames.suspended import Closing, Coroutine, Generator
+from headrace.frames.values import Loader
+
+
+def restore(saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]]) -> Coroutine:
+    """Return a coroutine that has not begun; begun, it goes on where the snapshot was made.
+
+    There it awaits `leaf(token)`, and what that gives or raises, the user's code is given. Raises
+    SourceChanged where a function is not the one that was saved, and NotRestored, from here or
+    from the first `send`, where a value cannot be loaded; no code of the user has run then.
+    """
+    one = saved if isinstance(saved, Saved) else Saved.of(bytes(saved))
+    codes = [rebuilding.code_at(frame.ref) for frame in one.frames]
+    chain = _Chain(one, codes, leaf)
+    try:
+        coroutine = chain.made(0)
+    except FramesError:
+        raise
+    except Exception as error:
+        raise NotRestored(str(error)) from error
+    frame = coroutine.cr_frame
+    chain.forgotten = weakref.ref(coroutine, lambda _: pending.pop(frame, None) and None)
+    return coroutine
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    chain: _Chain
+    number: int
+
+    def entered(self, cells: Mapping[str, CellType]) -> Ticket:
+        """Load the frame's variables over its cells."""
+        return self.chain.entered(self.number, cells)
+
+
+class _Chain:
+    def __init__(
+        self, saved: Saved, codes: list[CodeType], leaf: Callable[[Any], Awaitable[Any]]
+    ) -> None:
+        self._saved, self._codes, self._leaf = saved, codes, leaf
+        self._cells: dict[int, Mapping[str, CellType]] = {}
+        self._loader = Loader(saved.blob, self._held)
+        self.forgotten: weakref.ref[Any] | None = None
+
+    def _held(self, known: tuple[int, str]) -> CellType:
+        number, name = known
+        return self._cells[number][name]
+
+    def made(self, number: int) -> Any:
+        """Make the frame of this number, as its caller awaits it."""
+        frame = self._saved.frames[number]
+        if frame.way:
+            return self._asked(number, frame)
+        closure = self._loader.load()["closure"] if self._codes[number].co_freevars else ()
+        coroutine = rebuilding.blank(frame.ref, cast("rebuilding.Cells", closure))
+        pending[coroutine.cr_frame] = _Entry(self, number)
+        return coroutine
+
+    def _asked(self, number: int, frame: Frame) -> Any:
+        head = self._loader.load()
+        generator = cast("Generator", head["generator"])
+        pending[generator.ag_frame] = _Entry(self, number)
+        if frame.way == "close":
+            return Closing(generator)
+        return anext(generator, head["default"]) if "default" in head else generator.asend(None)
+
+    def entered(self, number: int, cells: Mapping[str, CellType]) -> Ticket:
+        """Load a frame's variables, now that it has cells."""
+        self._cells[number] = cells
+        try:
+            return Ticket(self._loader.load(), partial(self._next, number))
+        except Exception as error:
+            raise Broken(str(error)) from error
+
+    def _next(self, number: int) -> Any:
+        if number >= self._saved.depth:
+            return None
+        try:
+            if number + 1 < self._saved.depth:
+                return self.made(number + 1)
+            self._take_up_generators()
+            token = self._loader.load()["token"]
+        except Exception as error:
+            raise Broken(str(error)) from error
+        return self._leaf(token)
+
+    def _take_up_generators(self) -> None:
+        """Let every generator that nobody awaits go to its `yield`, now that all have values."""
+        for number in range(self._saved.depth, len(self._saved.frames)):
+            try:
+                self.made(number).send(None)
+            except StopIteration:
+                continue
+            raise AssertionError("a generator did not come to its yield")
