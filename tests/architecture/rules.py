@@ -18,6 +18,7 @@ _BASE: Final = frozenset({"kernel", "wire", "ports", "errors"})
 _ASSEMBLED: Final = _BASE | {"engine", "sdk", "client", "backends", "worker", "server", "testing"}
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "kernel": frozenset(),
+    "frames": frozenset(),  # could stand alone
     "errors": frozenset({"kernel"}),
     "wire": frozenset({"kernel", "errors"}),
     "ports": frozenset({"kernel", "errors", "wire"}),
