@@ -69,6 +69,8 @@ RUNS: Final = (
     replace(HELD, limits=Limits(max_duration_ms=500)),
     replace(HELD, stop=Stop(NOW, Canceled())),
     replace(HELD, stop=Stop(NOW, TimedOut())),
+    replace(HELD, stop=Stop(SOON, Canceled()), lost=2),
+    replace(HELD, stop=Stop(SOON, TimedOut()), lost=2),
     WARM,
     replace(WARM, waits=(DUE,)),
     replace(WARM, state=Waiting(None)),

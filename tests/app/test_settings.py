@@ -24,9 +24,10 @@ def test_everything_set_is_read() -> None:
         "HEADRACE_PORT": "1",
         "HEADRACE_SLOTS": "2",
         "HEADRACE_MEMORY": "3",
+        "HEADRACE_STRICT": "1",
     }
     assert read(environment) == Settings(
-        Path("/h"), "sqlite:///x.db", "https://a.test", "tr_dev_k", "::1", 1, 2, 3
+        Path("/h"), "sqlite:///x.db", "https://a.test", "tr_dev_k", "::1", 1, 2, 3, True
     )
 
 
@@ -37,6 +38,7 @@ def test_everything_set_is_read() -> None:
         ("HEADRACE_PORT", "-1"),
         ("HEADRACE_PORT", "http"),
         ("HEADRACE_SLOTS", "many"),
+        ("HEADRACE_STRICT", "yes"),
         ("HEADRACE_URL", "127.0.0.1:8700"),
         ("HEADRACE_SECRET_KEY", "two words"),
         ("HEADRACE_SECRET_KEY", "zwölf"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.cli.house import PATIENCE_S, TASKS, House
+from tests.cli.house import PATIENCE_S, TASKS, House, Long
 
 pytestmark = pytest.mark.timeout(90)
 BROKEN = TASKS + "\n\ndef broken(:\n"
@@ -30,6 +30,24 @@ async def grow(mebibytes: int) -> int:
     return len(kept)
 """
 )
+
+STEPS = """
+from headrace import step, streams, task
+
+go = streams.input("go", str)
+
+
+@step
+async def note(text: str) -> str:
+    return text
+
+
+@task
+async def told() -> str:
+    noted = await note("first")
+    return noted + await go.wait().unwrap()
+"""
+OTHER_STEPS = STEPS.replace('"first"', '"second"')
 
 
 @pytest.fixture
@@ -145,6 +163,45 @@ def test_changed_code_is_served(house: House) -> None:
         house.file.write_text(MORE, "utf-8")
         assert "more" in dev.until("ready").tasks
         assert house.typed("trigger", "more", "--wait").stdout == "1\n"
+
+
+def _changed_arguments(house: House, dev: Long) -> str:
+    """Have the arguments of a step change while a run waits, then answer the run."""
+    before = json.loads(next(line for line in reversed(dev.seen) if '"ready"' in line))["pid"]
+    run = house.trigger("told")
+    house.until_status(run, "WAITING")
+    house.file.write_text(OTHER_STEPS, "utf-8")
+    dev.until("ready")
+    _ends(before)  # as long as it is there, it may go on with the run, which it has in memory
+    assert house.run("send", run, "go", '"!"').returncode == 0
+    return run
+
+
+def test_other_arguments_of_a_recorded_step_block_until_they_are_put_back(house: House) -> None:
+    house.file.write_text(STEPS, "utf-8")
+    with house.dev() as dev:
+        run = _changed_arguments(house, dev)
+        house.until_status(run, "PENDING_VERSION")
+        house.file.write_text(STEPS, "utf-8")
+        house.until_status(run, "COMPLETED")
+
+
+def test_where_dev_is_told_not_to_be_strict_it_only_warns(house: House) -> None:
+    house.file.write_text(STEPS, "utf-8")
+    with house.dev(HEADRACE_STRICT="0") as dev:
+        house.until_status(_changed_arguments(house, dev), "COMPLETED")
+    assert "recorded with other arguments" in "".join(dev.seen)
+
+
+def test_a_worker_elsewhere_only_warns_of_other_arguments(house: House) -> None:
+    house.file.write_text(STEPS, "utf-8")
+    with house.long("serve") as serve:
+        serve.until("serving")
+        with house.long("worker", "jobs.py", "--reload") as worker:
+            worker.until("ready")
+            house.until_status(_changed_arguments(house, worker), "COMPLETED")
+            worker.end()
+    assert "recorded with other arguments" in "".join(worker.seen)
 
 
 def test_broken_code_is_shown_with_its_line_and_the_last_good_worker_goes_on(house: House) -> None:

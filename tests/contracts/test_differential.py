@@ -218,7 +218,7 @@ class TwoStores(RunRules):
                 *[await runs.journal(RunId(f"run-{n}")) for n in range(6)],
                 *[await runs.order(RunId(f"run-{n}")) for n in range(6)],
                 *[await runs.metadata(RunId(f"run-{n}")) for n in range(6)],
-                *[await streams.names(RunId(f"run-{n}")) for n in range(6)],
+                *[await streams.ends(RunId(f"run-{n}")) for n in range(6)],
             ]
 
         self.both(ask)

@@ -28,7 +28,7 @@ from headrace.testing.contracts.stores import (
     StreamsContract,
     WakeupsContract,
 )
-from headrace.testing.faults import Crash, FailingStreams, Fault, Faults, failing
+from headrace.testing.faults import Bug, Crash, FailingStreams, Fault, Faults, failing
 
 
 @pytest.fixture
@@ -73,13 +73,14 @@ class TestBlobs(BlobsContract): ...
 
 
 @pytest.mark.parametrize("landed", [False, True])
-async def test_an_unavailable_write_has_landed_or_not_and_the_next_works(
-    sound: Stores, *, landed: bool
+@pytest.mark.parametrize("bug", [False, True])
+async def test_a_write_that_fails_has_landed_or_not_and_the_next_works(
+    sound: Stores, *, landed: bool, bug: bool
 ) -> None:
     run = await executing(sound)
-    stores, faults = failing(sound, Fault(at=2, landed=landed))
+    stores, faults = failing(sound, Fault(at=2, landed=landed, bug=bug))
     await filled(stores, run, 1)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Bug if bug else Unavailable):
         await stores.streams.append(draft(run, 1))
     tail = (await stores.streams.backlog(run.id, APPROVAL, 0)).tail
     assert tail == 1 + landed

@@ -16,6 +16,7 @@ from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
 from headrace.ports import Created, Delivering, Order, Runs, Stores, Wakeups
 from headrace.testing.faults import (
+    Bug,
     FailingCatalog,
     FailingDelivery,
     FailingLeases,
@@ -43,11 +44,13 @@ class Gates(Faults):
         self.creating = 0
         self.commits_fail = self.orders_fail = self.journals_fail = False
         self.failed_orders = 0
+        self.broken = self.broken_journal = RunId("")
+        """A run that cannot be written, or read, by a bug."""
         self.hints_fail = False
 
-    def fail_next(self, *, landed: bool) -> None:
-        """Answer the next write with `Unavailable`, done or not."""
-        self.fault = Fault(at=self.writes + 1, landed=landed)
+    def fail_next(self, *, landed: bool = False, bug: bool = False) -> None:
+        """Answer the next write with `Unavailable` (or by a bug), done or not."""
+        self.fault = Fault(at=self.writes + 1, landed=landed, bug=bug)
 
     async def write(self, call: Callable[[], Awaitable[T]]) -> T:
         """Do the write once it may be done."""
@@ -82,6 +85,8 @@ class GatedRuns(FailingRuns):
         """Return the entries, or fail."""
         if self._gates.journals_fail:
             raise Unavailable("a read was made to fail")
+        if run_id == self._gates.broken_journal:
+            raise Bug("this journal cannot be read")
         return await super().journal(run_id, start)
 
     async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
@@ -93,6 +98,8 @@ class GatedRuns(FailingRuns):
         """Apply `change`, or fail."""
         if self._gates.commits_fail:
             raise Unavailable("a commit was made to fail")
+        if change.before.id == self._gates.broken:
+            raise Bug("this run cannot be written")
         await super().commit(change)
 
     async def claim(

@@ -101,6 +101,15 @@ async def test_a_warm_run_goes_on_at_its_await(house: House) -> None:
         assert await house.status(run) == "CANCELED"
 
 
+async def test_code_that_no_longer_fits_ends_with_what_it_was_told(house: House) -> None:
+    async with attached(house) as worker:
+        run = await house.start()
+        job = await _stopping(house, worker, run)
+        job.post(ch.Blocked(run, job.epoch, CAUSE))
+        await job.heard(Ended)
+        assert await house.status(run) == "CANCELED"
+
+
 async def test_nothing_new_is_begun_while_it_stops(house: House) -> None:
     async with attached(house) as worker:
         run = await house.start()

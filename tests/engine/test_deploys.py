@@ -7,15 +7,23 @@ from msgspec.structs import replace
 from headrace.kernel.model import Cause
 from headrace.wire.channel import Blocked, Ended
 from tests.engine.house import DECLARED, House
-from tests.engine.worker import attached
+from tests.engine.worker import Worker, attached
+
+NEW = replace(DECLARED, version="2")
+
+
+async def _blocked(house: House, worker: Worker) -> str:
+    """Start a run that the worker's code does not fit."""
+    run = await house.start()
+    job = await worker.job(run)
+    job.post(Blocked(run, job.epoch, Cause("-step a\n+step b", "Diverged")))
+    await job.heard(Ended)
+    return run
 
 
 async def test_law_11_a_blocked_run_waits_for_new_code_and_burns_no_attempt(house: House) -> None:
-    async with attached(house) as worker:
-        run = await house.start()
-        job = await worker.job(run)
-        job.post(Blocked(run, job.epoch, Cause("-step a\n+step b", "Diverged")))
-        await job.heard(Ended)
+    async with attached(house) as old:
+        run = await _blocked(house, old)
         view = await house.api.retrieve(run)
         assert (view.status, view.blocked) == ("PENDING_VERSION", "-step a\n+step b")
 
@@ -23,18 +31,56 @@ async def test_law_11_a_blocked_run_waits_for_new_code_and_burns_no_attempt(hous
         await house.rest()
         assert await house.status(run) == "PENDING_VERSION"
 
-        await house.api.register(replace(DECLARED, version="2"))
-        again = await worker.job(run)
-        assert (again.assigned.attempt, again.epoch) == (1, 2)
+        await house.api.register(NEW)  # the old code, still there, would only block it again
+        await house.rest()
+        assert await house.status(run) == "PENDING_VERSION"
+
+        async with attached(house, name="new", version="2") as new:
+            again = await new.job(run)
+            assert (again.assigned.attempt, again.epoch) == (1, 2)
+
+
+async def test_law_11_new_code_tries_once_however_often_it_comes(house: House) -> None:
+    await house.api.register(NEW)
+    async with attached(house, version="2") as worker:
+        run = await _blocked(house, worker)
+    for name in ("worker", "another"):
+        async with attached(house, name=name, version="2"):
+            await house.rest()
+            assert await house.status(run) == "PENDING_VERSION"
+
+
+async def test_law_11_old_code_that_comes_back_is_not_new(house: House) -> None:
+    async with attached(house) as old:
+        run = await _blocked(house, old)
+    await house.api.register(NEW)
+    async with attached(house):
+        await house.rest()
+        assert await house.status(run) == "PENDING_VERSION"
+
+
+async def test_law_11_code_that_is_put_back_is_new_again(house: House) -> None:
+    await house.api.register(NEW)
+    async with attached(house, version="2") as new:
+        run = await _blocked(house, new)
+        await house.api.register(DECLARED)
+        async with attached(house, name="put back") as worker:
+            await worker.job(run)
+
+
+async def test_law_11_where_new_code_has_no_room_the_run_is_queued(house: House) -> None:
+    async with attached(house) as old:
+        run = await _blocked(house, old)
+    await house.api.register(NEW)
+    async with attached(house, name="new", version="2", slots=0):
+        await house.rest()
+        assert await house.status(run) == "QUEUED"
 
 
 async def test_law_11_a_task_that_the_new_code_does_not_have_stays_blocked(house: House) -> None:
     async with attached(house) as worker:
-        run = await house.start()
-        job = await worker.job(run)
-        job.post(Blocked(run, job.epoch, Cause("-step a\n+step b", "Diverged")))
-        await job.heard(Ended)
-        others = tuple(task for task in DECLARED.tasks if task.id != "work")
-        await house.api.register(replace(DECLARED, version="2", tasks=others))
+        run = await _blocked(house, worker)
+    await house.api.register(NEW)
+    async with attached(house, name="new", version="2", tasks=("short",)):
         await house.rest()
         assert await house.status(run) == "PENDING_VERSION"

@@ -7,7 +7,7 @@ import pytest
 from headrace.engine import sends, triggers
 from headrace.errors import BadRequest, HeadraceError, Throttled, TooLarge
 from headrace.kernel.commands import Change
-from headrace.kernel.model import RunId, inward
+from headrace.kernel.model import RunId, StreamId, inward
 from headrace.ports import Delivering, Draft
 from headrace.wire.channel import Emit, Noted, Refusal, Unread
 from headrace.wire.jsontext import MAX_DATA
@@ -15,16 +15,16 @@ from headrace.wire.views import RunQuery
 from tests.engine.house import House, order
 from tests.engine.worker import attached, emitted
 
-NOTES = inward("notes")
+NOTES, ORDERS = inward("notes"), inward("orders")
 MIB = b'"' + b"x" * (MAX_DATA - 2) + b'"'
 
 
-async def _fill(house: House, run: str, count: int, body: bytes) -> None:
+async def _fill(house: House, run: str, count: int, body: bytes, stream: StreamId = NOTES) -> None:
     """Append behind the engine's back, many at a time: a hundred thousand sends take long."""
     found, streams = await house.run(run), house.stores.streams
     assert isinstance(streams, Delivering)
-    start = (await streams.backlog(found.id, NOTES, 0)).tail
-    drafts = [Draft(found.id, NOTES, start + n, body, house.clock.now()) for n in range(count)]
+    start = (await streams.backlog(found.id, stream, 0)).tail
+    drafts = [Draft(found.id, stream, start + n, body, house.clock.now()) for n in range(count)]
     for first in range(0, count, 10_000):
         await streams.deliver(drafts[first : first + 10_000], Change(found, found))
     house.core.look_again()
@@ -42,11 +42,52 @@ async def test_law_12_the_last_message_that_fits_is_taken_and_the_next_refused(
         for _ in range(2):
             with pytest.raises(Throttled, match="100000 unread"):
                 await house.api.send(run, "notes", b"3")
-        assert (await house.api.send(run, "orders", b"4")).seq == 0
         job.stand()
         assert (await job.told()).seq == 0
         assert (await house.api.send(run, "notes", b"3")).seq == 100_000
-        assert (await house.api.retrieve(run)).unread == {"notes": 100_000, "orders": 1}
+        assert (await house.api.retrieve(run)).unread == {"notes": 100_000}
+
+
+async def test_law_12_the_streams_of_a_run_share_its_limit(house: House) -> None:
+    async with attached(house) as worker:
+        run, other = await house.start(), await house.start()
+        job = await worker.job(run)
+        job.post(*(emitted(job, f"/o#{n}") for n in range(9)))  # what it writes does not count
+        await _fill(house, run, 60_000, b"1")
+        await _fill(house, run, sends.UNREAD_AT_MOST - 60_001, b"1", ORDERS)
+        assert (await house.api.send(run, "orders", b"2")).seq == 39_999
+        for stream in ("notes", "orders", "numbers"):
+            with pytest.raises(Throttled, match="100000 unread"):
+                await house.api.send(run, stream, b"3")
+        full = {"notes": 60_000, "orders": 40_000}
+        assert (await house.api.retrieve(run)).unread == full
+        assert (await house.api.send(other, "notes", b"1")).seq == 0
+        job.stand("notes")
+        assert (await job.told()).seq == 0
+        assert (await house.api.send(run, "orders", b"3")).seq == 40_000
+        with pytest.raises(Throttled):
+            await house.api.send(run, "notes", b"3")
+        job.stand("orders", "/q#1")
+        assert (await job.told()).seq == 0
+        assert (await house.api.send(run, "numbers", b"3")).seq == 0
+
+
+async def test_law_12_the_streams_of_a_run_share_its_bytes(house: House) -> None:
+    async with attached(house) as worker:
+        run = await house.start()
+        job = await worker.job(run)
+        half = sends.UNREAD_BYTES_AT_MOST // MAX_DATA // 2
+        await _fill(house, run, half, MIB)
+        await _fill(house, run, half - 1, MIB, ORDERS)
+        assert (await house.api.send(run, "orders", MIB)).seq == half - 1
+        for stream in ("notes", "orders", "numbers"):
+            with pytest.raises(Throttled, match="bytes"):
+                await house.api.send(run, stream, b"1")
+        assert (await house.api.retrieve(run)).unread == {"notes": half, "orders": half}
+        job.stand("orders")
+        assert (await job.told()).seq == 0
+        assert (await house.api.send(run, "notes", b"1")).seq == half
+        assert (await house.api.send(run, "numbers", b"1")).seq == 0
 
 
 async def test_law_12_unread_bytes_have_a_limit(house: House) -> None:

@@ -52,7 +52,7 @@ async def _everything(house: House, run: str) -> tuple[object, ...]:
         await runs.load(ident),
         await runs.journal(ident),
         await runs.metadata(ident),
-        await streams.names(ident),
+        await streams.ends(ident),
     )
 
 
@@ -167,6 +167,17 @@ async def test_law_8_three_lost_workers_are_a_crash(house: House) -> None:
         await _lose(house)
     view = await house.api.retrieve(run)
     assert (view.status, view.attempt_count) == ("CRASHED", 1)
+
+
+async def test_law_8_a_run_that_was_told_to_stop_is_no_crash(house: House) -> None:
+    run = await house.start()
+    for n in range(3):
+        assert await house.status(run) != "CANCELED"
+        async with attached(house, name=f"worker{n}", lasts=False) as worker:
+            await worker.job(run)
+            await house.api.cancel(run)
+        await _lose(house)
+    assert await house.status(run) == "CANCELED"
 
 
 async def test_law_8_a_new_entry_starts_the_count_anew(house: House) -> None:

@@ -167,7 +167,7 @@ async def test_what_is_asked_for_in_an_older_epoch_is_fenced_before_it_happens(
         for _ in range(3):
             await job.heard(Fenced)
     assert len((await house.api.list_runs(RunQuery())).data) == 1
-    assert list(await house.stores.streams.names(RunId(run))) == []
+    assert list(await house.stores.streams.ends(RunId(run))) == []
 
 
 async def test_a_child_is_no_part_of_its_parents_end(house: House) -> None:

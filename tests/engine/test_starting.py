@@ -64,6 +64,14 @@ async def test_a_time_to_live_begins_with_the_end_of_the_delay(house: House) -> 
     assert await house.status(run) == "EXPIRED"
 
 
+async def test_a_worker_with_room_is_not_given_what_is_too_old(house: House) -> None:
+    async with attached(house) as worker:
+        run = await house.start(delay="1h", ttl="5m")
+        await house.pass_time(3_600_000 + 300_000)  # nobody looked when the delay was over
+        assert await house.status(run) == "EXPIRED"
+        assert worker.unread(run) == []
+
+
 async def test_a_task_may_have_a_time_to_live_of_its_own(house: House) -> None:
     run, patient = await house.start("short"), await house.start("short", ttl="1h")
     await house.pass_time(60_000)

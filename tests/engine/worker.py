@@ -143,7 +143,7 @@ class Worker(Puppet):
         """Return what has been pushed (about the run) and not asked for yet."""
         assert isinstance(self.channel, Seat)
         out = self.channel._out  # pyright: ignore[reportPrivateUsage]  # a test may look inside
-        return [push for push in (*self._seen, *out) if push.run == (run or push.run)]
+        return [push for push in (*self._seen, *out.values()) if push.run == (run or push.run)]
 
 
 @asynccontextmanager
@@ -154,10 +154,11 @@ async def attached(
     tasks: Sequence[str] = ("work", "short"),
     slots: int = 8,
     lasts: bool = True,
+    version: str = "1",
 ) -> AsyncGenerator[Worker]:
     """Attach a worker; its lease lasts for ever, unless the test is about it."""
     hello = Hello(
-        worker=name, version="1", tasks=tuple(tasks), slots=slots, holdings=tuple(holdings)
+        worker=name, version=version, tasks=tuple(tasks), slots=slots, holdings=tuple(holdings)
     )
     async with house.api.attach(hello) as channel:
         if lasts:

@@ -10,7 +10,7 @@ known yet.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -141,9 +141,9 @@ class StagedStreams:
         await self._process.read("backlog", _LOG)
         return await self._streams.backlog(run_id, stream, start)
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        await self._process.read("names", _LOG)
-        return await self._streams.names(run_id)
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        await self._process.read("ends", _LOG)
+        return await self._streams.ends(run_id)
 
 
 class StagedDelivering(StagedStreams):

@@ -20,6 +20,7 @@ from headrace.kernel.model import (
     EnvId,
     Instant,
     Key,
+    Limits,
     Over,
     Queued,
     Record,
@@ -65,6 +66,7 @@ _STOP: Final = Stop(SOON, Canceled())
 RUNS: Final[dict[str, Run]] = {
     "delayed": replace(_NEW, state=Delayed(SOON)),
     "queued": _NEW,
+    "too-old": replace(_NEW, limits=Limits(ttl_ms=1_000)),
     "resumed": replace(_BEGUN, state=Queued(THEN)),
     "retrying": replace(_BEGUN, state=Retrying(SOON), failures=1, waits=()),
     "running": replace(_BEGUN, state=Running(ME), resumed=THEN),
@@ -74,8 +76,12 @@ RUNS: Final[dict[str, Run]] = {
     "over": replace(_BEGUN, state=Over(Canceled(), THEN), waits=()),
     "stopping": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=_STOP),
     "stopping-queued": replace(_BEGUN, state=Queued(THEN), stop=_STOP),
-    "stopping-blocked": replace(_BEGUN, state=Blocked(CAUSE), stop=_STOP),
+    "frail": replace(_BEGUN, state=Running(ME), resumed=THEN, lost=2),
+    "stopping-frail": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=_STOP, lost=2),
     "too-long": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=Stop(SOON, TimedOut())),
+    "too-long-frail": replace(
+        _BEGUN, state=Running(ME), resumed=THEN, stop=Stop(SOON, TimedOut()), lost=2
+    ),
 }
 
 COMMANDS: Final[dict[str, c.Command]] = {

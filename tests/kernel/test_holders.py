@@ -35,7 +35,15 @@ from tests.kernel.samples import (
     THEN,
 )
 
-HELD_BY_ME = ("running", "warm", "stopping", "too-long")
+HELD_BY_ME = (
+    "running",
+    "warm",
+    "frail",
+    "stopping",
+    "too-long",
+    "stopping-frail",
+    "too-long-frail",
+)
 WORKERS = [name for name, command in COMMANDS.items() if hasattr(command, "epoch")]
 
 

@@ -10,10 +10,12 @@ from headrace.kernel import commands as c
 from headrace.kernel.effects import durable
 from headrace.kernel.machine import LOST_AT_MOST, decide, due
 from headrace.kernel.model import (
+    Blocked,
     Crashed,
     Instant,
     Limits,
     Over,
+    Retrying,
     Run,
     Running,
     Waiting,
@@ -88,6 +90,17 @@ def nothing_is_taken_timed_out_or_parked_while_it_stops(step: Step) -> None:
     assert len(after.waits) <= len(before.waits)
 
 
+def what_stops_ends_as_it_was_told_to(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    if before.stop is None:
+        return
+    assert not isinstance(after.state, Blocked | Retrying)
+    if isinstance(after.state, Over):
+        assert after.state.outcome == before.stop.outcome
+    else:
+        assert after.stop == before.stop
+
+
 def what_is_over_stays_so(step: Step) -> None:
     if isinstance(step.change.before.state, Over):
         assert step.change.after == step.change.before
@@ -160,6 +173,7 @@ LAWS = (
     the_first_waiter_takes,
     waits_keep_their_order,
     nothing_is_taken_timed_out_or_parked_while_it_stops,
+    what_stops_ends_as_it_was_told_to,
     what_is_over_stays_so,
     an_end_leaves_nothing_standing,
     only_a_claim_counts_the_epoch_up,
@@ -212,7 +226,8 @@ def _three_workers_lost_without_news_are_a_crash(world: World) -> None:
         lost = lost + 1 if isinstance(step.command, c.Lose) and executing else lost
         crashed = isinstance(after.state, Over) and isinstance(after.state.outcome, Crashed)
         if isinstance(step.command, c.Lose) and executing:
-            assert crashed == (lost == LOST_AT_MOST)
+            assert isinstance(after.state, Over) == (lost == LOST_AT_MOST)
+            assert crashed == (lost == LOST_AT_MOST and before.stop is None)
         if step.change.entries or isinstance(step.command, c.Fail):
             lost = 0
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from headrace.kernel import commands as c
-from headrace.kernel.commands import Change
+from headrace.kernel.commands import Change, Refused
 from headrace.kernel.machine import GRACE_MS, decide, due
 from headrace.kernel.model import (
     Canceled,
@@ -73,7 +73,6 @@ def _elapse(run: Run, now: Instant = SOON, head: Record | None = None) -> Change
         (RUNS["blocked"], None),
         (RUNS["stopping"], SOON),
         (replace(RUNS["stopping"], stop=Stop(NOW, Canceled())), NOW),
-        (RUNS["stopping-blocked"], SOON),
         (RUNS["over"], None),
     ],
 )
@@ -84,7 +83,8 @@ def test_what_is_due_is_the_earliest(run: Run, moment: Instant | None) -> None:
 @pytest.mark.parametrize("state", RUNS)
 def test_nothing_elapses_before_it_is_due(state: str) -> None:
     run = RUNS[state]
-    assert decide(run, c.Elapse({APPROVAL: FIRST}), later(SOON, -1)).after is run
+    early = later(due(run) or SOON, -1)
+    assert decide(run, c.Elapse({APPROVAL: FIRST}), early).after is run
 
 
 @pytest.mark.parametrize("state", ["delayed", "retrying"])
@@ -99,12 +99,20 @@ def test_a_run_that_nobody_starts_expires() -> None:
     assert _elapse(run, NOW).after.state == Over(Expired(), NOW)
 
 
+def test_a_run_whose_time_to_live_is_over_is_not_started_any_more() -> None:
+    run = replace(RUNS["queued"], limits=Limits(ttl_ms=1_000))
+    assert decide(run, c.Claim(ME), later(NOW, -1)).after.state == Running(ME)
+    with pytest.raises(Refused):
+        decide(run, c.Claim(ME), NOW)
+
+
 def test_a_run_that_has_begun_does_not_expire_in_the_queue() -> None:
     run = replace(RUNS["resumed"], limits=Limits(ttl_ms=1_000), waits=())
     assert _elapse(run, later(NOW, 10**9)).after is run
+    assert decide(run, c.Claim(ME), later(NOW, 10**9)).after.state == Running(ME)
 
 
-@pytest.mark.parametrize("state", ["stopping", "stopping-queued", "stopping-blocked", "too-long"])
+@pytest.mark.parametrize("state", ["stopping", "stopping-queued", "too-long"])
 def test_the_grace_ends_a_run_as_it_was_told_to(state: str) -> None:
     stop = RUNS[state].stop
     assert stop is not None

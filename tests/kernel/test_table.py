@@ -13,6 +13,8 @@ from headrace.kernel.model import (
     Canceled,
     Cause,
     Completed,
+    Crashed,
+    Expired,
     Failed,
     Instant,
     Outcome,
@@ -52,6 +54,8 @@ TOOK: Final = {"entries": 4, "cursors": {APPROVAL: 3}, "waits": ()}
 TAKE: Final = taken(3, STANDING, FIRST)
 LEFT: Final = ending(3, STANDING, "cancelled")
 STOP: Final = Stop(Instant(32_000), Canceled())
+FINISHES: Final = ("complete", "fail", "fail-for-good", "yield", "block")
+LOST: Final = Cause("3 workers were lost in a row while they executed this run", "WorkerLost")
 YIELDED: Final = Failed(Cause("the task cancelled itself", "CancelledError"))
 
 
@@ -113,6 +117,7 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "claim": becomes(state=Running(OTHER), resumed=NOW, epoch=1, attempt=1, started=NOW),
         "cancel": over(Canceled()),
     },
+    "too-old": IDLE | STRANGER | {"elapse": over(Expired()), "cancel": over(Canceled())},
     "resumed": IDLE
     | STRANGER
     | {
@@ -188,17 +193,35 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "leave": becomes(LEFT, entries=4, waits=()),
         "remember": becomes(replace(STEP, n=3), entries=4),
         "release": becomes(state=Queued(NOW), **RAN),
-        "block": becomes(state=Blocked(CAUSE), **RAN),
     }
-    | dict.fromkeys(
-        ("complete", "fail", "fail-for-good", "yield"), over(Canceled(), stop=None, **ENDS, **RAN)
-    ),
+    | dict.fromkeys(FINISHES, over(Canceled(), stop=None, **ENDS, **RAN)),
     "stopping-queued": IDLE | STRANGER | {"claim": CLAIMED, "cancel": SAME},
-    "stopping-blocked": IDLE | FINISHED | {"cancel": SAME, "unblock": becomes(state=Queued(NOW))},
 }
 TABLE["too-long"] = TABLE["stopping"] | dict.fromkeys(
-    ("complete", "fail", "fail-for-good", "yield"),
-    over(TimedOut(), stop=None, **ENDS, **RAN),
+    FINISHES, over(TimedOut(), stop=None, **ENDS, **RAN)
+)
+# Two workers have been lost with nothing remembered between them, and the run may lose no third.
+TABLE["frail"] = TABLE["running"] | {
+    "lose": over(Crashed(LOST), **ENDS, **RAN),
+    "deliver": becomes(TAKE, lost=0, **TOOK),
+    "leave": becomes(LEFT, lost=0, entries=4, waits=()),
+    "remember": becomes(replace(STEP, n=3), lost=0, entries=4),
+    "fail": becomes(
+        state=Retrying(Instant(3_000)),
+        failures=1,
+        lost=0,
+        deadlines={STANDING.key: STANDING.deadline},
+        **ENDS,
+        **RAN,
+    ),
+}
+TABLE["stopping-frail"] = TABLE["stopping"] | {
+    "lose": over(Canceled(), stop=None, **ENDS, **RAN),
+    "leave": TABLE["frail"]["leave"],
+    "remember": TABLE["frail"]["remember"],
+}
+TABLE["too-long-frail"] = TABLE["stopping-frail"] | dict.fromkeys(
+    ("lose", *FINISHES), over(TimedOut(), stop=None, **ENDS, **RAN)
 )
 
 PAIRS: Final = [(state, command) for state in RUNS for command in COMMANDS]

@@ -118,8 +118,9 @@ def page(outcome: Outcome) -> str:
     """Write the outcome down as a page of the documentation."""
     return f"""# A hundred thousand unread messages
 
-A run holds up to 100,000 unread messages per input stream, or 256 MiB of them. One more is refused
-with 429 and `Retry-After`, before anything is stored; nothing that was acknowledged is dropped.
+A run holds up to 100,000 unread messages, or 256 MiB of them, in all its input streams together.
+One more is refused with 429 and `Retry-After`, before anything is stored; nothing that was
+acknowledged is dropped.
 
 `python -m tests.limits` sends {outcome.count:,} messages over HTTP to one run while there is no
 worker, {AT_ONCE} at once, then one more, and then starts a worker whose task reads them with

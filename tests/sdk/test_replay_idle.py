@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from headrace.kernel.model import inward
 from headrace.sdk.execution import require
+from headrace.sdk.execution_life import Manner
+from headrace.sdk.lines import line_of
 from headrace.sdk.scope import THREAD, here, in_background
 from headrace.wire.channel import Completed, Parked, Remembered
 from tests.sdk.branches import branch
-from tests.sdk.played import EPOCH_NO, RUN, Flow, once, playing, sleep, step, take, wait
+from tests.sdk.played import EPOCH_NO, RUN, Flow, entry_of, once, playing, sleep, step, take, wait
 
 
 async def gathered() -> None:
@@ -217,6 +220,44 @@ BUSY: list[Flow] = [
 async def test_in_doubt_it_executes(flow: Flow) -> None:
     async with playing(flow) as play:
         assert not any(isinstance(op, Parked) for op in await play.posted())
+
+
+async def fetching_beside() -> None:
+    async def fetch() -> None:
+        async with asyncio.timeout(5):
+            await asyncio.Event().wait()
+
+    await asyncio.gather(wait("x"), fetch())
+
+
+@pytest.mark.parametrize(
+    ("flow", "line"),
+    [
+        (in_a_timeout, 2),
+        (a_timeout_around_branches, 2),
+        (in_a_timeout_of_anyio, 2),
+        (in_a_timeout_of_somebodys_own, 7),
+        (in_a_timeout_without_end, None),
+        (after_a_timeout, None),
+        (computing_beside, None),
+        (fetching_beside, None),
+    ],
+    ids=lambda given: getattr(given, "__name__", ""),
+)
+async def test_a_timer_that_keeps_a_wait_in_memory_is_warned_of_once(
+    flow: Flow, line: int | None
+) -> None:
+    manner = Manner()
+    with capture_logs() as logs:
+        for _ in range(2):
+            async with playing(flow, manner=manner) as play:
+                await play.posted()
+                play.tell(entry_of("0/x", "peek"))  # it looks again whether it is idle
+                await play.posted()
+    _, _, first = line_of(flow).rpartition(":")
+    places = [] if line is None else [f"tests/sdk/test_replay_idle.py:{int(first) + line}"]
+    assert [log["line"] for log in logs] == places
+    assert all("timeout=" in log["event"] for log in logs)
 
 
 async def test_it_waits_as_soon_as_the_last_branch_that_computed_has_ended() -> None:

@@ -12,6 +12,7 @@ from headrace.wire.channel import (
     Completed,
     Emit,
     Emitted,
+    Note,
     Noted,
     Remembered,
     Sent,
@@ -160,9 +161,36 @@ async def test_metadata_goes_out_once_a_frame_and_not_on_replay() -> None:
 
     async with playing(flow, take("x#0", b"1"), metadata=b'{"owner":"alice"}') as play:
         assert [op for op in await play.posted() if isinstance(op, Noted)] == [
-            Noted(RUN, EPOCH_NO, "progress", b"0.3")
+            Noted(RUN, EPOCH_NO, "progress", b"0.3", "0/progress")
         ]
         assert play.life.metadata == {"owner": b'"alice"', "progress": b"0.3"}
+
+
+async def test_metadata_is_posted_again_until_it_is_acknowledged() -> None:
+    async def flow() -> None:
+        run = require("note")
+        run.note("progress", b"0.1")
+        run.note("phase", b"1")
+        await wait("x")
+        run.note("progress", b"0.2")
+        await wait("y")
+
+    def again(play: Play) -> list[tuple[str, bytes]]:
+        posted = play.life.ledger.unanswered()
+        return [(op.key, op.value) for op in posted if isinstance(op, Noted)]
+
+    async with playing(flow) as play:
+        await play.posted()
+        assert again(play) == [("0/progress", b"0.1"), ("1/phase", b"1")]
+        play.tell(take("x#0", b"1"))
+        await play.posted()
+        play.life.receive(
+            Note(RUN, EPOCH_NO, "0/progress")
+        )  # of a value that was set anew meanwhile
+        assert again(play) == [("1/phase", b"1"), ("2/progress", b"0.2")]
+        play.life.receive(Note(RUN, EPOCH_NO, "2/progress"))
+        play.refuse("1/phase", "too_large")
+        assert again(play) == []
 
 
 def peek() -> bytes | None:

@@ -25,7 +25,7 @@ class Asked(Protocol):
     [
         ("select_records", [("run", "<a", start, 10) for start in range(3)]),
         ("select_due", [(moment, 10) for moment in range(3)]),
-        ("select_ready", [(1, limit) for limit in range(1, 4)]),
+        ("select_ready", [(1, limit, 9) for limit in range(1, 4)]),
     ],
 )
 def test_new_values_compile_nothing_anew(

@@ -107,7 +107,7 @@ async def test_new_names_are_forgotten_with_what_was_rolled_back(stores: Stores)
     )
     assert isinstance(outcomes[0], Clash)
     await stores.streams.append(draft(run, 0, stream=inward("other")))
-    assert set(await stores.streams.names(run.id)) == {"<new", "<other"}
+    assert set(await stores.streams.ends(run.id)) == {"<new", "<other"}
 
 
 # --- another process ----------------------------------------------------------------------------
@@ -162,7 +162,7 @@ async def test_a_full_disk_is_trouble_until_there_is_room(stores: Stores, slate:
         assert await stores.runs.load(run.id) == run
         assert await stores.runs.load(RunId("run-2")) is None
         assert await stores.runs.journal(run.id) == []
-        assert await stores.streams.names(run.id) == []
+        assert list(await stores.streams.ends(run.id)) == []
     slate.is_full = False
     await create(stores, "run-2")
     await stores.runs.commit(remembered(run, "/a#0"))

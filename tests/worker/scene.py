@@ -266,10 +266,14 @@ def order(payload: bytes) -> TriggerOrder:
 
 
 @asynccontextmanager
-async def setting(*jobs: Job, inputs: Sequence[str] = INPUTS) -> AsyncGenerator[Scene]:
-    """Open a store and an engine, with the tasks declared."""
+async def setting(
+    *jobs: Job,
+    inputs: Sequence[str] = INPUTS,
+    planted: Callable[[Stores], Stores] = lambda stores: stores,
+) -> AsyncGenerator[Scene]:
+    """Open a store and an engine on it (with what is `planted` in between), the tasks declared."""
     clock = ManualClock()
-    async with open_memory(clock) as stores, open_engine(stores, NoChance()) as engine:
+    async with open_memory(clock) as stores, open_engine(planted(stores), NoChance()) as engine:
         scene = Scene(engine.at(ENV), stores, clock, jobs, inputs)
         await scene.api.register(scene.registration)
         yield scene

@@ -28,12 +28,14 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_SLOTS": f"how many runs a worker executes at once; {SLOTS}",
     "HEADRACE_DEBUG": "anything: errors show where they come from",
     "HEADRACE_MEMORY": "MiB near which a worker is replaced; without it never",
+    "HEADRACE_STRICT": "1: a step recorded with other arguments blocks its run; 0: it warns; "
+    "1 in dev, else 0",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one process. Empty text is what was not set."""
+    """The settings of one process. Empty text, or None, is what was not set."""
 
     home: Path | None = None
     database: str = ""
@@ -43,6 +45,7 @@ class Settings:
     port: int = PORT
     slots: int = SLOTS
     memory_mib: int = 0
+    strict: bool | None = None
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -59,6 +62,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         port=_number(environment, "HEADRACE_PORT", PORT, most=65_535),
         slots=_number(environment, "HEADRACE_SLOTS", SLOTS),
         memory_mib=_number(environment, "HEADRACE_MEMORY", 0),
+        strict=_switch(environment, "HEADRACE_STRICT"),
     )
 
 
@@ -83,6 +87,13 @@ def _key(text: str) -> str:
     if text and not (text.isascii() and text.isprintable() and " " not in text):
         raise BadRequest("HEADRACE_SECRET_KEY holds characters that no key has")
     return text
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool | None:
+    text = environment.get(name, "")
+    if text not in {"", "0", "1"}:
+        raise BadRequest(f"{name} is neither 0 nor 1: {text[:20]!r}")
+    return text == "1" if text else None
 
 
 def _number(environment: Mapping[str, str], name: str, usual: int, *, most: int = 1 << 31) -> int:

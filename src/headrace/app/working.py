@@ -41,6 +41,7 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
         worker=f"worker_{chance.unique(8).hex()}",
         chance=chance,
         slots=setting.slots,
+        strict=bool(setting.strict),
         memory_limit=setting.memory_mib * MIB or None,
         rss=lambda: psutil.Process().memory_info().rss,
         tired=watcher.tired,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from headrace.app.home import Home
+from headrace.app.settings import Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
@@ -44,10 +47,19 @@ async def dev(
                     home.note("worker.pid", f"{notice.pid}\n".encode())
                 signs(notice)
 
-            place = {"HEADRACE_HOME": str(home.path.absolute()), "HEADRACE_URL": served.url}
+            place = _place(setting, home, served.url)
             await Supervisor(path, place, notify).run(reload=True)
     hint("stopped")
     return Exit.OK
+
+
+def _place(setting: Settings, home: Home, url: str) -> Mapping[str, str]:
+    """Say what the worker's environment holds beside ours: which server, and that it is strict."""
+    return {
+        "HEADRACE_HOME": str(home.path.absolute()),
+        "HEADRACE_URL": url,
+        "HEADRACE_STRICT": "0" if setting.strict is False else "1",
+    }
 
 
 def _file(named: Path | None) -> Path:

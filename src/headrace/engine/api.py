@@ -14,8 +14,8 @@ from msgspec import UNSET
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
-from headrace.engine.deploys import unblock
 from headrace.engine.sheet import Sheet
+from headrace.engine.specs import check
 from headrace.engine.views import show
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
@@ -126,14 +126,12 @@ class EnvApi:
         return sends.tail(self._core, self._env, run_id, stream, is_inward=inward, start=start)
 
     async def register(self, registration: Registration) -> None:
-        """Declare tasks and streams, durably; new code lets blocked runs try again."""
+        """Declare tasks and streams, durably."""
+        check(registration)
         core = self._core
-        known = await self.listing()
         await core.stores.catalog.register(self._env, registration, core.now())
         core.specs.forget()
         await core.announce(ANYTHING)
-        if known is not None and known.version != registration.version:
-            await unblock(core, self._env, registration)
 
     async def listing(self) -> Registration | None:
         """Return what all workers of the environment have declared."""

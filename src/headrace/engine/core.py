@@ -20,7 +20,7 @@ from headrace.engine.specs import Specs
 from headrace.engine.telling import Teller
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.model import Instant, Over, Queued, Run, RunId
+from headrace.kernel.model import EnvId, Instant, Over, Queued, Run, RunId
 from headrace.ports import Chance, Delivering, Stores
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
@@ -43,6 +43,8 @@ class Core:
         self.alarm = asyncio.Event()
         """Set when something is due earlier than was thought."""
         self.next_due = Instant(0)
+        self.tried: dict[EnvId, str] = {}
+        """The newest code that blocked runs have been tried with."""
         # Asked once: a look at a Protocol's verbs costs more than a decision.
         self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group

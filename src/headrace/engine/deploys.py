@@ -1,4 +1,4 @@
-"""What a new version of the code means for runs that the old one could not replay.
+"""What new code means for runs that the old one could not replay.
 
 Owns: trying blocked runs again. Must never know: what changed in the code.
 """
@@ -6,29 +6,57 @@ Owns: trying blocked runs again. Must never know: what changed in the code.
 from __future__ import annotations
 
 from headrace.engine.core import Core
+from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
-from headrace.kernel.commands import Unblock
-from headrace.kernel.model import Blocked, EnvId, RunId, TaskId
+from headrace.errors import HeadraceError
+from headrace.kernel.commands import Claim, Unblock
+from headrace.kernel.model import Blocked, RunId
 from headrace.ports import Filter
-from headrace.wire.channel import Registration
 
 PAGE = 100
 
 
-async def unblock(core: Core, env: EnvId, registration: Registration) -> None:
-    """Let every blocked run of the registered tasks replay once more; it may block again."""
-    tasks = tuple(TaskId(task.id) for task in registration.tasks)
+async def try_again(core: Core, seat: Seat, version: str) -> None:
+    """Let a worker with the newest code replay what is blocked; once, though it may block again.
+
+    Not when the code is registered: a worker with the old one, which is still there while it is
+    replaced, would take the runs up and block them once more.
+    """
+    try:
+        listed = await core.stores.catalog.listing(seat.env)
+        is_newest = listed is not None and listed.version == version
+        if is_newest and core.tried.get(seat.env) != version:
+            await _unblock(core, seat)
+            core.tried[seat.env] = version
+    except HeadraceError:
+        core.seats.remove(seat)  # the store is in trouble: let the worker come again
+
+
+async def _unblock(core: Core, seat: Seat) -> None:
+    tasks = tuple(seat.tasks)
     after: RunId | None = None
     while tasks:
         found = await core.stores.runs.find(
-            Filter(env=env, size=PAGE, after=after, states=(Blocked.__name__,), tasks=tasks)
+            Filter(env=seat.env, size=PAGE, after=after, states=(Blocked.__name__,), tasks=tasks)
         )
         for run in found:
-            await core.post(run.id, _unblock)
+            await core.post(run.id, _Unblock(seat))
         if len(found) < PAGE:
             return
         after = found[-1].id
 
 
-async def _unblock(sheet: Sheet) -> object:
-    return sheet.apply(Unblock()) if isinstance(sheet.run.state, Blocked) else None
+class _Unblock:
+    """The job of giving a blocked run to a worker, or to whoever has room where it has none."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    async def __call__(self, sheet: Sheet) -> object:
+        if not isinstance(sheet.run.state, Blocked):
+            return None
+        change = sheet.apply(Unblock())
+        if self._seat.free:
+            self._seat.running.add(sheet.run.id)  # others decide while this is being committed
+            change = sheet.apply(Claim(self._seat.worker))
+        return change

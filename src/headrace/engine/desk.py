@@ -244,6 +244,8 @@ class Desk:
         return sheet
 
     async def _commit(self, sheet: Sheet) -> None:
+        if sheet.trouble is not None:
+            raise sheet.trouble
         if sheet.is_empty:
             return
         if not sheet.drafts:

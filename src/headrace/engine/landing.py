@@ -26,7 +26,7 @@ class Lander:
 
     def prepare(self, sheet: Sheet) -> None:
         """Let a worker with room take a run up in the very commit that makes it runnable."""
-        if not isinstance(sheet.run.state, Queued) or isinstance(sheet.before.state, Queued):
+        if isinstance(sheet.before.state, Queued) or not machine.is_ready(sheet.run, sheet.now):
             return
         seat = self._seats.pick(sheet.run.env, sheet.run.task)
         if seat is not None:

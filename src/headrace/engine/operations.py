@@ -134,8 +134,20 @@ class Noted:
     op: channel.Noted
 
     async def __call__(self, sheet: Sheet) -> object:
-        """Set one name; the rest stays."""
+        """Set one name; the rest stays. What the run does next does not land before it."""
         _still_held(sheet, self.op.epoch)
+        try:
+            await self._store(sheet)
+        except TooLarge:
+            raise
+        except Exception as error:
+            sheet.trouble = error
+            raise
+        sheet.noted.append(self.op.key)
+        await self.core.announce(sheet.run.id)
+        return None
+
+    async def _store(self, sheet: Sheet) -> None:
         runs = self.core.stores.runs
         # Metadata is no part of the change that is guarded: ask for the version first.
         await runs.commit(c.Change(sheet.before, sheet.before))
@@ -146,8 +158,6 @@ class Noted:
             message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
             raise TooLarge(message)
         await runs.metadata(sheet.run.id, value)
-        await self.core.announce(sheet.run.id)
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ Owns: slots and the pushes to a worker. Must never know: stores, desks.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
-from headrace.wire.channel import Operation, Push
+from headrace.wire.channel import Operation, Push, Unread
 
 
 @dataclass(slots=True)
@@ -52,7 +51,8 @@ class Seat:
         """Keys answered while the worker was away: it may post their questions again."""
         self.is_open = True
         self._receive = receive
-        self._out: deque[Push] = deque()
+        self._out: dict[tuple[str, str] | int, Push] = {}
+        self._count = 0
         self._news = asyncio.Event()
 
     @property
@@ -68,8 +68,18 @@ class Seat:
         self.running.discard(run_id)
 
     def push(self, message: Push) -> None:
-        """Send to the worker, after all that was sent before."""
-        self._out.append(message)
+        """Send to the worker, after all that was sent before.
+
+        Of the unread records of a stream only the newest counts: one that has not gone out yet
+        makes room, so that senders cannot fill this process's memory while a worker is slow.
+        Records that a run takes need no bound: there is one for each wait that the worker posted.
+        """
+        self._count += 1
+        if isinstance(message, Unread):
+            self._out.pop((message.run, message.stream), None)
+            self._out[message.run, message.stream] = message
+        else:
+            self._out[self._count] = message
         self._news.set()
 
     def close(self) -> None:
@@ -94,7 +104,7 @@ class Seat:
             if not self.is_open:
                 return
             if self._out:
-                batch = tuple(self._out)
+                batch = tuple(self._out.values())
                 self._out.clear()
                 yield batch
 

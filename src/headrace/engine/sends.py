@@ -40,6 +40,7 @@ from headrace.wire.channel import StreamSpec
 from headrace.wire.views import Receipt, RecordView
 
 UNREAD_AT_MOST = 100_000
+"""Of a run, over all its input streams; so are the bytes."""
 UNREAD_BYTES_AT_MOST = 256 * 1_024 * 1_024
 PAGE = 200
 
@@ -111,15 +112,18 @@ class Message:
         return self.data
 
     async def _limit(self, sheet: Sheet, stream: StreamId, data: bytes) -> None:
-        unread = (await sheet.tail(stream)).tail - sheet.cursor(stream)
-        if unread >= UNREAD_AT_MOST:
-            message = f"{unread} unread messages wait in stream {self.stream!r} of this run"
-            raise Throttled(message, hint="Send again once the run has read some.")
-        if (await sheet.tail(stream)).size + len(data) > UNREAD_BYTES_AT_MOST:
-            size = (await sheet.weigh(stream)).size
-            if size + len(data) > UNREAD_BYTES_AT_MOST:
-                message = f"{size} bytes of unread messages wait in stream {self.stream!r}"
-                raise Throttled(message, hint="Send again once the run has read some.")
+        """Demand room: what is unread counts, whichever input stream of the run it stands in."""
+        unread = await sheet.unread(stream)
+        if unread.count < UNREAD_AT_MOST and unread.size + len(data) > UNREAD_BYTES_AT_MOST:
+            unread = await sheet.unread(stream, exactly=True)
+        if unread.count >= UNREAD_AT_MOST:
+            what = f"{unread.count} unread messages"
+        elif unread.size + len(data) > UNREAD_BYTES_AT_MOST:
+            what = f"{unread.size} bytes of unread messages"
+        else:
+            return
+        message = f"{what} wait in the input streams of this run"
+        raise Throttled(message, hint="Send again once the run has read some.")
 
 
 def unknown_run(run_id: str) -> NotFound:

@@ -5,15 +5,25 @@ Owns: the merging of changes and of drafts, and reads that see them. Must never 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Command, Deliver
 from headrace.kernel.evolve import evolve
-from headrace.kernel.model import Entry, Instant, Key, Record, Run, StreamId
+from headrace.kernel.model import Entry, Instant, Key, Record, Run, StreamId, is_inward
 from headrace.ports import Backlog, Draft, Streams
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What a run has not taken of all its input streams."""
+
+    count: int
+    size: int
+
+
 class Tails:
-    """Where the streams of one run end, as far as this process has seen."""
+    """Where the streams of one run end, as far as this process has seen: all of them, or none."""
 
     __slots__ = ("known",)
 
@@ -32,11 +42,13 @@ class Sheet:
         "emitted",
         "entries",
         "looked",
+        "noted",
         "now",
         "own",
         "own_end",
         "run",
         "tails",
+        "trouble",
         "undone",
     )
 
@@ -59,6 +71,10 @@ class Sheet:
         """Keys of entries that the worker sent itself."""
         self.emitted: list[str] = []
         """Keys of output records that the worker waits for."""
+        self.noted: list[str] = []
+        """Keys of metadata that the worker waits for."""
+        self.trouble: Exception | None = None
+        """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.own_end = False
         """Whether the worker itself ends its hold."""
         self.looked = False
@@ -102,20 +118,29 @@ class Sheet:
         return evolve(self.run, version=self.before.version + 1)
 
     async def tail(self, stream: StreamId) -> Backlog:
-        """Return where `stream` ends, and how much of it is unread."""
-        found = self.tails.get(stream)
-        if found is None:
-            found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
-            self.tails[stream] = found
-        return found
+        """Return where `stream` ends, and what it holds, or held when it was weighed last."""
+        if not self.tails:
+            self.tails.update(await self._streams.ends(self.run.id))
+        return self.tails.setdefault(stream, Backlog())
 
-    async def weigh(self, stream: StreamId) -> Backlog:
-        """Count what is unread anew: takes are not followed one by one."""
-        found = await self._streams.backlog(self.run.id, stream, self.cursor(stream))
-        added = [d for d in self.drafts if d.stream == stream and d.seq >= found.tail]
-        size = found.size + sum(len(draft.body) for draft in added)
-        self.tails[stream] = Backlog(found.tail + len(added), found.count + len(added), size)
-        return self.tails[stream]
+    async def unread(self, stream: StreamId, *, exactly: bool = False) -> Unread:
+        """Count what is unread in the run's input streams; `stream` is one of them.
+
+        The size may be too large, unless it is asked for `exactly`: takes are not followed.
+        """
+        await self.tail(stream)
+        if exactly:
+            await self._weigh()
+        ends = [(self.cursor(one), end) for one, end in self.tails.items() if is_inward(one)]
+        count = sum(max(0, end.tail - cursor) for cursor, end in ends)
+        return Unread(count, sum(end.size for _, end in ends))
+
+    async def _weigh(self) -> None:
+        for one in [one for one in self.tails if is_inward(one)]:
+            found = await self._streams.backlog(self.run.id, one, self.cursor(one))
+            added = [d for d in self.drafts if d.stream == one and d.seq >= found.tail]
+            size = found.size + sum(len(draft.body) for draft in added)
+            self.tails[one] = Backlog(found.tail + len(added), found.count + len(added), size)
 
     def cursor(self, stream: StreamId) -> int:
         """Return the number of the next record that the run has not taken."""

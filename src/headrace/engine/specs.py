@@ -1,10 +1,35 @@
-"""What is declared in an environment, kept in memory, with a validator for each schema."""
+"""What is declared in an environment, kept in memory, and what a declaration must be."""
 
 from __future__ import annotations
 
+from headrace.errors import BadRequest
 from headrace.kernel.model import EnvId, TaskId
 from headrace.ports import Catalog
-from headrace.wire.channel import StreamSpec, TaskSpec
+from headrace.wire import schemas
+from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+
+NAME_AT_MOST = 128
+_SHOWN = 40
+
+
+def check(registration: Registration) -> None:
+    """Refuse names and schemas that nobody could use, whichever way they come."""
+    for task in registration.tasks:
+        _check("task", task.id, task.schema)
+    for stream in registration.streams:
+        _check("stream", stream.name, stream.schema)
+
+
+def _check(what: str, name: str, schema: bytes) -> None:
+    shown = f"{what} {name[:_SHOWN] + ('...' if name[_SHOWN:] else '')!r}"
+    if not 0 < len(name) <= NAME_AT_MOST or not name.isprintable():
+        message = f"{shown}: a name has 1 to {NAME_AT_MOST} printable characters"
+        raise BadRequest(message)
+    try:
+        schemas.validator(schema)
+    except BadRequest as error:
+        message = f"{shown}: {error.message}"
+        raise BadRequest(message) from None
 
 
 class Specs:

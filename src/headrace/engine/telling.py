@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from headrace.engine.seats import Hold, Seat, Seats
 from headrace.engine.sheet import Sheet
-from headrace.kernel.model import Entry, Key, Run, RunId, Running, StreamId
+from headrace.kernel.model import Entry, Key, Run, RunId, Running, StreamId, is_inward
 from headrace.ports import Draft, Order, Stores
 from headrace.wire import channel
 
@@ -87,6 +87,8 @@ class Teller:
         _push_newest(seat, run, hold, newest)
         for key in sheet.emitted:
             seat.push(channel.Emit(run.id, run.epoch, key))
+        for key in sheet.noted:
+            seat.push(channel.Note(run.id, run.epoch, key))
         _push_stop(seat, run, hold)
         account(seat, run)
 
@@ -114,13 +116,10 @@ class Teller:
     async def _newest(self, run: Run) -> Newest:
         """Find the newest record of each input stream that the run has not taken."""
         found: dict[StreamId, tuple[int, bytes]] = {}
-        for stream in await self._streams.names(run.id):
-            cursor = run.cursors.get(stream, 0)
-            if stream.startswith("<"):
-                tail = (await self._streams.backlog(run.id, stream, cursor)).tail
-                records = await self._streams.read(run.id, stream, max(cursor, tail - 1), 1)
-                if records:
-                    found[stream] = (records[0].seq, records[0].body)
+        for stream, end in (await self._streams.ends(run.id)).items():
+            if is_inward(stream) and end.tail > run.cursors.get(stream, 0):
+                records = await self._streams.read(run.id, stream, end.tail - 1, 1)
+                found[stream] = (records[0].seq, records[0].body)
         return found
 
 
@@ -136,7 +135,7 @@ def _unread(drafts: Iterable[Draft], run: Run) -> Newest:
     return {
         draft.stream: (draft.seq, draft.body)
         for draft in drafts
-        if draft.stream.startswith("<") and draft.seq >= run.cursors.get(draft.stream, 0)
+        if is_inward(draft.stream) and draft.seq >= run.cursors.get(draft.stream, 0)
     }
 
 

@@ -17,6 +17,7 @@ from headrace.kernel.model import (
     Over,
     Run,
     Wait,
+    is_inward,
 )
 from headrace.ports import Order
 from headrace.wire.durations import iso
@@ -34,14 +35,9 @@ async def show(core: Core, run: Run) -> RunView:
 
 async def _unread(core: Core, run: Run) -> dict[str, int]:
     """Count what the run has not taken, per input stream."""
-    found: dict[str, int] = {}
-    for stream in await core.stores.streams.names(run.id):
-        if stream.startswith("<"):
-            cursor = run.cursors.get(stream, 0)
-            backlog = await core.stores.streams.backlog(run.id, stream, cursor)
-            if backlog.tail > cursor:
-                found[stream[1:]] = backlog.tail - cursor
-    return found
+    ends = await core.stores.streams.ends(run.id)
+    left = {s: end.tail - run.cursors.get(s, 0) for s, end in ends.items() if is_inward(s)}
+    return {stream[1:]: count for stream, count in left.items() if count > 0}
 
 
 def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: Instant) -> RunView:

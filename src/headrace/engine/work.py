@@ -1,6 +1,7 @@
 """The worker's side of the door: attaching, and taking operations in.
 
-Owns: the resync of a worker that comes back, and telling refusals. Every answer is a push.
+Owns: the resync of a worker that comes back, and its operations' way to their runs. Every answer
+is a push; `refusals` makes those that are none.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from headrace.engine.core import Core
+from headrace.engine.deploys import try_again
 from headrace.engine.desk import nothing
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.operations import Posted, reach_out, step_of
+from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
-from headrace.errors import HeadraceError, NotFound
+from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.commands import Fenced, Refused
 from headrace.kernel.model import EnvId, RunId, WorkerId, later
 from headrace.wire import channel
 from headrace.wire.channel import Hello, Holding, Operation, Renewed
@@ -41,6 +43,7 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
         for run_id in await core.stores.runs.held(seat.worker):
             if run_id not in seat.pending and run_id not in seat.known:
                 core.post(run_id, nothing)
+        core.start(try_again(core, seat, hello.version))
         core.wanted.set()
         yield seat
     finally:
@@ -60,21 +63,23 @@ class _Resume:
             or machine.holder(run) != seat.worker
             or run.epoch != self._holding.epoch
         ):
-            _fence(seat, run.id, self._holding.epoch)
+            Refuser(self._core, seat, self._holding).fence()
             return None
         await self._core.teller.resume(seat, run, self._holding.next_n)
         return None
 
 
 def _resumed(core: Core, seat: Seat, holding: Holding) -> Callable[[asyncio.Future[object]], None]:
+    refuser = Refuser(core, seat, holding)
+
     def look(answer: asyncio.Future[object]) -> None:
         match answer.exception():
-            case None:
-                return
             case NotFound():
-                _fence(seat, RunId(holding.run), holding.epoch)
-            case _:  # what it missed could not be read: let it come again
+                refuser.fence()
+            case HeadraceError():  # what it missed could not be read: let it come again
                 core.seats.remove(seat)
+            case _:
+                refuser.look(answer)
 
     return look
 
@@ -95,18 +100,25 @@ def _take_in(core: Core, seat: Seat, op: Operation) -> None:
         core.wanted.set()
         core.start(_renew(core, seat))
         return
-    run_id = RunId(op.run)
-    key: str = getattr(op, "key", "") or (
-        op.entry.key if isinstance(op, channel.Remembered) else ""
-    )
-    tell = _teller(seat, op.run, op.epoch, key)
+    refuser = Refuser(core, seat, op)
+    try:
+        _post(core, seat, op, refuser)
+    except Unavailable:
+        raise  # the engine has been closed: so is the attachment
+    except Exception as error:  # noqa: BLE001 - a bug at one operation is not that of the others
+        refuser.tell(error)
+
+
+def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
     step = step_of(core, op)
     if step is not None:
-        # Repeated output is told apart by its stream: its keys are none of the journal's.
-        asked = "" if isinstance(op, channel.Emitted) else key
-        core.post(run_id, Posted(core.teller, seat, op.epoch, asked, step)).add_done_callback(tell)
+        # Output is told apart by its stream, metadata by its name: their keys are none of the
+        # journal's.
+        asked = "" if isinstance(op, channel.Emitted | channel.Noted) else refuser.key
+        job = Posted(core.teller, seat, refuser.epoch, asked, step)
+        core.post(refuser.run_id, job).add_done_callback(refuser.look)
     elif isinstance(op, channel.Started | channel.Sent):
-        core.start(_beside(core, seat, op))
+        core.start(_beside(core, seat, op, refuser))
 
 
 async def _renew(core: Core, seat: Seat) -> None:
@@ -117,41 +129,10 @@ async def _renew(core: Core, seat: Seat) -> None:
         return
 
 
-async def _beside(core: Core, seat: Seat, op: channel.Started | channel.Sent) -> None:
+async def _beside(
+    core: Core, seat: Seat, op: channel.Started | channel.Sent, refuser: Refuser
+) -> None:
     try:
         await reach_out(core, seat, op)
-    except (HeadraceError, Refused) as error:
-        _tell(seat, error, op.run, op.epoch, op.key)
-
-
-def _teller(seat: Seat, run: str, epoch: int, key: str) -> Callable[[asyncio.Future[object]], None]:
-    def tell(answer: asyncio.Future[object]) -> None:
-        if answer.cancelled():
-            return
-        error = answer.exception()
-        if error is not None:
-            _tell(seat, error, run, epoch, key)
-
-    return tell
-
-
-def _tell(seat: Seat, error: BaseException, run: str, epoch: int, key: str) -> None:
-    """Push the refusal of one operation."""
-    match error:
-        case Fenced() | NotFound() if not key or isinstance(error, Fenced):
-            _fence(seat, RunId(run), epoch)
-        case Refused():
-            code = type(error).__name__.lower()
-            seat.push(channel.Refusal(run, epoch, key, code, str(error)))
-        case HeadraceError(code=code):
-            seat.push(channel.Refusal(run, epoch, key, code, str(error)))
-        case _:
-            seat.push(channel.Refusal(run, epoch, key, "unavailable", "the server failed"))
-
-
-def _fence(seat: Seat, run_id: RunId, epoch: int) -> None:
-    """Tell the worker that it does not hold the run as it thinks, and give the slot back."""
-    seat.pending.discard(run_id)
-    if run_id not in seat.known:
-        seat.running.discard(run_id)
-    seat.push(channel.Fenced(run_id, epoch))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run must hear of it
+        refuser.tell(error)

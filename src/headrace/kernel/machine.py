@@ -46,6 +46,9 @@ from headrace.kernel.retry import next_try
 
 LOST_AT_MOST = 3
 GRACE_MS = 30_000
+_LOST = Cause(
+    f"{LOST_AT_MOST} workers were lost in a row while they executed this run", "WorkerLost"
+)
 
 
 def decide(run: Run, command: Command, now: Instant) -> Change:
@@ -89,6 +92,12 @@ def holder(run: Run) -> WorkerId | None:
             return None
 
 
+def is_ready(run: Run, now: Instant) -> bool:
+    """Tell whether a worker may take the run up: what is past its time to live only expires."""
+    end = _ttl_end(run)
+    return isinstance(run.state, Queued) and (end is None or end > now)
+
+
 def due(run: Run) -> Instant | None:
     """Return when `Elapse` has something to do, if nothing else happens before."""
     if run.stop is not None:
@@ -124,17 +133,15 @@ def _duration_end(run: Run) -> Instant | None:
 
 
 def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
-    match run.state:
-        case Queued():
-            after = evolve(
-                running(run, command.worker, now),
-                epoch=run.epoch + 1,
-                attempt=run.failures + 1,
-                started=now if run.started is None else run.started,
-            )
-            return Change(run, after)
-        case _:
-            raise Refused(run, command)
+    if not is_ready(run, now):
+        raise Refused(run, command)
+    after = evolve(
+        running(run, command.worker, now),
+        epoch=run.epoch + 1,
+        attempt=run.failures + 1,
+        started=now if run.started is None else run.started,
+    )
+    return Change(run, after)
 
 
 def _lose(run: Run, command: c.Lose, now: Instant) -> Change:
@@ -142,8 +149,7 @@ def _lose(run: Run, command: c.Lose, now: Instant) -> Change:
         case Waiting(worker=command.worker):
             return Change(run, evolve(run, state=Waiting(None)))
         case Running(worker=command.worker) if run.lost + 1 >= LOST_AT_MOST:
-            why = f"{LOST_AT_MOST} workers were lost in a row while they executed this run"
-            return Change(run, ended(run, Crashed(Cause(why, "WorkerLost")), now))
+            return Change(run, ended(run, _told(run) or Crashed(_LOST), now))
         case Running(worker=command.worker):
             return Change(run, evolve(queued(run, now), lost=run.lost + 1))
         case _:
@@ -172,12 +178,12 @@ def _elapse(run: Run, command: c.Elapse, now: Instant) -> Change:
     moment = due(run)
     if moment is None or moment > now:
         return Change(run, run)
-    if run.stop is not None:
-        return Change(run, ended(run, run.stop.outcome, now))
+    if (told := _told(run)) is not None:
+        return Change(run, ended(run, told, now))
     match run.state:
         case Delayed() | Retrying():
             return Change(run, queued(run, moment))
-        case Queued() if (end := _ttl_end(run)) is not None and end <= now:
+        case Queued() if not is_ready(run, now):
             return Change(run, ended(run, Expired(), now))
         case _:
             change = _waits_elapse(run, command.heads, now)
@@ -213,6 +219,11 @@ def _duration_elapses(change: Change, now: Instant) -> Change:
 
 def _stopping(run: Run, outcome: Canceled | TimedOut, now: Instant, grace_ms: int) -> Run:
     return evolve(run, stop=Stop(later(now, grace_ms), outcome))
+
+
+def _told(run: Run) -> Outcome | None:
+    """Return how the run has been told to end: however it ends then, that is its outcome."""
+    return None if run.stop is None else run.stop.outcome
 
 
 def _cancel(run: Run, command: c.Cancel, now: Instant) -> Change:
@@ -321,12 +332,11 @@ def _release(run: Run, now: Instant) -> Change:
 
 
 def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
-    if isinstance(command, c.Block):
-        blocked = evolve(queued(run, now), state=Blocked(command.cause))
-        return Change(run, blocked)
-    if run.stop is not None:
-        return Change(run, ended(run, run.stop.outcome, now))
+    if (told := _told(run)) is not None:
+        return Change(run, ended(run, told, now))
     match command:
+        case c.Block(cause=cause):
+            return Change(run, evolve(queued(run, now), state=Blocked(cause)))
         case c.Complete(output=output):
             return Change(run, ended(run, Completed(output), now))
         case c.Yield():

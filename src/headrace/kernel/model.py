@@ -33,6 +33,11 @@ def inward(name: str) -> StreamId:
     return StreamId(f"<{name}")
 
 
+def is_inward(stream: StreamId) -> bool:
+    """Tell whether the run reads the stream."""
+    return stream.startswith("<")
+
+
 def outward(name: str) -> StreamId:
     """Name the output stream `name` of a run."""
     return StreamId(f">{name}")

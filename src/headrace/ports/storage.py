@@ -7,7 +7,7 @@ carries its environment all the same, and whoever serves a caller compares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -155,7 +155,10 @@ class Runs(Protocol):
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
     ) -> Sequence[Run]:
-        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        """Apply `command` to up to `limit` runs of these tasks that are ready, oldest first.
+
+        What is past its time to live is not (`machine.is_ready`): it is left to expire.
+        """
         ...
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
@@ -203,8 +206,8 @@ class Streams(Protocol):
         """Weigh what stands from number `start` on."""
         ...
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams of the run that hold a record."""
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh the whole of each stream of the run that holds a record."""
         ...
 
 

@@ -58,6 +58,13 @@ class Ledger:
         """Forget an output record that is durable."""
         self._open.pop(("emit", key), None)
 
+    def noted(self, key: str) -> None:
+        """Forget metadata that is stored, or refused, unless it has been set anew meanwhile."""
+        slot = ("note", key.partition("/")[2])
+        known = self._open.get(slot)
+        if isinstance(known, channel.Noted) and known.key == key:
+            del self._open[slot]
+
     def woken(self) -> None:
         """Forget that the run was parked."""
         self._open.pop(("park", ""), None)

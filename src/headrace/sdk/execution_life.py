@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -24,7 +24,7 @@ from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_ledger import Ledger, Outbox
 from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import Stance, is_moving
+from headrace.sdk.execution_rest import MOVES, is_moving
 from headrace.sdk.replay import Replay
 from headrace.sdk.scope import Crew, Scope
 from headrace.wire import channel
@@ -43,11 +43,13 @@ class Manner:
 
     `strict` blocks a run whose recorded arguments differ. `evicts` gives a run back at every
     wait, so that each answer is followed by a replay: what does not survive one shows at once.
+    `warned` holds the lines of which somebody has been told, once for all runs.
     """
 
     strict: bool = False
     evicts: bool = False
     grace_s: float = GRACE_S
+    warned: set[str] = field(default_factory=set[str], compare=False)
 
 
 class Life:
@@ -76,7 +78,9 @@ class Life:
         self.asking = Asking(self.run_id, self.replay, self.block, strict=manner.strict)
         self.asking.bytes = sum(len(entry.body) for entry in assigned.entries)
         place = (self.run_id, self.epoch)
-        self.parking = Parking(place, self.gate, self.replay, self.ledger, self._parked)
+        self.parking = Parking(
+            place, self.gate, self.replay, self.ledger, self._parked, warned=manner.warned
+        )
         self.parking.is_forbidden = assigned.stopping
         self.course = Course(self, runnable, stopping=assigned.stopping, grace_s=manner.grace_s)
         self._evicts = manner.evicts
@@ -93,7 +97,7 @@ class Life:
         if self.replay.journal.is_replaying or not self.ledger.is_quiet or is_moving(self.crew):
             return False
         found = self.replay.stances()
-        return bool(found) and Stance.WORLD not in found
+        return bool(found) and MOVES.isdisjoint(found)
 
     def receive(self, push: Push) -> None:
         """Take what the server says about this run."""
@@ -103,6 +107,8 @@ class Life:
             case channel.Emit(key=key):
                 self.ledger.emitted(key)
                 _settle(self.emissions.pop(key, None))
+            case channel.Note(key=key):
+                self.ledger.noted(key)
             case channel.Unread(stream=stream, seq=seq, body=body):
                 self.newest[inward(stream)] = (seq, body)
             case channel.Stopping():
@@ -165,6 +171,7 @@ class Life:
         key, code = refusal.key, refusal.code
         self.ledger.answered(key)
         self.ledger.emitted(key)
+        self.ledger.noted(key)
         error = error_of(code, refusal.message)
         emission, question = self.emissions.pop(key, None), self.replay.open_question(key)
         if emission is not None and not emission.done():

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_ledger import Ledger
 from headrace.sdk.execution_rest import Stance
 from headrace.sdk.replay import Replay
 from headrace.wire import channel
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
 _IDLE: Final = frozenset({Stance.PARKS, Stance.LISTENS, Stance.BRANCHES})
 
 
@@ -27,10 +30,14 @@ class Parking:
         replay: Replay,
         ledger: Ledger,
         parked: Callable[[], None],
+        *,
+        warned: set[str],
     ) -> None:
         self._run, self._epoch = place
         self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
+        self._warned = warned
         self._notes: dict[str, bytes] = {}
+        self._noted = 0
         self.is_parked = False
         """Whether the run waits, as far as this worker knows."""
         self.is_forbidden = False
@@ -69,7 +76,9 @@ class Parking:
     def post_notes(self) -> None:
         """Post the metadata that was set."""
         for name, value in self._notes.items():
-            self._ledger.post(channel.Noted(self._run, self._epoch, name, value))
+            key = f"{self._noted}/{name}"
+            self._noted += 1
+            self._ledger.post(channel.Noted(self._run, self._epoch, name, value, key))
         self._notes.clear()
 
     def _park_if_idle(self) -> None:
@@ -79,9 +88,20 @@ class Parking:
             return
         if self.is_parked or not self._any_waits:
             return
-        found = replay.stances()
+        found = replay.stances(self._warn_of_timer)
         if Stance.PARKS in found and _IDLE.issuperset(found):
             self.is_parked = True
             seen = replay.journal.next_n
             self._ledger.post(channel.Parked(self._run, self._epoch, seen))
             self._when_parked()
+
+    def _warn_of_timer(self, line: str) -> None:
+        """Say once of each line what a timer around a wait costs; it may be meant so."""
+        if line not in self._warned:
+            self._warned.add(line)
+            _log.warning(
+                "a wait inside asyncio.timeout or a deadline of anyio keeps its run in memory, "
+                "and a replay starts that timer anew: give the wait its own timeout=",
+                line=line,
+                run=self._run,
+            )

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, cast
 
 import anyio
 
+from headrace.sdk.lines import line_at
 from headrace.sdk.scope import Branch, Crew
 
 Frame: TypeAlias = "CoroutineType[Any, Any, Any] | GeneratorType[Any, Any, Any]"
@@ -39,9 +40,12 @@ class Stance(Enum):
     ASKS = "an answer that comes soon"
     BRANCHES = "other branches"
     SIGNALS = "an event, a lock or a queue of asyncio, which something else may set"
+    TIMED = "what a run is put away for, but inside a timer of this process"
     WORLD = "something else, or it is about to move"
 
 
+MOVES = frozenset({Stance.TIMED, Stance.WORLD})
+"""Stances of branches that may go on by themselves."""
 Asked: TypeAlias = Callable[[Waiter], Stance | None]
 """Tells what stands behind a waiter that an asker made; None for any other future."""
 
@@ -57,14 +61,21 @@ def is_moving(crew: Crew) -> bool:
     return any(waiter_of(branch) is None for branch in crew.members if not branch.done())
 
 
-def stances(crew: Crew, asked: Asked, *, settled: bool) -> tuple[Stance, ...]:
+def stances(
+    crew: Crew, asked: Asked, *, settled: bool, timed: Callable[[str], None] | None = None
+) -> tuple[Stance, ...]:
     """Say of each live branch what it waits for.
 
     `settled` says that nothing has moved for a while: a branch that ended, then, is known to have
-    ended by whoever waited for it.
+    ended by whoever waited for it. `timed` is told the line of each branch that is `TIMED`.
     """
     live = [branch for branch in crew.members if not branch.done()]
-    found = tuple(_Look(branch, crew, asked, settled=settled).stance() for branch in live)
+    looks = [_Look(branch, crew, asked, settled=settled) for branch in live]
+    found = tuple(look.stance() for look in looks)
+    if timed is not None and Stance.TIMED in found:
+        for look, stance in zip(looks, found, strict=True):
+            if stance is Stance.TIMED:
+                timed(look.timed_line())
     return (*found, Stance.WORLD) if crew.computes else found
 
 
@@ -77,12 +88,26 @@ class _Look:
         self._frames = tuple(_frames(branch))
 
     def stance(self) -> Stance:
-        if self._waiter is None or any(_has_timer(frame) for frame in self._frames):
+        if self._waiter is None:
             return Stance.WORLD
-        stance = self._asked(self._waiter)
+        stance = self._untimed(self._waiter)
+        if not any(_has_timer(frame) for frame in self._frames):
+            return stance
+        return Stance.TIMED if stance in {Stance.PARKS, Stance.BRANCHES} else Stance.WORLD
+
+    def timed_line(self) -> str:
+        """Return the line at which the code that has set the timer stands."""
+        timed = next((frame for frame in self._frames if _has_timer(frame)), None)
+        inner = (
+            timed.cr_frame if isinstance(timed, CoroutineType) else getattr(timed, "gi_frame", None)
+        )
+        return "" if inner is None else line_at(inner)
+
+    def _untimed(self, waiter: Waiter) -> Stance:
+        stance = self._asked(waiter)
         if stance is not None:
             return stance
-        if self._waits_for_branches(self._waiter):
+        if self._waits_for_branches(waiter):
             return Stance.BRANCHES
         innermost = self._frames[-1] if self._frames else None
         is_signal = isinstance(innermost, CoroutineType) and innermost.cr_code in _SIGNALS

@@ -25,7 +25,12 @@ def caller_frame() -> FrameType | None:
 def caller_line() -> str:
     """Return the line that called into this package, as `pkg/module.py:12`."""
     frame = caller_frame()
-    return "" if frame is None else f"{_file(frame)}:{frame.f_lineno}"
+    return "" if frame is None else line_at(frame)
+
+
+def line_at(frame: FrameType) -> str:
+    """Return the line that a frame is at."""
+    return f"{_file(frame)}:{frame.f_lineno}"
 
 
 def is_importing(namespace: Mapping[str, Any]) -> bool:

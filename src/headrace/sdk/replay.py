@@ -19,7 +19,7 @@ from headrace.kernel.model import Entry, Key
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_pulse import Pulse
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import Stance, stances
+from headrace.sdk.execution_rest import MOVES, Stance, stances
 from headrace.sdk.scope import Crew
 
 BREATH: Final = 256
@@ -254,13 +254,14 @@ class Replay:
 
     def _stall(self) -> Diverged | None:
         found = self.stances()
-        if not found or not {Stance.WORLD, Stance.SIGNALS}.isdisjoint(found):
+        if not found or not (MOVES | {Stance.SIGNALS}).isdisjoint(found):
             return None
         asked = [one.asked for one in self.questions.values() if one.asked is not None]
         return self.journal.stalled(asked)
 
-    def stances(self) -> tuple[Stance, ...]:
-        """Say of each live branch what it waits for."""
+    def stances(self, timed: Callable[[str], None] | None = None) -> tuple[Stance, ...]:
+        """Say of each live branch what it waits for; `timed` is told where a timer keeps one."""
         asking = [*self.questions.values(), *filter(None, [self.returning])]
         waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
-        return stances(self._crew, waiters.get, settled=self.pulse.is_settled)
+        settled = self.pulse.is_settled
+        return stances(self._crew, waiters.get, settled=settled, timed=timed)

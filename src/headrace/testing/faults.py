@@ -8,7 +8,7 @@ for every number up to that, with every kind of fault. Must never know: what a w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -49,17 +49,22 @@ class Crash(BaseException):
     """The process is gone; nothing in it may catch this and go on."""
 
 
+class Bug(Exception):
+    """Somebody's mistake in a store: no error that a caller can expect."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Which write fails (1 is the first, 0 none), and how.
 
     `landed`: it is done, only the reply is lost. `crash`: the process ends there; else the one
-    call is answered with `Unavailable` and the next works again.
+    call is answered with `Unavailable` (`bug`: with `Bug`) and the next works again.
     """
 
     at: int
     landed: bool = False
     crash: bool = False
+    bug: bool = False
 
 
 class Faults:
@@ -80,6 +85,8 @@ class Faults:
         if self.fault.landed:
             await call()
         self.check()
+        if self.fault.bug:
+            raise Bug(f"write {self.writes} has a bug")
         raise Unavailable(f"write {self.writes} was made to fail", hint="Try again.")
 
     async def read(self, call: Awaitable[T]) -> T:
@@ -184,9 +191,9 @@ class FailingStreams:
         """Weigh what stands."""
         return await self._faults.read(self._inner.backlog(run_id, stream, start))
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams."""
-        return await self._faults.read(self._inner.names(run_id))
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh all streams."""
+        return await self._faults.read(self._inner.ends(run_id))
 
 
 class FailingDelivery(FailingStreams):

@@ -159,12 +159,13 @@ class Emitted(Message, frozen=True):
 
 
 class Noted(Message, frozen=True):
-    """Set metadata of the run; `value` is JSON text."""
+    """Set metadata of the run; `value` is JSON text. `key` is what it is acknowledged by."""
 
     run: str
     epoch: int
     name: str
     value: bytes
+    key: str = ""
 
 
 class Completed(Message, frozen=True):
@@ -268,6 +269,14 @@ class Emit(Message, frozen=True):
     key: str
 
 
+class Note(Message, frozen=True):
+    """Metadata is durable."""
+
+    run: str
+    epoch: int
+    key: str
+
+
 class Unread(Message, frozen=True):
     """The newest record of an input stream that nobody has taken yet."""
 
@@ -285,8 +294,15 @@ class Stopping(Message, frozen=True):
     epoch: int
 
 
+FAULT = "fault"
+
+
 class Refusal(Message, frozen=True):
-    """One operation was refused; nothing of it happened. `key` is empty where it had none."""
+    """One operation was refused; nothing of it happened. `key` is empty where it had none.
+
+    After the code `unavailable` it is posted again, in a new attachment: it may have happened.
+    After `FAULT` nothing is: the server has a bug at this run, and the worker drops it.
+    """
 
     run: str
     epoch: int
@@ -309,7 +325,7 @@ class Ended(Message, frozen=True):
     epoch: int
 
 
-Push: TypeAlias = Assigned | Told | Emit | Unread | Stopping | Refusal | Fenced | Ended
+Push: TypeAlias = Assigned | Told | Emit | Note | Unread | Stopping | Refusal | Fenced | Ended
 
 encode = msgspec.msgpack.Encoder().encode
 decode_operations = msgspec.msgpack.Decoder(list[Operation]).decode

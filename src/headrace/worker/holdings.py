@@ -47,6 +47,10 @@ class Holdings:
                 self._assigned(push, life)
             case _ if life is None or life.epoch != push.epoch:
                 pass  # of a hold that is over
+            case channel.Refusal(code=channel.FAULT, message=why):
+                _log.error("the server has a bug at this run; dropped here", run=push.run, why=why)
+                del self._lives[push.run]
+                life.drop()
             case channel.Ended() | channel.Fenced():
                 del self._lives[push.run]
                 self._let_go(life, push)

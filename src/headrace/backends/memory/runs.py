@@ -76,11 +76,12 @@ class MemoryRuns:
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
     ) -> Sequence[Run]:
-        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        """Apply `command` to up to `limit` ready runs of these tasks, oldest first."""
         ready = [
             (run.state.since, run)
             for run in self._tables.runs.values()
             if isinstance(run.state, Queued) and run.env == env and run.task in tasks
+            if machine.is_ready(run, now)
         ]
         ready.sort(key=lambda one: one[0])  # stable: equal ones stay in the order of creation
         claimed = [machine.decide(run, command, now).after for _, run in ready[:limit]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from headrace.backends.memory.runs import apply
 from headrace.backends.memory.tables import Tables
@@ -61,10 +61,12 @@ class MemoryStreams:
         rest = log[start:]
         return Backlog(len(log), len(rest), sum(len(record.body) for record in rest))
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams of the run that hold a record."""
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh the whole of each stream of the run that holds a record."""
         logs = self._tables.records.get(run_id, {})
-        return sorted(stream for stream, log in logs.items() if log)
+        return {
+            stream: await self.backlog(run_id, stream, 0) for stream, log in logs.items() if log
+        }
 
     def _log(self, run_id: RunId, stream: StreamId) -> Sequence[Record]:
         return self._tables.records.get(run_id, {}).get(stream, [])

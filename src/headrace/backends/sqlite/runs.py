@@ -71,11 +71,11 @@ class SqliteRuns:
     async def claim(
         self, command: Claim, env: EnvId, tasks: Sequence[TaskId], now: Instant, limit: int
     ) -> Sequence[Run]:
-        """Apply `command` to up to `limit` queued runs of these tasks, oldest first."""
+        """Apply `command` to up to `limit` ready runs of these tasks, oldest first."""
         numbers = [await self._task(env, task) for task in sorted(set(tasks))]
         known = [number for number in numbers if number is not None]
         for number in known:
-            if await self._reader.rows(SQL["select_ready"], (number, 1)):
+            if await self._reader.rows(SQL["select_ready"], (number, 1, now)):
                 break
         else:
             return []  # without taking the write lock: workers ask often
@@ -148,7 +148,7 @@ def _claim(
     transaction: Transaction, command: Claim, tasks: list[int], now: Instant, limit: int
 ) -> list[Run]:
     db = transaction.db
-    ready = [row for task in tasks for row in db.rows(SQL["select_ready"], (task, limit))]
+    ready = [row for task in tasks for row in db.rows(SQL["select_ready"], (task, limit, now))]
     chosen = sorted(cast("list[tuple[int, int]]", ready))[:limit]
     places = {number: place for place, (_, number) in enumerate(chosen)}
     numbers = json.dumps(list(places))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import apsw
@@ -60,10 +60,11 @@ class SqliteStreams:
             return Backlog(tail)
         return Backlog(tail, tail - start, total - before)
 
-    async def names(self, run_id: RunId) -> Sequence[StreamId]:
-        """List the streams of the run that hold a record."""
-        found = await self._reader.rows(SQL["select_stream_names"], (run_id,))
-        return [cast("StreamId", name) for (name,) in found]
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh the whole of each stream of the run that holds a record."""
+        found = await self._reader.rows(SQL["select_all_ends"], (run_id,))
+        rows = cast("list[tuple[StreamId, int, int]]", found)
+        return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
 
 
 def _run_number(transaction: Transaction, draft: Draft) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import anyio
 import msgspec
+import pytest
 from msgspec import Raw
 
+from headrace.errors import BadRequest
 from headrace.kernel.model import Cause, Entry, Instant, Key, Retry
 from headrace.ports import Api
 from headrace.testing.contracts.declared import ANSWER, ANSWERS, Declared, order
@@ -23,11 +26,14 @@ from headrace.wire.channel import (
     Parked,
     Raised,
     Refusal,
+    Registration,
     Remembered,
     Sent,
     Standing,
     Started,
     Stopping,
+    StreamSpec,
+    TaskSpec,
     Told,
     Yielded,
 )
@@ -53,6 +59,26 @@ class WorkApiContract(Declared):
         streams = {stream.name: stream for stream in listed.streams}
         assert streams["approval"].schema == ANSWERS
         assert (streams["approval"].inward, streams["progress"].inward) == (True, False)
+
+    @pytest.mark.parametrize(
+        ("bad", "named"),
+        [
+            (TaskSpec(id=""), "task ''"),
+            (TaskSpec(id="a\nb"), r"task 'a\nb'"),
+            (TaskSpec(id="x" * 129), f"task '{'x' * 40}...'"),
+            (TaskSpec(id="send", schema=b'{"type":"nonsense"}'), "task 'send'"),
+            (StreamSpec(name="a\u2028", inward=True), r"stream 'a\u2028'"),
+            (StreamSpec(name="notes", inward=False, schema=b"{"), "stream 'notes'"),
+        ],
+    )
+    async def test_a_bad_declaration_is_refused_by_its_name(
+        self, api: Api, bad: TaskSpec | StreamSpec, named: str
+    ) -> None:
+        tasks = (TaskSpec(id="good"), *([bad] if isinstance(bad, TaskSpec) else []))
+        streams = (bad,) if isinstance(bad, StreamSpec) else ()
+        with pytest.raises(BadRequest, match=re.escape(named)):
+            await api.register(Registration(version="1", tasks=tasks, streams=streams))
+        assert await api.listing() is None
 
     async def test_a_run_is_assigned_executed_and_completed(self, known: Api) -> None:
         run = (await known.trigger("publish", order(b"7", tags=["t"]))).id

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-from headrace.kernel.commands import Claim
+from headrace.kernel.commands import Claim, Elapse, Refused, Release
 from headrace.kernel.effects import durable
 from headrace.kernel.machine import decide, due
-from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId, WorkerId, later
+from headrace.kernel.model import (
+    EnvId,
+    Expired,
+    Instant,
+    Limits,
+    Over,
+    Queued,
+    Run,
+    RunId,
+    TaskId,
+    WorkerId,
+    later,
+)
 from headrace.ports import Order, Stores
 from headrace.testing.contracts.given import ENV, T0, TASK, queued, walk
 
@@ -26,11 +39,35 @@ class ClaimingContract:
         assert any(run.stop for run in queue)
         assert any(run.epoch for run in queue)
         assert any(run.limits.max_duration_ms and run.ran_ms for run in queue)
+        assert any(run.limits.ttl_ms is not None and run.epoch for run in queue)
         claimed = await stores.runs.claim(CLAIM, ENV, [TASK], NOW, EVERYTHING)
-        expected = {run.id: decide(run, CLAIM, NOW).after for run in queue}
+        decided = {run.id: _claimed(run, NOW) for run in queue}
+        expected = {run_id: after for run_id, after in decided.items() if after is not None}
+        assert 0 < len(expected) < len(queue)
         assert {run.id: run for run in claimed} == expected
         for run in runs:
             assert await stores.runs.load(run.id) == expected.get(run.id, run)
+
+    async def test_a_run_past_its_time_to_live_is_left_to_expire(self, stores: Stores) -> None:
+        for n, ttl_ms in enumerate((1_000, 1_001, 1_000, None)):
+            run = replace(queued(f"run-{n}"), limits=Limits(ttl_ms=ttl_ms))
+            await stores.runs.create(run, Order())
+        begun = replace(queued("run-4"), limits=Limits(ttl_ms=1_000))
+        await stores.runs.create(begun, Order())
+        started = decide(begun, CLAIM, T0)
+        released = decide(started.after, Release(started.after.epoch), T0)
+        await stores.runs.commit(started)
+        await stores.runs.commit(released)
+        now = later(T0, 1_000)
+        first = await stores.runs.claim(CLAIM, ENV, [TASK], now, 2)
+        assert [run.id for run in first] == ["run-1", "run-3"]  # nothing has expired yet
+        rest = await stores.runs.claim(CLAIM, ENV, [TASK], now, 9)
+        assert [run.id for run in rest] == ["run-4"]
+        assert await stores.runs.claim(CLAIM, ENV, [TASK], now, 9) == []
+        for run_id in (RunId("run-0"), RunId("run-2")):
+            left = await stores.runs.load(run_id)
+            assert left is not None
+            assert decide(left, Elapse(), now).after.state == Over(Expired(), now)
 
     async def test_due_is_what_the_kernel_says(self, stores: Stores) -> None:
         runs = await _lives(stores, 300)
@@ -76,6 +113,13 @@ class ClaimingContract:
         )
         ids = [run.id for answer in answers for run in answer]
         assert len(ids) == len(set(ids)) == 50
+
+
+def _claimed(run: Run, now: Instant) -> Run | None:
+    try:
+        return decide(run, CLAIM, now).after
+    except Refused:
+        return None
 
 
 async def _lives(stores: Stores, count: int) -> list[Run]:

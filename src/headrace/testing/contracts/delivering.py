@@ -77,7 +77,7 @@ class DeliveringContract:
             with pytest.raises(Conflict):
                 await delivering.deliver([draft(run, 0)], change)
         assert await stores.runs.load(run.id) == landed.after
-        assert await stores.streams.names(run.id) == []
+        assert list(await stores.streams.ends(run.id)) == []
         assert await stores.runs.journal(run.id) == list(landed.entries)
 
     @pytest.mark.parametrize("seq", [0, 1, 2, 4])
@@ -119,7 +119,7 @@ class DeliveringContract:
     async def _expect_untouched(self, stores: Stores, run: Run) -> None:
         assert await stores.runs.load(run.id) == run
         assert await stores.runs.journal(run.id) == []
-        assert await stores.streams.names(run.id) == [APPROVAL]
+        assert list(await stores.streams.ends(run.id)) == [APPROVAL]
         assert (await stores.streams.backlog(run.id, APPROVAL, 0)).tail == 2
 
     async def test_one_bad_delivery_fails_alone(
@@ -147,7 +147,7 @@ class DeliveringContract:
         change = remembered(run, "/send#0")
         with pytest.raises(NotFound):
             await delivering.deliver([draft(other, 0), draft(queued("nobody"), 0)], change)
-        assert await stores.streams.names(other.id) == []
+        assert list(await stores.streams.ends(other.id)) == []
         await delivering.deliver([draft(other, 0)], change)
-        assert await stores.streams.names(other.id) == [APPROVAL]
+        assert list(await stores.streams.ends(other.id)) == [APPROVAL]
         assert await stores.runs.load(run.id) == change.after

@@ -157,7 +157,7 @@ class _Walker:
     def born(self, name: str) -> Run:
         limits = Limits(
             max_attempts=self.random.randint(1, 3),
-            ttl_ms=self.random.choice((None, 0, 60_000)),
+            ttl_ms=self.random.choice((None, None, 0, 60_000)),
             max_duration_ms=self.random.choice((None, 5_000, 3_600_000)),
         )
         state = self.random.choice((Queued(T0), Delayed(later(T0, 1_500))))

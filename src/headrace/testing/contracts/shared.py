@@ -100,7 +100,7 @@ class SharedContract:
             name = type(stream)(f"{stream}-{n}")
             await one.streams.append(draft(run, 0, b"a", stream=name))
             await two.streams.append(draft(run, 1, b"b", stream=name))
-        assert len(await stores.streams.names(run.id)) == 10
+        assert len(await stores.streams.ends(run.id)) == 10
 
     async def test_deliveries_of_both_are_told_apart(self, stores: Stores, twin: Stores) -> None:
         assert isinstance(stores.streams, Delivering)

@@ -124,16 +124,22 @@ class StreamsContract:
         for beyond in (12, 13, 99):
             assert await stores.streams.backlog(run.id, APPROVAL, beyond) == Backlog(12)
 
-    async def test_streams_are_known_by_their_records(self, stores: Stores) -> None:
+    async def test_the_ends_are_those_of_all_streams_that_hold_a_record(
+        self, stores: Stores
+    ) -> None:
         first, second = await executing(stores, "run-1"), await executing(stores, "run-2")
-        assert await stores.streams.names(first.id) == []
-        names = [inward("b"), outward("b"), inward("a"), inward("é 😀"), inward("a:b")]
-        for stream in names:
-            await filled(stores, first, 3, stream)
+        assert await stores.streams.ends(first.id) == {}
+        names = ["b", "a", "é 😀", "a:b", 'a"b']
+        streams = [outward("b"), *map(inward, names)]
+        for count, stream in enumerate(streams, start=9):
+            await filled(stores, first, count, stream)
         await filled(stores, second, 1, inward("c"))
-        assert sorted(await stores.streams.names(first.id)) == sorted(names)
-        assert await stores.streams.names(second.id) == [inward("c")]
-        assert await stores.streams.names(RunId("nobody")) == []
+        ends = await stores.streams.ends(first.id)
+        assert ends == {s: await stores.streams.backlog(first.id, s, 0) for s in streams}
+        assert ends[outward("b")] == Backlog(9, 9, 9)
+        assert ends[inward("a")] == Backlog(11, 11, 12)
+        assert await stores.streams.ends(second.id) == {inward("c"): Backlog(1, 1, 1)}
+        assert await stores.streams.ends(RunId("nobody")) == {}
 
     async def test_no_stream_is_mistaken_for_another(self, stores: Stores) -> None:
         places = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("\u00e9", "b"), ("e\u0301", "b")]

@@ -52,8 +52,11 @@ RETURNING no;
 SELECT no FROM run WHERE id = ?1 AND version = ?2;
 
 -- name: select_ready
--- The oldest queued runs of one task; a claim merges those of several tasks.
-SELECT moment, no FROM run WHERE state = 'queued' AND task = ?1 ORDER BY moment, no LIMIT ?2;
+-- The oldest of one task that are machine.is_ready; a claim merges those of several tasks.
+SELECT moment, no FROM run
+WHERE state = 'queued' AND task = ?1
+    AND (started IS NOT NULL OR ttl_ms IS NULL OR moment + ttl_ms > ?3)
+ORDER BY moment, no LIMIT ?2;
 
 -- name: claim_runs
 -- The set-based form of machine.decide(run, Claim, now); the contract shows that they agree.

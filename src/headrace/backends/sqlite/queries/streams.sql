@@ -44,7 +44,7 @@ FROM (
     ORDER BY seq DESC LIMIT 1
 ) AS record;
 
--- name: select_stream_names
+-- name: select_all_ends
 -- From one stream to the next by the primary key, not through all the records.
 WITH RECURSIVE found (run, stream) AS (
     SELECT no, (SELECT min(stream) FROM record WHERE record.run = run.no) FROM run WHERE id = ?1
@@ -55,4 +55,11 @@ WITH RECURSIVE found (run, stream) AS (
     )
     FROM found WHERE stream IS NOT NULL
 )
-SELECT stream.name FROM found JOIN stream ON stream.no = found.stream ORDER BY stream.name;
+SELECT stream.name, last.seq + 1, last.total
+FROM found
+JOIN stream ON stream.no = found.stream
+JOIN record AS last ON last.run = found.run AND last.stream = found.stream
+    AND last.seq = (
+        SELECT max(seq) FROM record
+        WHERE record.run = found.run AND record.stream = found.stream
+    );
