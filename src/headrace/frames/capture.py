@@ -13,7 +13,8 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from types import AsyncGeneratorType, CellType, CoroutineType, FrameType, FunctionType
+from dataclasses import replace
+from types import AsyncGeneratorType, CellType, CoroutineType, FrameType, FunctionType, TracebackType
 from typing import Any, Final, cast
 
 from headrace.frames import rebuilding
@@ -32,7 +33,7 @@ from headrace.frames.suspended import (
     code_of,
     function_of,
 )
-from headrace.frames.values import CannotSave, Dumper, Held, Reduction
+from headrace.frames.values import CannotSave, Dumper, Held, Hook, Reduction
 from headrace.frames.values_errors import Refused
 
 Leaf = Callable[[object], object | None]
@@ -52,9 +53,12 @@ def save(coroutine: object, leaf: Leaf) -> Saved:
     if token is None:
         raise _unknown(coroutine, chain, awaited)
     found = _Capture(chain)
-    found.dump_all(token)
-    alive[coroutine] = [weakref.ref(one) for one in found.others]
-    return found.saved()
+    try:
+        found.dump_all(token)
+        return found.saved()
+    finally:
+        alive[coroutine] = [weakref.ref(one) for one in found.others]
+        found.close()
 
 
 class _Capture:
@@ -67,14 +71,15 @@ class _Capture:
         self._at = 0
         self._queued = {id(one.owner) for one in chain}
         self._locals: list[dict[str, Any]] = []
-        self._dumper = Dumper(
-            {
-                CellType: self._cell,
-                FunctionType: self._function,
-                AsyncGeneratorType: self._generator,
-                CoroutineType: self._coroutine,
-            }
-        )
+        self._met = set[int]()
+        self._hooks: dict[type, Hook] = {
+            CellType: self._cell,
+            FunctionType: self._function,
+            AsyncGeneratorType: self._generator,
+            CoroutineType: self._coroutine,
+            TracebackType: _no_traceback,
+        }
+        self._dumper = Dumper(self._hooks)
         for number, one in enumerate(chain):
             self._known(number, one)
 
@@ -102,6 +107,8 @@ class _Capture:
             raise _not_saved(error, self.frames[self.depth - 1]) from error
 
     def _dump(self, one: Suspended, variables: dict[str, Any]) -> None:
+        if id(one.owner) in self._met and not one.way:
+            one = self.frames[self._at] = replace(one, way="held")
         head = _head(one)
         try:
             if head is not None:
@@ -116,6 +123,10 @@ class _Capture:
         """Return the snapshot."""
         frames = tuple(Frame(one.plan.ref, one.way) for one in self.frames)
         return Saved(frames, self.depth, self._dumper.blob())
+
+    def close(self) -> None:
+        """Let go of everything now: the hooks lead back here, so only the collector would."""
+        self._hooks.clear()
 
     def _cell(self, cell: CellType) -> Held | None:
         known = self._cells.get(id(cell))
@@ -165,6 +176,9 @@ class _Capture:
         plan, frame = plan_of(coroutine.cr_code), coroutine.cr_frame
         if plan is None:
             return None
+        if id(coroutine) in self._queued:
+            self._met.add(id(coroutine))
+            return (rebuilding.blank, (tuple(plan.ref), closure_of(coroutine)))
         if frame is None or coroutine.cr_suspended or coroutine.cr_running:
             raise Refused(
                 "it is a call that has begun, or is over, and is awaited by nobody here",
@@ -172,6 +186,11 @@ class _Capture:
             )
         self.others.append(coroutine)
         return _unbegun(coroutine, frame, plan.ref)
+
+
+def _no_traceback(_: TracebackType) -> Reduction:
+    """A traceback belongs to the stack of this process; an `__aexit__` has one as a parameter."""
+    return (type(None), ())
 
 
 def variables_of(frame: FrameType) -> dict[str, Any]:
@@ -199,7 +218,7 @@ def _head(one: Suspended) -> dict[str, Any] | None:
     """Return what is needed to make the frame, before it can have variables."""
     if one.way:
         default = {} if one.default is MISSING else {"default": one.default}
-        return {"generator": one.owner, **default}
+        return {"owner": one.owner, **default}
     if one.plan.code.co_freevars:
         return {"closure": closure_of(one.owner)}
     return None

@@ -77,7 +77,11 @@ class _Chain:
 
     def _asked(self, number: int, frame: Frame) -> Any:
         head = self._loader.load()
-        generator = cast("Generator", head["generator"])
+        if frame.way == "held":
+            coroutine = cast("Coroutine", head["owner"])
+            pending[coroutine.cr_frame] = _Entry(self, number)
+            return coroutine
+        generator = cast("Generator", head["owner"])
         pending[generator.ag_frame] = _Entry(self, number)
         if frame.way == "close":
             return Closing(generator)
@@ -99,9 +103,15 @@ class _Chain:
                 return self.made(number + 1)
             self._take_up_generators()
             token = self._loader.load()["token"]
+            self._over()
         except Exception as error:
             raise Broken(str(error)) from error
         return self._leaf(token)
+
+    def _over(self) -> None:
+        """Let go of the loader, whose memo has every value: it leads back here."""
+        del self._loader
+        self._cells.clear()
 
     def _take_up_generators(self) -> None:
         """Let every generator that nobody awaits go to its `yield`, now that all have values."""

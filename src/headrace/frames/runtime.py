@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import _AsyncGeneratorContextManager, aclosing
 from itertools import chain
 from types import FrameType, FunctionType, WrapperDescriptorType
 from typing import Any, Final, Protocol, cast, final
@@ -192,8 +193,25 @@ def _entering(manager: Any, way_in: str, way_out: str, protocol: str) -> Callabl
     return cast("Callable[[], object]", found)
 
 
-twins: Final[dict[object, Callable[..., Any]]] = {}
-"""Methods of the standard library that wait, and the same methods made resumable."""
+_WAITING: Final[frozenset[object]] = frozenset(
+    {
+        _AsyncGeneratorContextManager.__aenter__,
+        _AsyncGeneratorContextManager.__aexit__,
+        aclosing.__aenter__,
+        aclosing.__aexit__,
+    }
+)
+"""Methods of the standard library that wait for what may be resumable."""
+_twins: Final[dict[object, object]] = {}
+
+
+def _twin(method: FunctionType) -> object:
+    """Return the same method made resumable, which is done once, and only if it is met."""
+    if method not in _twins:
+        from headrace.frames.decorating import resumable  # noqa: PLC0415 - which imports this
+
+        _twins[method] = resumable(method)
+    return _twins[method]
 
 
 def special(obj: Any, name: str) -> object:
@@ -202,7 +220,8 @@ def special(obj: Any, name: str) -> object:
     for owner in kind.__mro__:
         if name in owner.__dict__:
             found = owner.__dict__[name]
-            found = twins.get(found, found) if isinstance(found, FunctionType) else found
+            if isinstance(found, FunctionType) and found in _WAITING:
+                found = _twin(found)
             bind = getattr(type(found), "__get__", None)
             return found if bind is None else bind(found, obj, kind)
     return None

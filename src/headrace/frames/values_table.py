@@ -11,7 +11,7 @@ import io
 from contextvars import ContextVar
 from enum import Enum
 from re import Match
-from types import AsyncGeneratorType, CellType, CoroutineType
+from types import AsyncGeneratorType, CellType, CoroutineType, TracebackType
 from typing import Any, Final
 
 from headrace.frames import values_made as made
@@ -44,6 +44,7 @@ _EXACT: Final[dict[type, Reducer]] = {
     CoroutineType: _of_frames,
     Match: made.match,
     Resource: _resource,
+    TracebackType: _of_frames,
 }
 _FAMILIES: Final[dict[type, Reducer]] = {
     BaseException: exception,
