@@ -211,6 +211,30 @@ class Released(Message, frozen=True):
     epoch: int
 
 
+class Saved(Message, frozen=True):
+    """Keep this snapshot of the run, made when its journal had `seen` entries; sealed bytes.
+
+    `drops` says that the entries before it are not needed any more. With `leaves` the worker gives
+    the run back in the same commit, and hears `Ended`. Nothing happens, and nothing is said, where
+    the journal holds more or the run does not wait (with `leaves`): the worker hears of that.
+    It is not posted again after a reconnect.
+    """
+
+    run: str
+    epoch: int
+    seen: int
+    body: bytes
+    drops: bool = False
+    leaves: bool = False
+
+
+class Unfit(Message, frozen=True):
+    """The snapshot cannot be used here: assign the run again with all entries, and without it."""
+
+    run: str
+    epoch: int
+
+
 class Renewed(Message, frozen=True):
     """The worker is alive; `slots` is how many runs it would execute at once."""
 
@@ -231,6 +255,8 @@ Operation: TypeAlias = (
     | Yielded
     | Blocked
     | Released
+    | Saved
+    | Unfit
     | Renewed
 )
 
@@ -239,7 +265,11 @@ Operation: TypeAlias = (
 
 
 class Assigned(Message, frozen=True):
-    """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream."""
+    """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream.
+
+    With a `snapshot`, `entries` are those since it was made: from number `saved` on. Without one
+    they start at `base`: what was before is dropped. `code` is the version that the run began on.
+    """
 
     run: str
     epoch: int
@@ -251,6 +281,10 @@ class Assigned(Message, frozen=True):
     newest: dict[str, tuple[int, bytes]]
     tags: tuple[str, ...] = ()
     stopping: bool = False
+    snapshot: bytes = b""
+    saved: int = 0
+    base: int = 0
+    code: str = ""
 
 
 class Told(Message, frozen=True):
