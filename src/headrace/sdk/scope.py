@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -71,23 +71,27 @@ class Crew:
 class Scope:
     """One branch's place, and how often it has asked under each name."""
 
-    __slots__ = ("_asked", "_children", "crew", "path")
+    __slots__ = ("asked", "children", "crew", "path")
 
     def __init__(self, crew: Crew, path: str = "") -> None:
         self.crew, self.path = crew, path
-        self._asked: dict[str, int] = {}
-        self._children = 0
+        self.asked: dict[str, int] = {}
+        self.children = 0
+
+    def number(self, name: str) -> int:
+        """Count a question under `name`; return how many there were before."""
+        count = self.asked.get(name, 0)
+        self.asked[name] = count + 1
+        return count
 
     def key(self, name: str) -> Key:
         """Return the key of the next question under `name`."""
-        count = self._asked.get(name, 0)
-        self._asked[name] = count + 1
-        return Key(f"{self.path}{name}#{count}")
+        return Key(f"{self.path}{name}#{self.number(name)}")
 
     def child(self) -> Scope:
         """Return the scope of the next task that this branch creates."""
-        self._children += 1
-        return Scope(self.crew, f"{self.path}{self._children}/")
+        self.children += 1
+        return Scope(self.crew, f"{self.path}{self.children}/")
 
 
 _scopes: WeakKeyDictionary[Branch, Scope] = WeakKeyDictionary()
@@ -102,12 +106,12 @@ def here() -> Scope | None:
     return None if task is None else _scopes.get(task)
 
 
-def spawn(body: Body, scope: Scope) -> Branch:
-    """Start a task of a run under a scope of its own.
+def spawn(body: Body, scope: Scope, context: Context | None = None) -> Branch:
+    """Start a task of a run under a scope of its own, in this context or a copy of the present one.
 
     It belongs to no task group: a run falls and stands alone, and its crew holds the task.
     """
-    branch: Branch = asyncio.Task(body, loop=asyncio.get_running_loop())
+    branch: Branch = asyncio.Task(body, loop=asyncio.get_running_loop(), context=context)
     _adopt(branch, scope)
     return branch
 
