@@ -102,7 +102,7 @@ class _Capture:
             self._at += 1
         self._at = self.depth - 1
         try:
-            self._dumper.dump({"token": token})
+            self._dumper.dump({"token": token}, {"token": 0})
         except CannotSave as error:
             raise _not_saved(error, self.frames[self.depth - 1]) from error
 
@@ -115,7 +115,7 @@ class _Capture:
                 self._at -= 1
                 self._dumper.dump(head)
                 self._at += 1
-            self._dumper.dump(_kept(one.plan, variables))
+            self._dumper.dump(_kept(one.plan, variables), one.plan.numbers)
         except CannotSave as error:
             raise _not_saved(error, one) from error
 

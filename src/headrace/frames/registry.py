@@ -6,12 +6,14 @@ code object again in another process. Must never know: how a function is transfo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CodeType
 from typing import Final, NamedTuple
 
 from headrace.frames.functions import MARK, Made
+from headrace.frames.nodes import SITE
 
 
 class Ref(NamedTuple):
@@ -35,7 +37,7 @@ class Unit:
     codes: tuple[CodeType, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What is known of one code object of a unit."""
 
@@ -44,6 +46,13 @@ class Plan:
     ref: Ref
     made: Made | None
     names: frozenset[str] = field(default=frozenset())
+    slots: tuple[str, ...] = ()
+    """All variables that a snapshot may hold: it has their numbers here, not their names."""
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each."""
+        return {name: number for number, name in enumerate(self.slots)}
 
 
 _plans: Final[dict[int, Plan]] = {}
@@ -58,7 +67,9 @@ def register(unit: Unit, made: Sequence[Made]) -> None:
         number = mark_of(code)
         one = None if number is None else made[number]
         names = frozenset(one.names) if one else frozenset[str]()
-        _plans[id(code)] = Plan(code, unit, ref, one, names)
+        hidden = {name for site in one.sites for name in site} if one else set[str]()
+        slots = (SITE, *sorted(names), *sorted(hidden - names))
+        _plans[id(code)] = Plan(code, unit, ref, one, names, slots)
 
 
 def mark_of(code: CodeType) -> int | None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from headrace.frames import rebuilding
 from headrace.frames.errors import FramesError, NotRestored
-from headrace.frames.registry import Ref
+from headrace.frames.registry import Ref, plan_of
 from headrace.frames.runtime import Broken, Ticket, pending
 from headrace.frames.saved import Frame, Saved
 from headrace.frames.suspended import Closing, Coroutine, Generator
@@ -91,9 +91,13 @@ class _Chain:
         """Load a frame's variables, now that it has cells."""
         self._cells[number] = cells
         try:
-            return Ticket(self._loader.load(), partial(self._next, number))
+            return Ticket(self._loader.load(self._slots(number)), partial(self._next, number))
         except Exception as error:
             raise Broken(str(error)) from error
+
+    def _slots(self, number: int) -> tuple[str, ...]:
+        plan = plan_of(self._codes[number])
+        return () if plan is None else plan.slots
 
     def _next(self, number: int) -> Any:
         if number >= self._saved.depth:
@@ -102,7 +106,7 @@ class _Chain:
             if number + 1 < self._saved.depth:
                 return self.made(number + 1)
             self._take_up_generators()
-            token = self._loader.load()["token"]
+            token = self._loader.load(("token",))["token"]
             self._over()
         except Exception as error:
             raise Broken(str(error)) from error

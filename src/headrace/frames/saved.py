@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from typing import Final
@@ -10,9 +9,9 @@ from typing import Final
 from headrace.frames.errors import NotRestored
 from headrace.frames.registry import Ref
 
-LOWERING: Final = 1
-"""Raised whenever sites are numbered or variables hidden in another way."""
-THIS: Final = [LOWERING, *sys.version_info[:2]]
+LOWERING: Final = 2
+"""Raised whenever sites are numbered, variables hidden, or bytes laid out in another way."""
+THIS: Final = bytes([LOWERING, *sys.version_info[:2]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +34,82 @@ class Saved:
 
     def __bytes__(self) -> bytes:
         """Return it as `of` reads it."""
-        frames = [[*frame.ref, frame.way] for frame in self.frames]
-        head = json.dumps([THIS, self.depth, frames], separators=(",", ":"))
-        return b"%s\n%s" % (head.encode(), self.blob)
+        out = bytearray(THIS)
+        _number(out, self.depth)
+        _number(out, len(self.frames))
+        module = ""
+        for frame in self.frames:
+            ref = frame.ref
+            _text(out, "" if ref.module == module else ref.module)
+            _text(out, ref.qualname)
+            _number(out, ref.nth + 1)  # it may be -1
+            _number(out, ref.index)
+            _bytes(out, bytes.fromhex(ref.fingerprint))
+            _text(out, frame.way)
+            module = ref.module
+        return bytes(out) + self.blob
 
     @classmethod
     def of(cls, data: bytes) -> Saved:
         """Read what `bytes` gave, here or elsewhere."""
-        head, _, blob = data.partition(b"\n")
-        try:
-            made_by, depth, frames = json.loads(head)
-        except ValueError as error:
-            raise NotRestored(f"this is no snapshot: {error}") from error
+        made_by = data[: len(THIS)]
         if made_by != THIS:
-            raise NotRestored(f"the snapshot was made by {made_by}, this process is {THIS}")
-        read = tuple(Frame(Ref(*ref), way) for *ref, way in frames)
-        return cls(read, depth, blob)
+            raise NotRestored(f"the snapshot was made by {[*made_by]}, this process is {[*THIS]}")
+        reader = _Reader(data, len(THIS))
+        try:
+            depth, count = reader.number(), reader.number()
+            frames = tuple(reader.frame() for _ in range(count))
+        except (IndexError, ValueError) as error:
+            raise NotRestored(f"this is no snapshot: {error}") from error
+        return cls(frames, depth, data[reader.at :])
+
+
+def _number(out: bytearray, value: int) -> None:
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+
+
+def _bytes(out: bytearray, value: bytes) -> None:
+    _number(out, len(value))
+    out += value
+
+
+def _text(out: bytearray, value: str) -> None:
+    _bytes(out, value.encode())
+
+
+class _Reader:
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self.at = data, at
+        self._module = ""
+
+    def number(self) -> int:
+        """Read what `_number` wrote."""
+        value = shift = 0
+        while True:
+            byte = self._data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte <= 0x7F:  # noqa: PLR2004
+                return value
+            shift += 7
+
+    def _bytes(self) -> bytes:
+        end = self.number() + self.at
+        found = self._data[self.at : end]
+        if len(found) != end - self.at:
+            raise ValueError("it is cut off")
+        self.at = end
+        return found
+
+    def _text(self) -> str:
+        return self._bytes().decode()
+
+    def frame(self) -> Frame:
+        """Read one frame."""
+        self._module = self._text() or self._module
+        qualname, nth, index = self._text(), self.number() - 1, self.number()
+        ref = Ref(self._module, qualname, nth, index, self._bytes().hex())
+        return Frame(ref, self._text())

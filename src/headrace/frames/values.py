@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from headrace.frames.values_errors import CannotLoad, CannotSave, Refused
@@ -24,6 +24,8 @@ from headrace.frames.values_walk import culprit
 __all__ = ["CannotLoad", "CannotSave", "Dumper", "Held", "Hook", "Loader", "Reduction", "Refused"]
 
 PROTOCOL = 5
+HEAD = pickle.PROTO + bytes([PROTOCOL]) + pickle.FRAME
+LARGE = 4_096
 
 
 class Dumper:
@@ -35,10 +37,15 @@ class Dumper:
         self._out = io.BytesIO()
         self._pickler = _Pickler(self._out, self._own)
 
-    def dump(self, values: Mapping[str, object]) -> None:
-        """Add one frame's variables, or raise CannotSave, after which this dumper is of no use."""
+    def dump(self, values: Mapping[str, object], slots: Mapping[str, int] | None = None) -> None:
+        """Add one frame's variables, or raise CannotSave, after which this dumper is of no use.
+
+        With `slots` they are kept by number, for which the reader knows the names.
+        """
+        start = self._out.tell()
         try:
-            self._pickler.dump(values)
+            self._pickler.dump(values if slots is None else _numbered(values, slots))
+            _slim(self._out, start)
         except Exception as error:
             raise culprit(values, self._own, error, self._alone) from error
 
@@ -61,14 +68,41 @@ class Loader:
         """`holding` returns what stands for the id of a `Held`; it is asked as late as can be."""
         self._unpickler = _Unpickler(io.BytesIO(blob), holding or held)
 
-    def load(self) -> dict[str, object]:
-        """Return the next frame's variables, or raise CannotLoad saying what is not as it was."""
+    def load(self, names: Sequence[str] | None = None) -> dict[str, object]:
+        """Return the next frame's variables, or raise CannotLoad saying what is not as it was.
+
+        With `names`, those of the numbers by which they were kept.
+        """
         try:
-            return cast("dict[str, object]", self._unpickler.load())
+            found = self._unpickler.load()
+            if names is not None:
+                found = {names[number]: value for number, value in found.items()}
+            return cast("dict[str, object]", found)
         except CannotLoad:
             raise
         except Exception as error:
             raise CannotLoad(f"a saved value cannot be loaded: {error}") from error
+
+
+def _numbered(values: Mapping[str, object], slots: Mapping[str, int]) -> dict[int, object]:
+    return {slots[name]: value for name, value in values.items()}
+
+
+def _slim(out: io.BytesIO, start: int) -> None:
+    """Take out what a reader does not need: the protocol's number, and the length of one frame.
+
+    A small dump is half its size then. What is longer than one frame stays as it is.
+    """
+    dump = out.getvalue()[start:] if out.tell() - start < LARGE else b""
+    if dump[:3] == HEAD and int.from_bytes(dump[3:11], "little") == len(dump) - 11:
+        dump = dump[11:]
+    elif dump[:2] == HEAD[:2]:
+        dump = dump[2:]
+    else:
+        return
+    out.seek(start)
+    out.write(dump)
+    out.truncate()
 
 
 class _Pickler(pickle.Pickler):
@@ -83,7 +117,7 @@ class _Pickler(pickle.Pickler):
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, blob: io.BytesIO, holding: Callable[[Any], object]) -> None:
-        super().__init__(blob)
+        super().__init__(blob, fix_imports=False)
         self._holding = holding
 
     def find_class(self, module: str, name: str) -> Any:
