@@ -9,6 +9,7 @@ so those in the coroutine's variables are put away with it.
 from __future__ import annotations
 
 import gc
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -45,9 +46,19 @@ def put_away(coroutine: Coroutine) -> None:
     if not coroutine.cr_suspended:
         coroutine.close()
         return
+    with warnings.catch_warnings():
+        # What is open in its variables is closed by nobody: it is opened again elsewhere.
+        warnings.simplefilter("ignore", ResourceWarning)
+        _let_go(coroutine)
+
+
+def _let_go(coroutine: Coroutine) -> None:
     chain, _ = chain_of(coroutine)
     awaited = {id(one.owner) for one in chain}
-    held = [*_noted(coroutine), *(one for each in chain for one in _held(each.frame.f_locals.values()))]
+    held = [
+        *_noted(coroutine),
+        *(one for each in chain for one in _held(each.frame.f_locals.values())),
+    ]
     for owner in held:
         if id(owner) not in awaited:
             _drop(owner)
