@@ -53,6 +53,12 @@ def put_away(coroutine: Coroutine) -> None:
 
 
 def _let_go(coroutine: Coroutine) -> None:
+    _drop_held(coroutine)
+    # Nothing here may know its frame: from 3.12 on that leads back here even when it is done.
+    _throw(coroutine)
+
+
+def _drop_held(coroutine: Coroutine) -> None:
     chain, _ = chain_of(coroutine)
     awaited = {id(one.owner) for one in chain}
     held = [
@@ -62,7 +68,6 @@ def _let_go(coroutine: Coroutine) -> None:
     for owner in held:
         if id(owner) not in awaited:
             _drop(owner)
-    _throw(coroutine)
 
 
 def _noted(coroutine: Coroutine) -> Iterator[Owner]:
