@@ -113,7 +113,8 @@ def _drop_all(values: Iterable[object]) -> None:
 def _throw(coroutine: Coroutine) -> None:
     try:
         coroutine.throw(Gone())
-    except Gone:
+    except Gone as gone:
+        gone.__traceback__ = None  # an awaited thing that raises what it was given holds all frames
         return
     except StopIteration:
         raise NotPutAway(f"{coroutine.__qualname__}() came to its end instead") from None
@@ -123,8 +124,8 @@ def _throw(coroutine: Coroutine) -> None:
 def _ended(step: Any) -> None:
     try:
         step.send(None)
-    except (Gone, StopIteration, StopAsyncIteration):
-        return
+    except (Gone, StopIteration, StopAsyncIteration) as end:
+        end.__traceback__ = None
 
 
 def _is_small(value: object) -> bool:
