@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.frames.parking import wait
 
 
 class Thing:
-    def __enter__(self) -> Thing:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,7 +51,7 @@ def test_variables_are_freed_without_the_collector(
     saves: int, tmp_path: Path, no_collector: None
 ) -> None:
     known.clear()
-    coroutine = outer(tmp_path / "file")
+    coroutine: Any = outer(tmp_path / "file")
     coroutine.send(None)
     for _ in range(saves):
         save(coroutine, lambda _: 1)
