@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import importlib
 import json
 import pkgutil
@@ -30,7 +31,7 @@ from tests.frames.rig import CASES, MODE, Case, Refused
 
 NEWER: Final = {"since_3_12": (3, 12), "since_3_14": (3, 14)}
 Answer = dict[str, Any]
-Seen = Callable[[Coro], None]
+Seen = Callable[[Coro, object], None]
 
 
 def load() -> None:
@@ -53,7 +54,7 @@ class Driven:
         try:
             at = self.coroutine.send(None)
             while True:
-                self.at_each(self.coroutine)
+                self.at_each(self.coroutine, at)
                 at = self._answered(at) if isinstance(at, Parked) else (yield from self._other(at))
         except StopIteration as over:
             return over.value
@@ -96,7 +97,7 @@ def run(one: Case) -> Answer:
     told: Answer = {"theme": one.theme, "construct": one.construct, "gives": repr(one.gives)}
     if isinstance(one.gives, Refused):
         return told | {"naming": one.gives.naming}
-    result = repr(whole(one, _coroutine(one), lambda _: None))
+    result = repr(whole(one, _coroutine(one), lambda _, __: None))
     return told | {"naming": (), "result": result}
 
 
@@ -106,8 +107,9 @@ def save(one: Case) -> Answer:
         return {"not_resumable": str(one.function)}
     saved: list[str] = []
 
-    def at_each(coroutine: Coro) -> None:
-        saved.append(base64.b64encode(bytes(frames.save(coroutine, token))).decode())
+    def at_each(coroutine: Coro, at: object) -> None:
+        if isinstance(at, Parked) or isinstance(one.gives, Refused):
+            saved.append(base64.b64encode(bytes(frames.save(coroutine, token))).decode())
 
     try:
         result = repr(whole(one, _coroutine(one), at_each))
@@ -125,8 +127,8 @@ def _put_away(one: Case, at: int) -> list[str]:
     left = [at]
     found: list[str] = []
 
-    def at_each(coroutine: Coro) -> None:
-        left[0] -= 1
+    def at_each(coroutine: Coro, at: object) -> None:
+        left[0] -= isinstance(at, Parked)
         if left[0] < 0:
             found.extend(effects_of(lambda: frames.put_away(coroutine)))
             raise _Away
@@ -152,7 +154,7 @@ def _resumed(one: Case, saved: bytes, hops: int) -> str:
         frames.put_away(coroutine)
         coroutine = cast("Coro", frames.restore(saved, again))
     try:
-        return repr(whole(one, coroutine, lambda _: None))
+        return repr(whole(one, coroutine, lambda _, __: None))
     except Exception as error:  # noqa: BLE001 - it is what came of it
         return f"raised {type(error).__name__}: {error}"
 
@@ -180,6 +182,7 @@ def _guarded(done: Callable[[Case], Answer], one: Case) -> Answer:
 def main(what: str, file: Path) -> None:
     """Do one half; write what came of it."""
     load()
+    gc.freeze()  # so that looking for garbage after each case is quick
     answers = _half(what, file)
     file.with_suffix(f".{what}.json").write_text(json.dumps(answers), "utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,19 @@ def test_it_is_saved_as_how_to_open_it(opened: list[Client]) -> None:
 def test_how_to_open_it_has_to_be_found_elsewhere() -> None:
     with pytest.raises(CannotSave, match=r"functools\.partial of one that is there"):
         _again(resource(lambda: 1))
+
+
+class Wired(Client):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_what_it_has_opened_says_to_keep_the_handle() -> None:
+    handle = resource(Wired)
+    with pytest.raises(CannotSave, match="keep the handle") as caught:
+        _again([handle, handle.get()])
+    assert caught.value.path == "value[1]"
 
 
 def test_closing_lets_the_next_use_open_again(opened: list[Client]) -> None:

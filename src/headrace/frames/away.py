@@ -9,6 +9,7 @@ so those in the coroutine's variables are put away with it.
 from __future__ import annotations
 
 import gc
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -45,13 +46,28 @@ def put_away(coroutine: Coroutine) -> None:
     if not coroutine.cr_suspended:
         coroutine.close()
         return
+    with warnings.catch_warnings():
+        # What is open in its variables is closed by nobody: it is opened again elsewhere.
+        warnings.simplefilter("ignore", ResourceWarning)
+        _let_go(coroutine)
+
+
+def _let_go(coroutine: Coroutine) -> None:
+    _drop_held(coroutine)
+    # Nothing here may know its frame: from 3.12 on that leads back here even when it is done.
+    _throw(coroutine)
+
+
+def _drop_held(coroutine: Coroutine) -> None:
     chain, _ = chain_of(coroutine)
     awaited = {id(one.owner) for one in chain}
-    held = [*_noted(coroutine), *(one for each in chain for one in _held(each.frame.f_locals.values()))]
+    held = [
+        *_noted(coroutine),
+        *(one for each in chain for one in _held(each.frame.f_locals.values())),
+    ]
     for owner in held:
         if id(owner) not in awaited:
             _drop(owner)
-    _throw(coroutine)
 
 
 def _noted(coroutine: Coroutine) -> Iterator[Owner]:
@@ -97,7 +113,8 @@ def _drop_all(values: Iterable[object]) -> None:
 def _throw(coroutine: Coroutine) -> None:
     try:
         coroutine.throw(Gone())
-    except Gone:
+    except Gone as gone:
+        gone.__traceback__ = None  # an awaited thing that raises what it was given holds all frames
         return
     except StopIteration:
         raise NotPutAway(f"{coroutine.__qualname__}() came to its end instead") from None
@@ -107,8 +124,8 @@ def _throw(coroutine: Coroutine) -> None:
 def _ended(step: Any) -> None:
     try:
         step.send(None)
-    except (Gone, StopIteration, StopAsyncIteration):
-        return
+    except (Gone, StopIteration, StopAsyncIteration) as end:
+        end.__traceback__ = None
 
 
 def _is_small(value: object) -> bool:

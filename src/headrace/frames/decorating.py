@@ -50,8 +50,8 @@ def is_resumable(function: Callable[..., object]) -> bool:
 
 def fingerprint(function: Callable[..., object]) -> str:
     """Return a hash of what a resumable function does, that comments and layout do not change."""
-    found = inspect.unwrap(function, stop=_is_known)
-    plan = plan_of(found.__code__) if isinstance(found, FunctionType) else None
+    code = getattr(inspect.unwrap(function, stop=_is_known), "__code__", None)
+    plan = plan_of(code) if isinstance(code, CodeType) else None
     if plan is None:
         raise ValueError(f"{function!r} is not resumable")
     return plan.unit.fingerprint

@@ -16,8 +16,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from headrace.frames.decorating import prepare
 from headrace.frames.errors import NotRestored, SourceChanged
-from headrace.frames.registry import Ref, codes_in, plan_of, unit_of
-from headrace.frames.units import from_name
+from headrace.frames.registry import Ref, codes_in, plan_of
+from headrace.frames.units import unit_of
 
 Cells: TypeAlias = tuple[CellType, ...]
 FOREIGN: Final = -1
@@ -33,7 +33,7 @@ def code_at(ref: Ref) -> CodeType:
 
 
 def _known(ref: Ref) -> tuple[CodeType, str]:
-    unit = unit_of(ref.module, ref.qualname, ref.nth, from_name)
+    unit = unit_of(ref.module, ref.qualname, ref.nth)
     if ref.index >= len(unit.codes):
         return unit.codes[0], ""
     return unit.codes[ref.index], unit.fingerprint

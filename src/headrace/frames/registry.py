@@ -6,7 +6,7 @@ code object again in another process. Must never know: how a function is transfo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import CodeType
@@ -85,11 +85,9 @@ def plan_of(code: CodeType) -> Plan | None:
     return _plans.get(id(code))
 
 
-def unit_of(
-    module: str, qualname: str, nth: int, compiled: Callable[[str, str, int], Unit]
-) -> Unit:
-    """Return a unit, compiling it where this process has not met it."""
-    return _units.get((module, qualname, nth)) or compiled(module, qualname, nth)
+def known_unit(module: str, qualname: str, nth: int) -> Unit | None:
+    """Return a unit that this process has met."""
+    return _units.get((module, qualname, nth))
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:

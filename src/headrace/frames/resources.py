@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any, Final, Generic, Self, TypeVar, overload
 
 T = TypeVar("T")
 
 _NOT_OPEN: Any = object()
+_handles: Final[weakref.WeakSet[Resource[Any]]] = weakref.WeakSet()
+
+
+def lent() -> dict[int, object]:
+    """Return what resources have open in this process, by identity."""
+    values: list[object] = [it.get() for it in list(_handles) if it.is_open]
+    return {id(value): value for value in values}
 
 
 class Resource(Generic[T]):
@@ -29,6 +37,7 @@ class Resource(Generic[T]):
         self._open = open
         self._value: T = _NOT_OPEN
         self._lock: asyncio.Lock | None = None
+        _handles.add(self)
 
     @property
     def is_open(self) -> bool:

@@ -12,9 +12,9 @@ import linecache
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import CodeType
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from headrace.frames.scopes import Function, Tables, tables_of
 
@@ -95,18 +95,16 @@ def _functions(
             yield from _functions(child, around, prefix)
 
 
-_sources: Final[dict[str, Source]] = {}
-
-
 def source_of(file: str, module_globals: Mapping[str, Any] | None) -> Source | None:
     """Return the source of a file; None where there is none."""
-    known = _sources.get(file)
     text = "".join(linecache.getlines(file, dict(module_globals) if module_globals else None))
-    if not text:
-        return None
-    if known is None or known.text != text:
-        known = _sources[file] = Source(text, file)
-    return known
+    return _source(text, file) if text else None
+
+
+@lru_cache(maxsize=4)
+def _source(text: str, file: str) -> Source:
+    """Keep a few: a module's functions come one after the other, and trees are large."""
+    return Source(text, file)
 
 
 def fingerprint_of(node: Function) -> str:

@@ -29,11 +29,10 @@ async def _coroutine() -> None:
 
 def _types() -> Iterator[type]:
     generator, coroutine = _generator(), _coroutine()
-    for part in (generator.asend(None), generator.aclose(), coroutine.__await__()):
+    asked = anext(_generator(), None)
+    for part in (generator.asend(None), generator.aclose(), coroutine.__await__(), asked):
         yield type(part)
-        part.close()
-    yield type(anext(_generator(), None))
-    coroutine.close()
+        cast("Any", part).close()
 
 
 SENDING, THROWING, WRAPPER, DEFAULTING = _types()

@@ -16,13 +16,13 @@ import copy
 import importlib
 import sys
 from collections.abc import Sequence
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Final
 
 from headrace.frames.errors import NotResumable, NotRestored, Unfit
 from headrace.frames.functions import Functions
 from headrace.frames.nodes import at
-from headrace.frames.registry import Unit, codes_in, register
+from headrace.frames.registry import Unit, codes_in, known_unit, register
 from headrace.frames.scopes import scope_of
 from headrace.frames.sources import Place, Source, fingerprint_of, source_of
 
@@ -64,18 +64,26 @@ def not_resumable(qualname: str, file: str, unfit: Unfit) -> NotResumable:
     return NotResumable(unfit.message, qualname, file, unfit.line, unfit.instead)
 
 
-def from_name(module: str, qualname: str, nth: int) -> Unit:
-    """Compile a function of a module that is known by its name only."""
+def unit_of(module: str, qualname: str, nth: int) -> Unit:
+    """Return a unit by its name, importing its module or compiling it where need be."""
+    known = known_unit(module, qualname, nth)
+    if known is not None:
+        return known
     try:
         found = sys.modules.get(module) or importlib.import_module(module)
     except ImportError as error:
         raise NotRestored(f"module {module} cannot be imported: {error}") from error
-    file = getattr(found, "__file__", None) or ""
-    source = source_of(file, vars(found))
+    return known_unit(module, qualname, nth) or _from_source(found, qualname, nth)
+
+
+def _from_source(module: ModuleType, qualname: str, nth: int) -> Unit:
+    """Compile a function that nobody has made resumable in this process, as one in a function."""
+    file = getattr(module, "__file__", None) or ""
+    source = source_of(file, vars(module))
     place = source.of_name(qualname, nth) if source else None
     if source is None or place is None:
-        raise NotRestored(f"{qualname}() is not in {module} any more")
-    return compiled(source, place, module, flags_of(source))
+        raise NotRestored(f"{qualname}() is not in {module.__name__} any more")
+    return compiled(source, place, module.__name__, flags_of(source))
 
 
 def flags_of(source: Source) -> int:

@@ -13,6 +13,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, Final, TypeAlias, cast
 
+from headrace.frames.resources import lent
 from headrace.frames.values_errors import CannotSave, Refused
 from headrace.frames.values_own import Own
 from headrace.frames.values_table import TABLE
@@ -21,6 +22,10 @@ _PLAIN: Final = frozenset(
     {bool, bytearray, bytes, complex, float, int, str, type(...), type(None), type(NotImplemented)}
 )
 _PARTS: Final = ("__self__", "func", "args", "keywords")
+_LENT: Final = (
+    "it is what a resource has opened in this process",
+    "keep the handle across the wait, and call its get() where it is used",
+)
 _DEEP: Final = "it is nested too deeply, deeper than Python follows"
 Child: TypeAlias = "tuple[str, object]"
 _Path: TypeAlias = "tuple[_Path | None, str]"
@@ -47,8 +52,11 @@ def _search(
 ) -> tuple[str, object, Exception] | None:
     """Go through everything that a value leads to; `seen` keeps it, so that ids stay unique."""
     waiting: list[tuple[_Path, object]] = [((None, name), value)]
+    opened = lent()
     while waiting:
         path, obj = waiting.pop()
+        if opened.get(id(obj)) is obj and type(obj) not in _PLAIN:
+            return _text(path), obj, Refused(*_LENT)
         if type(obj) in _PLAIN or id(obj) in seen:
             continue
         seen[id(obj)] = obj

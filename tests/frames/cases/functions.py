@@ -182,19 +182,24 @@ async def three_levels() -> object:
     return got + 1, x + 1
 
 
-@case("defaults: evaluated once, mutable ones shared", gives=[1, 2])
+MADE: list[str] = []
+
+
+def made() -> int:
+    """Say that a default was evaluated."""
+    MADE.append("once")
+    return 5
+
+
+@case("defaults: evaluated once, also for keywords", gives=(6, 7, ["once", "once"]))
 async def defaults() -> object:
-    await shared_default(1)
-    return await shared_default(2)
+    return await with_defaults(1), await with_defaults(1, 6), MADE
 
 
 @resumable
-async def shared_default(n: int, kept: list[int] = []) -> list[int]:
-    """Collect in the default, afresh in each process."""
-    if n == 1:
-        kept.clear()
-    kept.append(await wait(n))
-    return kept[:]
+async def with_defaults(n: int, m: int = made(), *, k: int = made()) -> int:
+    """Add, with defaults."""
+    return await wait(n) + m - k + 5
 
 
 @case("parameters of every kind, changed before the wait", gives=(2, 2, (3, 9), 4, {"m": 5}))

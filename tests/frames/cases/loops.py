@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from itertools import count, islice
 from typing import Any
 
-from tests.frames.rig import case, resumable
+from tests.frames.rig import Refused, case, resumable
 from tests.frames.parking import wait
 
 
@@ -60,7 +61,10 @@ async def for_more_iterators() -> object:
     return out
 
 
-@case("for over itertools", gives=[0, 1, 2])
+NO_STATE = sys.version_info >= (3, 14)  # itertools cannot be pickled any more
+
+
+@case("for over itertools", gives=Refused(("islice", "loops.py")) if NO_STATE else [0, 1, 2])
 async def for_itertools() -> object:
     out: list[int] = []
     for x in islice(count(), 3):
@@ -151,15 +155,11 @@ async def break_in_else() -> object:
 
 @case("for with an attribute and an item as its target", gives=([2, 4], 4))
 async def for_targets() -> object:
-    class Box:
-        v = 0
-
     out: list[int] = []
     kept: dict[str, int] = {}
     for kept["k"] in [2, 4]:
         out.append(await wait(kept["k"]))
     last = kept["k"]
-    del Box
     await wait(0)
     return out, last
 

@@ -54,5 +54,6 @@ async def f_string_quotes() -> object:
 @case("a type alias in the function, gone before the wait", gives=3)
 async def type_alias() -> object:
     type Number = int
-    value: Number = await wait(3)
-    return value
+    before: Number = 0
+    del Number
+    return before + await wait(3)

@@ -243,7 +243,9 @@ async def looping() -> object:
     return out
 
 
-@case("an instance of a local class is refused", gives=Refused(("thing", "local_class")))
+@case(
+    "an instance of a local class is refused", gives=Refused(("Local", "local_class", "values.py"))
+)
 async def local_class() -> object:
     class Local:
         pass

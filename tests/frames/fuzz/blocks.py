@@ -143,7 +143,7 @@ def _try_star(w: Writer, depth: int) -> Lines:
     lines = ["try:", *body(w, depth), *indented([f"if {truth(w, 1)}:", f"    {thrown}"])]
     for kind in w.pick((("ValueError",), ("ValueError", "KeyError"), ("(KeyError, TypeError)",))):
         name = w.fresh("g")
-        inside = replace(spot, handler=True)
+        inside = replace(spot, handler=True, awaits=spot.awaits and w.often(0.2))
         lines += [f"except* {kind} as {name}:", *indented([f"note({w.serial()}, {name})"])]
         lines += body(w, depth, inside)
     if w.often(0.2):

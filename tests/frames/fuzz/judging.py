@@ -6,6 +6,7 @@ Must never know: how programs are written, or how many there are.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,8 @@ class Hopping:
 
 def _short(refusal: str) -> str:
     """Return a refusal without what differs from program to program."""
-    return "".join("#" if letter.isdigit() else letter for letter in refusal)[:90]
+    plain = re.sub(r"(/[\w./-]*)?written_by_chance_", "", refusal)
+    return re.sub(r"\d+", "#", plain)[:200]
 
 
 def judged(shelf: Shelf, text: str, way: Way, inputs: Sequence[Input]) -> Verdict:

@@ -50,9 +50,12 @@ class Shelf:
             return self._hook(name)
         MAKER.make = frames.resumable
         try:
-            return _loaded(name, path)
+            module = _loaded(name, path)
         finally:
             MAKER.make = None
+        # What is decorated while the program runs.
+        module.__dict__["resumable"] = frames.resumable
+        return module
 
     def _native(self, name: str, path: Path) -> ModuleType:
         module = _loaded(name, path)

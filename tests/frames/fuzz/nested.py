@@ -64,13 +64,13 @@ def local_class(w: Writer, _: int) -> Lines:
         return [f"note({w.serial()}, {w.name()})"]
     name = w.fresh("C")
     with w.at(replace(w.spot, awaits=False, walrus=False)):
-        first, second = number(w, 1), number(w, 1)
+        first, second, third = number(w, 1), number(w, 1), number(w, 1)
     lines = [
         f"class {name}:",
         f"    v = {first}",
         "    def go(self, p):",
         "        self.__p = p",
         f"        return self.__p + {name}.v + {second}",
-        f"note({w.serial()}, {name}().go({number(w, 1)}))",
+        f"note({w.serial()}, {name}().go({third}))",
     ]
-    return [*lines, f"del {name}"] if w.often(0.93) else lines
+    return [*lines, f"del {name}"] if w.often(0.97) else lines
