@@ -89,20 +89,12 @@ def _numbered(values: Mapping[str, object], slots: Mapping[str, int]) -> dict[in
 
 
 def _slim(out: io.BytesIO, start: int) -> None:
-    """Take out what a reader does not need: the protocol's number, and the length of one frame.
-
-    A small dump is half its size then. What is longer than one frame stays as it is.
-    """
+    """Take out the length of a small dump, which a reader does not need."""
     dump = out.getvalue()[start:] if out.tell() - start < LARGE else b""
     if dump[:3] == HEAD and int.from_bytes(dump[3:11], "little") == len(dump) - 11:
-        dump = dump[11:]
-    elif dump[:2] == HEAD[:2]:
-        dump = dump[2:]
-    else:
-        return
-    out.seek(start)
-    out.write(dump)
-    out.truncate()
+        out.seek(start)
+        out.write(dump[:2] + dump[11:])
+        out.truncate()
 
 
 class _Pickler(pickle.Pickler):
@@ -117,7 +109,7 @@ class _Pickler(pickle.Pickler):
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, blob: io.BytesIO, holding: Callable[[Any], object]) -> None:
-        super().__init__(blob, fix_imports=False)
+        super().__init__(blob)
         self._holding = holding
 
     def find_class(self, module: str, name: str) -> Any:
