@@ -23,15 +23,15 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "wire": frozenset({"kernel", "errors"}),
     "ports": frozenset({"kernel", "errors", "wire"}),
     "engine": _BASE,
-    "sdk": _BASE,
+    "sdk": _BASE | {"frames"},
     "client": _BASE,
     "backends": _BASE,
     "server": _BASE,
     "worker": _BASE | {"sdk"},
     "testing": _BASE | {"app"},
-    "app": _ASSEMBLED - {"testing"},
+    "app": (_ASSEMBLED - {"testing"}) | {"frames"},
     "cli": _BASE | {"app"},
-    PACKAGE: _BASE | {"sdk", "app"},
+    PACKAGE: _BASE | {"sdk", "app", "frames"},
 }
 
 KERNEL_STDLIB: Final = frozenset(

@@ -157,6 +157,7 @@ class Execution:
         line: str,
         on_invalid: Literal["wait", "raise"] = "wait",
         keep_warm_ms: int | None = None,
+        shown: str = "",
     ) -> Taken[T] | None:
         """Take the next record of `stream`, or return None when the time is over.
 
@@ -171,6 +172,7 @@ class Execution:
             scope.path,
             timeout_ms=timeout_ms,
             until=until,
+            shown=shown,
             parks=parks,
             keep_warm_ms=keep_warm_ms,
         )

@@ -28,6 +28,8 @@ class Place:
     count: int = 0
     timeout_ms: int | None = None
     until: Instant | None = None
+    shown: str = ""
+    """How the limit is shown, for the message when it is over."""
     parks: bool = True
     keep_warm_ms: int | None = None
 
