@@ -111,8 +111,9 @@ class Leaving:
 
     def _save_here(self) -> None:
         life = self._life
-        is_due = self._fresh >= SAVED_EVERY and not self.is_asked and not life.is_gone
-        if is_due and life.suspension is not None and life.ledger.only_waits:
+        if life.is_gone or self.is_asked or self._fresh < SAVED_EVERY:
+            return
+        if life.suspension is not None and life.ledger.only_waits:
             self._saved(life.suspension, leaves=False)
 
     def _saved(self, suspension: Suspension, *, leaves: bool) -> bool:
@@ -120,7 +121,8 @@ class Leaving:
         life = self._life
         seen = self._looked_at = life.replay.journal.next_n
         weight = self.weight + life.asking.bytes
-        drops = seen - self._base > JOURNAL_KEPT or weight > JOURNAL_KEPT_BYTES
+        is_long = seen - self._base > JOURNAL_KEPT or weight > JOURNAL_KEPT_BYTES
+        drops = is_long and self._manner.drops
         try:
             body = suspension.saved(place_of(life.run_id, seen), 0 if drops else weight)
         except CannotSave as error:

@@ -52,6 +52,7 @@ class Manner:
     `strict` blocks a run whose recorded arguments differ. `evicts` gives a run back at every
     wait, so that each answer is followed by a replay: what does not survive one shows at once.
     With a `sealer` runs are saved that wait for `keep_warm_s`, or at each wait by `snapshots`.
+    `drops` lets a snapshot stand for a long journal: every worker must then be able to open it.
     `version` is that of the code. `warned` holds what somebody has been told, once for all runs.
     """
 
@@ -61,6 +62,7 @@ class Manner:
     sealer: Sealer | None = None
     keep_warm_s: float = KEEP_WARM_S
     snapshots: Snapshots = "warm"
+    drops: bool = True
     version: str = ""
     warned: set[str] = field(default_factory=set[str], compare=False)
 
@@ -221,7 +223,12 @@ class Life:
             return
         # What was awaited is gone: the task fails in our own code, which says nothing of it.
         waiter.set_result(None)
-        self.course.when_over(vars(self).clear)  # its parts hold each other: let them all go
+        self.course.when_over(self._forget)
+
+    def _forget(self) -> None:
+        """Let go of all parts: they hold each other, and would wait for the collector."""
+        vars(self).clear()
+        self.is_gone = True
 
     def stands(self) -> None:
         """Note that a branch stands in a wait."""
