@@ -85,9 +85,7 @@ async def open_local(
         worker = Worker(api, served, registration, options)
         pauses.sleep = _no_time
         try:
-            async with _worker(
-                api, served, registration, evicts=evicts, snapshots=snapshots
-            ) as worker:
+            async with _working(worker):
                 yield Local(api, stores, worker)
         finally:
             pauses.sleep = asyncio.sleep

@@ -89,9 +89,9 @@ def _say_what_stays(tasks: Iterable[object]) -> None:
         if isinstance(task, Task) and task.not_resumable:
             _log.warning("runs of a task stay in memory while they wait", why=task.not_resumable)
     for one in frames.untransformed():
-        where = f"{one.file}:{one.line}"
+        line = f"{one.file}:{one.line}"
         _log.warning(
-            "a run that waits in it stays in memory", what=one.name, line=where, why=one.why
+            "a run that waits in it stays in memory", name=one.name, line=line, why=one.why
         )
 
 
