@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
-from headrace.backends.memory.runs import MemoryRuns
+from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
@@ -112,6 +112,18 @@ class StagedRuns:
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
         return await self._runs.metadata(run_id, value)
+
+
+class StagedSnapshots:
+    """The `Snapshots` port, move by move."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._snapshots = MemorySnapshots(process.stage.tables)
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        await self._process.read("snapshot", _RUN)
+        return await self._snapshots.read(run_id, saved)
 
 
 class StagedStreams:
@@ -210,6 +222,7 @@ class Backstage:
         """Return the store as `process` sees it."""
         return Stores(
             runs=self.runs(process, delivering=delivering),
+            snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             leases=self._leases,
             catalog=self._catalog,

@@ -8,7 +8,8 @@ Must never know: sockets.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -168,6 +169,35 @@ class Noted(Message, frozen=True):
     key: str = ""
 
 
+SNAPSHOT_AT_MOST = 64 * 1_048_576
+
+
+class Saved(Message, frozen=True):
+    """Keep the sealed state of the run's code, as it is after its first `seen` entries.
+
+    Nothing answers it, and it is not posted again. Nothing happens where the journal holds more:
+    the worker hears of it. With `drops` the entries before are let go of. With `leaves` the worker
+    gives the run up in the same commit, and hears `Ended`; it may, once the run waits.
+    """
+
+    run: str
+    epoch: int
+    seen: int
+    body: bytes
+    drops: bool = False
+    leaves: bool = False
+
+
+class Unfit(Message, frozen=True):
+    """The snapshot cannot be used here: the run is assigned once more, without it.
+
+    The snapshot stays where it is; the answer is `Assigned` with every entry that is still kept.
+    """
+
+    run: str
+    epoch: int
+
+
 class Completed(Message, frozen=True):
     """The task returned."""
 
@@ -211,30 +241,6 @@ class Released(Message, frozen=True):
     epoch: int
 
 
-class Saved(Message, frozen=True):
-    """Keep this snapshot of the run, made when its journal had `seen` entries; sealed bytes.
-
-    `drops` says that the entries before it are not needed any more. With `leaves` the worker gives
-    the run back in the same commit, and hears `Ended`. Nothing happens, and nothing is said, where
-    the journal holds more or the run does not wait (with `leaves`): the worker hears of that.
-    It is not posted again after a reconnect.
-    """
-
-    run: str
-    epoch: int
-    seen: int
-    body: bytes
-    drops: bool = False
-    leaves: bool = False
-
-
-class Unfit(Message, frozen=True):
-    """The snapshot cannot be used here: assign the run again with all entries, and without it."""
-
-    run: str
-    epoch: int
-
-
 class Renewed(Message, frozen=True):
     """The worker is alive; `slots` is how many runs it would execute at once."""
 
@@ -250,13 +256,13 @@ Operation: TypeAlias = (
     | Sent
     | Emitted
     | Noted
+    | Saved
+    | Unfit
     | Completed
     | Raised
     | Yielded
     | Blocked
     | Released
-    | Saved
-    | Unfit
     | Renewed
 )
 
@@ -267,8 +273,10 @@ Operation: TypeAlias = (
 class Assigned(Message, frozen=True):
     """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream.
 
-    With a `snapshot`, `entries` are those since it was made: from number `saved` on. Without one
-    they start at `base`: what was before is dropped. `code` is the version that the run began on.
+    With a `snapshot` (else empty) the code goes on from it, and `entries` begin at number `saved`.
+    Without one the code begins at its top, and `entries` begin at `base`: where that is not 0, what
+    came before is gone, and only a snapshot can take its place. `code` is the version of the code
+    that the run started on ("": unknown).
     """
 
     run: str
@@ -360,6 +368,28 @@ class Ended(Message, frozen=True):
 
 
 Push: TypeAlias = Assigned | Told | Emit | Note | Unread | Stopping | Refusal | Fenced | Ended
+
+LARGE = 1_048_576
+M = TypeVar("M", bound=Operation | Push)
+
+
+def apart(messages: Sequence[M]) -> Iterator[Sequence[M]]:
+    """Cut a batch, so that two that carry a large snapshot are not in one frame."""
+    start = 0
+    for n, message in enumerate(messages):
+        if _weight(message) > LARGE and n > start:
+            yield messages[start:n]
+            start = n
+    yield messages[start:]
+
+
+def _weight(message: Operation | Push) -> int:
+    match message:
+        case Saved(body=body) | Assigned(snapshot=body):
+            return len(body)
+        case _:
+            return 0
+
 
 encode = msgspec.msgpack.Encoder().encode
 decode_operations = msgspec.msgpack.Decoder(list[Operation]).decode
