@@ -110,7 +110,7 @@ class Life:
         self.suspension = _suspension(self, runnable, manner.sealer)
         self.opened: Opened | None = None
         """The snapshot that the code is taken up from."""
-        self.way_out = Leaving(self, assigned, manner, shelf or Stay())
+        self.way_out = Leaving(self, assigned, manner, Stay() if shelf is None else shelf)
         self.is_unfit = False
         """Whether the snapshot could not be used: the run will be assigned again without."""
 

@@ -21,12 +21,12 @@ from headrace.sdk.execution_question import Place
 from headrace.sdk.lines import line_at
 from headrace.sdk.scope import Branch, Scope
 from headrace.sdk.sealing import NotOpened, Sealer
+from headrace.wire.channel import SNAPSHOT_AT_MOST
 
 if TYPE_CHECKING:
     from headrace.sdk.execution_life import Life
 
 UserCode: TypeAlias = Coroutine[Any, Any, Any]
-SNAPSHOT_AT_MOST: Final = 64 * 1_048_576
 
 
 @runtime_checkable
