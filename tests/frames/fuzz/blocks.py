@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.frames.fuzz.expressions import awaited, number, truth
 from tests.frames.fuzz.grammar import ERRORS, Lines, Spot, Statement, Writer, indented
-from tests.frames.fuzz.nested import local_class, local_function, local_plain
+from tests.frames.fuzz.nested import by_hand, deferred, local_class, local_function, local_plain
 from tests.frames.fuzz.simple import simple, value
 
 
@@ -130,6 +130,9 @@ def _handler(w: Writer, depth: int, kinds: str) -> Lines:
         lines = [*indented([shown]), *lines]
     if shown and w.often(0.3):
         lines += indented([shown])
+    if name and w.often(0.2):
+        raised = w.pick((f"raise {name}", f"raise KeyError(1) from {name}"))
+        lines += indented([f"if {truth(w, 1)}:", f"    {raised}"])
     # A program that cannot be ended from outside would go on for ever.
     guard = ["except Ended:", *indented(["raise"])]
     return [*guard, header, *lines] if kinds in {"", "BaseException"} else [header, *lines]
@@ -264,4 +267,6 @@ BLOCKS: Final[tuple[Statement, ...]] = (
     lambda w, depth: local_function(w, depth, sequence),
     local_plain,
     local_class,
+    lambda w, depth: by_hand(w, depth, sequence),
+    lambda w, depth: deferred(w, depth, sequence),
 )
