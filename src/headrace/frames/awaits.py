@@ -132,7 +132,9 @@ class Expression:
     def _interpolated(self, node: ast.expr) -> ast.expr:
         for slot in slots_of(node):
             kept = self.hold(slot.holds)
-            slot.put(kept if slot.name == "value" else ast.JoinedStr([ast.FormattedValue(kept, -1)]))
+            slot.put(
+                kept if slot.name == "value" else ast.JoinedStr([ast.FormattedValue(kept, -1)])
+            )
         return node
 
     def is_stable(self, node: ast.expr) -> bool:
@@ -198,7 +200,9 @@ class Expression:
         middle = self.lowering.count
         orelse = self._apart(no) if no else []
         if self.lowering.count > since:
-            test = either(running(), test, within(since + 1, middle) if middle > since else constant(False))
+            test = either(
+                running(), test, within(since + 1, middle) if middle > since else constant(False)
+            )
         self.steps.append(self.lowering.step([branch(test, body, orelse)], since))
 
     def _apart(self, fill: Fill) -> list[ast.stmt]:

@@ -14,7 +14,14 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import AsyncGeneratorType, CellType, CoroutineType, FrameType, FunctionType, TracebackType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    TracebackType,
+)
 from typing import Any, Final, cast
 
 from headrace.frames import rebuilding
@@ -293,7 +300,9 @@ def _unknown(coroutine: object, chain: list[Suspended], awaited: object) -> NotS
     if not chain:
         name = getattr(coroutine, "__qualname__", repr(coroutine))
         message = f"{name} ({kind}) is not a suspended coroutine of a resumable function"
-        return NotSaved(message, variable="", type=kind, function=name, file="", line=0, reason=message)
+        return NotSaved(
+            message, variable="", type=kind, function=name, file="", line=0, reason=message
+        )
     function, file, line = _where(chain[-1])
     reason = _why_not(awaited)
     message = f"{function}(), {file}:{line}, cannot be saved where it waits: {reason}"
@@ -309,4 +318,6 @@ def _why_not(awaited: object) -> str:
     if code is None:
         return f"{type(awaited).__qualname__} is a wait of this process only"
     where = f"{code.co_qualname}() ({code.co_filename}:{code.co_firstlineno})"
-    return f"{where} is not resumable; put @resumable on it, or let the import hook select its module"
+    return (
+        f"{where} is not resumable; put @resumable on it, or let the import hook select its module"
+    )

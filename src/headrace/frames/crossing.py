@@ -10,7 +10,7 @@ import ast
 from collections.abc import Sequence
 from typing import TypeVar
 
-from headrace.frames.nodes import RESUME, assign, at, branch, call, compare, constant, load
+from headrace.frames.nodes import RESUME, assign, branch, call, compare, constant, here, load
 from headrace.frames.sites import SCOPES
 
 N = TypeVar("N", bound=ast.AST)
@@ -56,25 +56,25 @@ class _Noting(ast.NodeTransformer):
             return node
         return super().visit(node)
 
-    def visit_Return(self, node: ast.Return) -> object:  # noqa: N802 - the name is ast's
+    def visit_Return(self, node: ast.Return) -> object:
         if node.value is None:
             return self._noted("end", node)
         first = assign(self._value, node.value)
-        return [at(node, first), *self._noted("return", ast.Return(load(self._value)), node)]
+        return [here(node, first), *self._noted("return", ast.Return(load(self._value)), node)]
 
-    def visit_Break(self, node: ast.Break) -> object:  # noqa: N802
+    def visit_Break(self, node: ast.Break) -> object:
         return node if self._loops else self._noted("break", node)
 
-    def visit_Continue(self, node: ast.Continue) -> object:  # noqa: N802
+    def visit_Continue(self, node: ast.Continue) -> object:
         return node if self._loops else self._noted("continue", node)
 
-    def visit_For(self, node: ast.For) -> object:  # noqa: N802
+    def visit_For(self, node: ast.For) -> object:
         return self._loop(node)
 
-    def visit_AsyncFor(self, node: ast.AsyncFor) -> object:  # noqa: N802
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> object:
         return self._loop(node)
 
-    def visit_While(self, node: ast.While) -> object:  # noqa: N802
+    def visit_While(self, node: ast.While) -> object:
         return self._loop(node)
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> object:
@@ -85,8 +85,7 @@ class _Noting(ast.NodeTransformer):
         node.orelse = self.block(node.orelse)
         return node
 
-    def _noted(
-        self, way: str, node: ast.stmt, like: ast.stmt | None = None
-    ) -> list[ast.stmt]:
+    def _noted(self, way: str, node: ast.stmt, like: ast.stmt | None = None) -> list[ast.stmt]:
         self.crossed.add(way)
-        return [at(like or node, assign(self._act, constant(way))), at(like or node, node)]
+        like = like or node
+        return [here(like, assign(self._act, constant(way))), here(like, node)]

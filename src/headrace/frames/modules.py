@@ -80,9 +80,7 @@ def _first_line(node: Function) -> int:
     return node.decorator_list[0].lineno if node.decorator_list else node.lineno
 
 
-def _units(
-    node: ast.AST, owner: str = ""
-) -> Iterator[tuple[str, list[ast.stmt], int, Function]]:
+def _units(node: ast.AST, owner: str = "") -> Iterator[tuple[str, list[ast.stmt], int, Function]]:
     """Yield every outermost function that is async or has one that is, and where it stands."""
     for _, body in ast.iter_fields(node):
         if not isinstance(body, list):

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from headrace.frames import rebuilding
 from headrace.frames.errors import FramesError, NotRestored
-from headrace.frames.registry import Ref
 from headrace.frames.runtime import Broken, Ticket, pending
 from headrace.frames.saved import Frame, Saved
 from headrace.frames.suspended import Closing, Coroutine, Generator

@@ -14,6 +14,7 @@ from types import FrameType, FunctionType, WrapperDescriptorType
 from typing import Any, Final, Protocol, cast, final
 
 from headrace.frames.errors import NotRestored
+from headrace.frames.groups import Parts as Parts  # transformed functions call it
 
 
 class Gone(BaseException):

@@ -185,4 +185,3 @@ def defined(
         slot.put(done.held(slot.holds, mapping=slot.is_mapping))
     done.close(node)
     return done.finished()
-
