@@ -76,9 +76,7 @@ def _check(kind: object) -> None:
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         raise TypeError("catching classes that do not inherit from BaseException is not allowed")
     if issubclass(kind, BaseExceptionGroup):
-        raise TypeError(
-            "catching ExceptionGroup with except* is not allowed. Use except instead."
-        )
+        raise TypeError("catching ExceptionGroup with except* is not allowed. Use except instead.")
 
 
 def _is_part(error: BaseException, whole: BaseException) -> bool:

@@ -148,6 +148,17 @@ def over() -> AsyncGeneratorType[Any, Any]:
     raise AssertionError("an empty generator gave something")
 
 
+def spent() -> object:
+    """Make a coroutine that is over."""
+    made = _nothing()
+    made.close()
+    return made
+
+
 async def _empty() -> Any:
     return
     yield
+
+
+async def _nothing() -> None:
+    return

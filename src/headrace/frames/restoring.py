@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import CellType, CodeType
+from types import CellType, CodeType, FrameType
 from typing import Any, cast
 
 from headrace.frames import rebuilding
 from headrace.frames.errors import FramesError, NotRestored
 from headrace.frames.runtime import Broken, Ticket, pending
 from headrace.frames.saved import Frame, Saved
-from headrace.frames.suspended import Closing, Coroutine, Generator
+from headrace.frames.suspended import Closing, Coroutine, Defaulting, Generator
 from headrace.frames.values import Loader
 
 
@@ -76,12 +76,12 @@ class _Chain:
 
     def _asked(self, number: int, frame: Frame) -> Any:
         head = self._loader.load()
-        if frame.way == "held":
+        if frame.way in {"held", "default"}:
             coroutine = cast("Coroutine", head["owner"])
-            pending[coroutine.cr_frame] = _Entry(self, number)
-            return coroutine
+            pending[cast("FrameType", coroutine.cr_frame)] = _Entry(self, number)
+            return Defaulting(coroutine, head["default"]) if "default" in head else coroutine
         generator = cast("Generator", head["owner"])
-        pending[generator.ag_frame] = _Entry(self, number)
+        pending[cast("FrameType", generator.ag_frame)] = _Entry(self, number)
         if frame.way == "close":
             return Closing(generator)
         return anext(generator, head["default"]) if "default" in head else generator.asend(None)

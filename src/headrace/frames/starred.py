@@ -72,8 +72,15 @@ def _around(lowering: Lowering, node: ast.TryStar, caught: str) -> ast.ExceptHan
         ]
         body += [here(one, each) for each in one_by_one]
     left = compare(load(found), ast.IsNot(), constant(None))
-    body += [assign(found, _asked(parts, "outcome")), branch(left, [_raised(parts, found, [ast.Raise()])])]
-    return handler(load("BaseException"), caught, [here(node, each) if not hasattr(each, "lineno") else each for each in body])
+    body += [
+        assign(found, _asked(parts, "outcome")),
+        branch(left, [_raised(parts, found, [ast.Raise()])]),
+    ]
+    return handler(
+        load("BaseException"),
+        caught,
+        [here(node, each) if not hasattr(each, "lineno") else each for each in body],
+    )
 
 
 def _asked(parts: str, method: str, *arguments: ast.expr) -> ast.Call:

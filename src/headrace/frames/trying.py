@@ -75,9 +75,7 @@ def _finally(lowering: Lowering, body: list[ast.stmt], node: ast.Try) -> list[St
     return [lowering.step([ast.Try(inner, [gone(lowering)], [], finish)], since)]
 
 
-def guarded_by_gone(
-    body: list[ast.stmt], dirty: list[str], like: ast.stmt
-) -> list[ast.stmt]:
+def guarded_by_gone(body: list[ast.stmt], dirty: list[str], like: ast.stmt) -> list[ast.stmt]:
     """Do what is in a `finally`, unless the frame is being put away."""
     return [at(like, branch(negated(load(GONE)), [*forgotten(dirty), *body]))]
 
@@ -102,9 +100,7 @@ def _finally_waits(lowering: Lowering, body: list[ast.stmt], node: ast.Try) -> l
     ]
     caught = handler(load("BaseException"), "@x", noting)
     entered = branch(past(middle), redone(act, value, error, crossed), inner)
-    finished = guarded_by_gone(
-        [*finish, *clear([error, value])], dirty, node.finalbody[0]
-    )
+    finished = guarded_by_gone([*finish, *clear([error, value])], dirty, node.finalbody[0])
     made = ast.Try([entered], [gone(lowering), caught], [], finished)
     return [Step(clear([act, value])), lowering.step([made], since)]
 

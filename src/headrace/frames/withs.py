@@ -101,7 +101,10 @@ def _block(
     act, value = lowering.temp("act"), lowering.temp("val")
     body, crossed = noted(body, act, value) if made.waits else (body, set[str]())
     since, written = lowering.count, lowering.written()
-    inner = [*lowering.block([*made.taken(item.optional_vars), *body]), *clear([act] if crossed else [])]
+    inner = [
+        *lowering.block([*made.taken(item.optional_vars), *body]),
+        *clear([act] if crossed else []),
+    ]
     middle, dirty = lowering.count, lowering.dirty(written)
     error = lowering.temp("err")
     handled = _handler(lowering, made, error, dirty)
@@ -117,9 +120,7 @@ def _block(
     return [*first, lowering.step([one_try], since)]
 
 
-def _handler(
-    lowering: Lowering, made: _Managed, error: str, dirty: list[str]
-) -> ast.ExceptHandler:
+def _handler(lowering: Lowering, made: _Managed, error: str, dirty: list[str]) -> ast.ExceptHandler:
     caught = load("@x")
     head: list[ast.stmt] = [assign(error, caught)]
     failed = made.failed(error)
