@@ -32,6 +32,7 @@ from headrace.frames.nodes import (
 )
 from headrace.frames.sites import (
     COMPREHENSIONS,
+    Comprehension,
     Step,
     any_site,
     assembled,
@@ -123,7 +124,7 @@ class Expression:
                 return ast.FormattedValue(self.hold(ast.JoinedStr([node])), -1, None)
             case ast.Slice():
                 parts = (node.lower, node.upper, node.step)
-                return self.hold(runtime("slice", *(part or constant(None) for part in parts)))
+                return self.hold(runtime("sliced", *(part or constant(None) for part in parts)))
             case _ if type(node).__name__ == "Interpolation":
                 return self._interpolated(node)
             case _:
@@ -250,8 +251,7 @@ class Expression:
         chain(self.held(node.left), node.ops, node.comparators)
         return load(name)
 
-    def _comprehension(self, node: ast.expr, *, stays: bool) -> ast.expr:
-        assert isinstance(node, COMPREHENSIONS)
+    def _comprehension(self, node: Comprehension, *, stays: bool) -> ast.expr:
         first = node.generators[0]
         helper = "aiterate" if first.is_async else "iterate"
         source = at(node, runtime(helper, self.lower(first.iter, stays=False)))

@@ -100,7 +100,7 @@ def for_loop(lowering: Lowering, node: ast.For) -> list[Step]:
     body = lowering.block(node.body)
     middle = lowering.count
     orelse = lowering.block(node.orelse)
-    again = runtime("again", load(iterator), _dummy(node.target))
+    again: ast.expr = runtime("again", load(iterator), _dummy(node.target))
     if middle == since:
         again = ast.Tuple([], ast.Load())
     elif lowering.count > middle:
@@ -158,7 +158,7 @@ def async_for_loop(lowering: Lowering, node: ast.AsyncFor) -> list[Step]:
     done.into(iterator, source if _is_ready(source) else runtime("aiterate", source))
     steps = done.finished(keep=[iterator])
     more, item = lowering.temp("w"), lowering.temp("n")
-    head: list[ast.stmt] = [assign(item, ast.Await(runtime("anext", load(iterator))))]
+    head: list[ast.stmt] = [assign(item, ast.Await(runtime("following", load(iterator))))]
     over = handler(
         load("StopAsyncIteration"), None, [assign(more, constant(False)), ast.Continue()]
     )

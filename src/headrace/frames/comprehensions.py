@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from headrace.frames.lowering import Nested
-from headrace.frames.nodes import assign, assign_to, branch, call, here, load
+from headrace.frames.nodes import assign, assign_to, block, branch, call, here, load
 from headrace.frames.scopes import Scope
 from headrace.frames.sites import Comprehension, inner_parts
 
@@ -71,9 +71,9 @@ def _loops(generators: list[ast.comprehension], inner: Sequence[ast.stmt]) -> li
     body = list(inner)
     for n, one in reversed(list(enumerate(generators))):
         for test in reversed(one.ifs):
-            body = [branch(test, body)]
+            body = block([branch(test, body)])
         loop = ast.AsyncFor if one.is_async else ast.For
-        body = [loop(one.target, one.iter if n else load(SOURCE), body, [])]
+        body = block([loop(one.target, one.iter if n else load(SOURCE), body, [])])
     return body
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import cast
 
 from headrace.frames.nodes import RESUME, assign, branch, call, compare, constant, here, load
 from headrace.frames.sites import SCOPES
-
-N = TypeVar("N", bound=ast.AST)
 
 
 def noted(body: list[ast.stmt], act: str, value: str) -> tuple[list[ast.stmt], set[str]]:
@@ -48,7 +46,7 @@ class _Noting(ast.NodeTransformer):
         found: list[ast.stmt] = []
         for statement in body:
             done = self.visit(statement)
-            found.extend(done if isinstance(done, list) else [done])
+            found += cast("list[ast.stmt]", done if isinstance(done, list) else [done])
         return found
 
     def visit(self, node: ast.AST) -> object:

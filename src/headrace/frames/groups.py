@@ -6,10 +6,10 @@ Must never know: syntax trees, snapshots. An instance of `Parts` is saved like a
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 _SEEN: Final = ("__traceback__", "__context__", "__cause__")
-Kinds: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...]"
+Group: TypeAlias = "BaseExceptionGroup[BaseException]"
 
 
 class Parts:
@@ -25,20 +25,20 @@ class Parts:
 
     def match(self, kinds: Any) -> BaseException | None:
         """Take what a handler is for out of what is left."""
-        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+        for kind in cast("tuple[object, ...]", kinds if isinstance(kinds, tuple) else (kinds,)):
             _check(kind)
         rest = self._rest
         if rest is None:
             return None
         if isinstance(rest, kinds):
             self._rest = None
-            if isinstance(rest, BaseExceptionGroup):
+            if _is_group(rest):
                 return rest
             return BaseExceptionGroup("", (rest,)).with_traceback(rest.__traceback__)
-        if isinstance(rest, BaseExceptionGroup):
-            found, self._rest = rest.split(kinds)
-            return found
-        return None
+        if not _is_group(rest):
+            return None
+        found, self._rest = cast("Any", rest).split(kinds)
+        return cast("Group | None", found)
 
     def raising(self, error: BaseException) -> BaseException:
         """Return an exception that is raised only to be the one being handled."""
@@ -62,7 +62,7 @@ class Parts:
         """Return what is to be raised after the last handler."""
         found = [*self._failed, *([] if self._rest is None else [self._rest])]
         whole = self._whole
-        if not isinstance(whole, BaseExceptionGroup):
+        if not _is_group(whole):
             return found[0] if found else None
         again = [error for error in found if _is_part(error, whole)]
         raised = [error for error in found if not _is_part(error, whole)]
@@ -70,6 +70,10 @@ class Parts:
         if left is not None:
             raised.append(left)
         return BaseExceptionGroup("", raised) if len(raised) > 1 else next(iter(raised), None)
+
+
+def _is_group(error: BaseException) -> TypeGuard[Group]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 def _check(kind: object) -> None:
@@ -81,22 +85,20 @@ def _check(kind: object) -> None:
 
 def _is_part(error: BaseException, whole: BaseException) -> bool:
     """Tell whether it was split off, and is no new exception."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not _is_group(error):
         return False
     names = (*_SEEN, "__notes__")
     return all(getattr(error, name, None) is getattr(whole, name, None) for name in names)
 
 
-def _projected(
-    whole: BaseExceptionGroup[BaseException], parts: list[BaseException]
-) -> BaseException | None:
+def _projected(whole: Group, parts: list[BaseException]) -> BaseException | None:
     """Return the part of a group that has the leaves of its parts, nested as they were."""
     leaves = {id(leaf) for part in parts for leaf in _leaves(part)}
     return whole.subgroup(lambda error: id(error) in leaves) if leaves else None
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
-    if not isinstance(error, BaseExceptionGroup):
+    if not _is_group(error):
         return [error]
     found: list[BaseException] = []
     for inner in error.exceptions:

@@ -24,6 +24,15 @@ RUNTIME: Final = "_@frames"
 
 PLACE: Final = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 DONE: Final = "@placed"
+PLACED: Final = (
+    ast.expr,
+    ast.stmt,
+    ast.ExceptHandler,
+    ast.arg,
+    ast.keyword,
+    ast.alias,
+    ast.pattern,
+)
 
 N = TypeVar("N", bound=ast.AST)
 
@@ -40,7 +49,7 @@ def at(like: ast.AST, node: N) -> N:
         if DONE in own:
             continue
         own[DONE] = True
-        if "lineno" in each._attributes and "lineno" not in own:
+        if isinstance(each, PLACED) and "lineno" not in own:
             own.update(place)
         for value in own.values():
             if isinstance(value, ast.AST):
@@ -58,6 +67,11 @@ def here(like: ast.AST, node: N) -> N:
 def load(name: str) -> ast.Name:
     """Read a variable."""
     return ast.Name(name, ast.Load())
+
+
+def block(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Be a block."""
+    return list(statements)
 
 
 def constant(value: str | bool | int | None) -> ast.Constant:  # noqa: FBT001 - it is a value

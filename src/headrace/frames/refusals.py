@@ -33,7 +33,7 @@ def not_saved(error: CannotSave, one: Suspended) -> NotSaved:
     function, file, line = _where(one)
     name = error.variable
     kind = next((text for start, text in _HIDDEN.items() if name.startswith(start)), "")
-    if name.startswith("@") or name.startswith("."):
+    if name.startswith(("@", ".")):
         named = kind or "a value that the expression needs"
     else:
         named = f"local {name!r}"

@@ -20,7 +20,7 @@ class Ref(NamedTuple):
     module: str
     qualname: str
     nth: int
-    index: int
+    part: int
     fingerprint: str
 
 

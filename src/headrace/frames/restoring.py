@@ -31,13 +31,17 @@ def restore(saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]]) -> Coro
     codes = [rebuilding.code_at(frame.ref) for frame in one.frames]
     chain = _Chain(one, codes, leaf)
     try:
-        coroutine = chain.made(0)
+        coroutine: Coroutine = chain.made(0)
     except FramesError:
         raise
     except Exception as error:
         raise NotRestored(str(error)) from error
-    frame = coroutine.cr_frame
-    chain.forgotten = weakref.ref(coroutine, lambda _: pending.pop(frame, None) and None)
+    frame = cast("FrameType", coroutine.cr_frame)
+
+    def forget(_: object) -> None:
+        pending.pop(frame, None)
+
+    chain.forgotten = weakref.ref(coroutine, forget)
     return coroutine
 
 

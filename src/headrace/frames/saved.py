@@ -25,8 +25,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A suspended coroutine. The first `depth` frames await each other, outermost first; the rest
-    are generators that are alive in their variables.
+    """A suspended coroutine.
+
+    The first `depth` frames await each other, outermost first; the rest are generators that are
+    alive in their variables.
     """
 
     frames: tuple[Frame, ...]

@@ -71,9 +71,7 @@ class Source:
         """Return a function's node to be changed: the tree's own, once, for copying is slow."""
         for other in self._taken:
             if other.node is place.node or other.node in place.around or place.node in other.around:
-                again = Source(self.text, self.file).of_name(place.qualname, place.nth)
-                assert again is not None
-                return again.node
+                return Source(self.text, self.file).places[self.places.index(place)].node
         self._taken.append(place)
         return place.node
 

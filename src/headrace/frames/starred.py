@@ -62,7 +62,7 @@ def _native(lowering: Lowering, node: ast.TryStar) -> list[Step]:
 def _around(lowering: Lowering, node: ast.TryStar, caught: str) -> ast.ExceptHandler:
     """Return the one handler that has them all."""
     parts, found = lowering.temp("parts"), lowering.temp("found")
-    body: list[ast.stmt] = [assign(parts, runtime("Parts", load(caught)))]
+    body: list[ast.stmt] = [assign(parts, runtime("parts", load(caught)))]
     for one in node.handlers:
         kinds = one.type or load("BaseException")
         some = compare(load(found), ast.IsNot(), constant(None))

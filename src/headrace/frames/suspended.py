@@ -7,11 +7,11 @@ Must never know: how anything is saved.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from headrace.frames.registry import Plan, plan_of
 
@@ -20,7 +20,7 @@ Generator: TypeAlias = "AsyncGeneratorType[Any, Any]"
 Owner: TypeAlias = "Coroutine | Generator"
 
 
-async def _generator() -> Any:
+async def _generator() -> AsyncGenerator[None]:
     yield None
 
 
@@ -30,10 +30,10 @@ async def _coroutine() -> None:
 
 def _types() -> Iterator[type]:
     generator, coroutine = _generator(), _coroutine()
-    asked = anext(_generator(), None)
-    for part in (generator.asend(None), generator.aclose(), coroutine.__await__(), asked):
+    parts: list[Any] = [generator.asend(None), generator.aclose(), coroutine.__await__()]
+    for part in [*parts, anext(_generator(), None)]:
         yield type(part)
-        cast("Any", part).close()
+        part.close()
 
 
 SENDING, THROWING, WRAPPER, DEFAULTING = _types()
@@ -124,14 +124,14 @@ def chain_of(outermost: object) -> tuple[list[Suspended], object]:
 
 
 def _looked_at(obj: object) -> Suspended | None:
-    default = MISSING
+    default: object = MISSING
     if isinstance(obj, Defaulting):
-        obj, default = obj.step, obj.default
+        default, obj = obj.default, obj.step
     elif type(obj) is DEFAULTING:
         obj, default = gc.get_referents(obj)
     if type(obj) is WRAPPER:
         (obj,) = gc.get_referents(obj)
-    if isinstance(obj, CoroutineType):
+    if is_coroutine(obj):
         way = "" if default is MISSING else "default"
         return _suspended(obj, obj.cr_frame, obj.cr_await, way, default)
     return _asked(obj, default)
@@ -145,7 +145,7 @@ def _asked(obj: object, default: object) -> Suspended | None:
         generator, way = obj.generator, "close"
     elif type(obj) is SENDING or type(obj) is THROWING:
         found = gc.get_referents(obj)
-        generator = next(filter(_is_generator, found), None)
+        generator = next(filter(is_generator, found), None)
         way = "close" if type(obj) is THROWING and len(found) == 1 else "next"
     else:
         return None
@@ -154,7 +154,13 @@ def _asked(obj: object, default: object) -> Suspended | None:
     return _suspended(generator, generator.ag_frame, generator.ag_await, way, default)
 
 
-def _is_generator(obj: object) -> bool:
+def is_coroutine(obj: object) -> TypeGuard[Coroutine]:
+    """Tell whether it is a call of an async function."""
+    return isinstance(obj, CoroutineType)
+
+
+def is_generator(obj: object) -> TypeGuard[Generator]:
+    """Tell whether it is a call of an async generator function."""
     return isinstance(obj, AsyncGeneratorType)
 
 
@@ -169,7 +175,7 @@ def _suspended(
 
 def code_of(owner: Owner) -> CodeType:
     """Return the code that it runs."""
-    return owner.cr_code if isinstance(owner, CoroutineType) else owner.ag_code
+    return owner.ag_code if is_generator(owner) else cast("Coroutine", owner).cr_code
 
 
 def function_of(owner: Owner) -> FunctionType | None:

@@ -21,6 +21,7 @@ from headrace.frames.nodes import (
     RUNTIME,
     assign,
     at,
+    block,
     both,
     branch,
     call,
@@ -132,7 +133,7 @@ def _handled(lowering: Lowering, node: ast.Try) -> list[Step]:
         enter: list[ast.stmt] = [ast.Pass()]
         if error:
             enter = [branch(until(last), [again(error)])]
-        body = [branch(past(middle), enter, body)]
+        body = block([branch(past(middle), enter, body)])
     if node.finalbody:
         finish = guarded_by_gone(node.finalbody, dirty, node.finalbody[0])
         made = ast.Try(body, [gone(lowering), *node.handlers], orelse, finish)
@@ -171,7 +172,7 @@ def _handler_body(lowering: Lowering, node: ast.ExceptHandler, error: str) -> li
     named = node.name or "@x"
     entered: list[ast.stmt] = [ast.Expr(settled(load(named)))]
     if not named.startswith("@"):
-        entered += remembered([lowering.scope.spelled(node.name)])
+        entered += remembered([lowering.scope.spelled(named)])
     node.name = named
     head: list[ast.stmt] = [assign(error, load(named)), branch(skipping(), entered)]
     return [at(first, each) for each in (*head, *body, *clear([error]))]

@@ -15,6 +15,7 @@ from headrace.frames.nodes import (
     assign,
     assign_to,
     at,
+    block,
     branch,
     call,
     clear,
@@ -34,7 +35,9 @@ from headrace.frames.trying import again, forgotten, gone, guarded_by_gone, past
 def managed(lowering: Lowering, node: ast.With | ast.AsyncWith) -> list[Step]:
     """Lower a `with`, its first manager around the others."""
     first, *rest = node.items
-    body = [here(first.context_expr, type(node)(rest, node.body))] if rest else node.body
+    body = node.body
+    if rest:
+        body = block([here(first.context_expr, type(node)(rest, node.body))])
     waits = isinstance(node, ast.AsyncWith)
     done = Expression(lowering, first.context_expr)
     if not waits and not any_site(body):
@@ -113,7 +116,7 @@ def _block(
     if lowering.count > middle:
         ways = redone(act, value, error, crossed)[1:]
         enter = [branch(until(last), [again(error)]), *ways]
-        inner = [branch(past(middle), enter, inner)]
+        inner = block([branch(past(middle), enter, inner)])
     finish = guarded_by_gone(ended, [], ended[0])
     one_try = at(item.context_expr, ast.Try(inner, [gone(lowering), handled], [], finish))
     first = [Step(clear([act, value]))] if crossed else []
