@@ -42,7 +42,11 @@ def local_function(w: Writer, depth: int, sequence: Sequence) -> Lines:
     w.callees.append(callee)
     decorated = ["@again"] if w.often(0.15) else []
     made = [*decorated, header, *indented(lines)]
-    return [*made, f"note({w.serial()}, await {called(w, callee, 2)})"] if w.often(0.8) else made
+    call = f"await {called(w, callee, 2)}"
+    used = [f"note({w.serial()}, {call})"]
+    if w.spot.targets and w.often(0.5):
+        used = [f"{w.target()} {w.pick(('+=', '-=', '^='))} {call}"]
+    return [*made, *used] if w.often(0.8) else made
 
 
 def local_plain(w: Writer, _: int) -> Lines:
