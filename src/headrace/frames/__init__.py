@@ -18,8 +18,8 @@ from headrace.frames.capture import save
 from headrace.frames.decorating import fingerprint, is_resumable, resumable
 from headrace.frames.errors import (
     FramesError,
-    NotResumable,
     NotRestored,
+    NotResumable,
     NotSaved,
     SourceChanged,
 )

@@ -32,6 +32,7 @@ from headrace.frames.nodes import (
 )
 from headrace.frames.sites import (
     COMPREHENSIONS,
+    Comprehension,
     Step,
     any_site,
     assembled,
@@ -123,7 +124,7 @@ class Expression:
                 return ast.FormattedValue(self.hold(ast.JoinedStr([node])), -1, None)
             case ast.Slice():
                 parts = (node.lower, node.upper, node.step)
-                return self.hold(runtime("slice", *(part or constant(None) for part in parts)))
+                return self.hold(runtime("sliced", *(part or constant(None) for part in parts)))
             case _ if type(node).__name__ == "Interpolation":
                 return self._interpolated(node)
             case _:
@@ -132,7 +133,9 @@ class Expression:
     def _interpolated(self, node: ast.expr) -> ast.expr:
         for slot in slots_of(node):
             kept = self.hold(slot.holds)
-            slot.put(kept if slot.name == "value" else ast.JoinedStr([ast.FormattedValue(kept, -1)]))
+            slot.put(
+                kept if slot.name == "value" else ast.JoinedStr([ast.FormattedValue(kept, -1)])
+            )
         return node
 
     def is_stable(self, node: ast.expr) -> bool:
@@ -198,7 +201,9 @@ class Expression:
         middle = self.lowering.count
         orelse = self._apart(no) if no else []
         if self.lowering.count > since:
-            test = either(running(), test, within(since + 1, middle) if middle > since else constant(False))
+            test = either(
+                running(), test, within(since + 1, middle) if middle > since else constant(False)
+            )
         self.steps.append(self.lowering.step([branch(test, body, orelse)], since))
 
     def _apart(self, fill: Fill) -> list[ast.stmt]:
@@ -246,8 +251,7 @@ class Expression:
         chain(self.held(node.left), node.ops, node.comparators)
         return load(name)
 
-    def _comprehension(self, node: ast.expr, *, stays: bool) -> ast.expr:
-        assert isinstance(node, COMPREHENSIONS)
+    def _comprehension(self, node: Comprehension, *, stays: bool) -> ast.expr:
         first = node.generators[0]
         helper = "aiterate" if first.is_async else "iterate"
         source = at(node, runtime(helper, self.lower(first.iter, stays=False)))

@@ -13,14 +13,21 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from types import AsyncGeneratorType, CoroutineType, MethodType
+from types import MethodType
 from typing import Any, Final, cast
 
 from headrace.frames.capture import alive
 from headrace.frames.errors import FramesError
 from headrace.frames.registry import plan_of
 from headrace.frames.runtime import Gone
-from headrace.frames.suspended import Coroutine, Owner, chain_of
+from headrace.frames.suspended import (
+    Coroutine,
+    Generator,
+    Owner,
+    chain_of,
+    is_coroutine,
+    is_generator,
+)
 
 LOOKED_INTO: Final = (
     dict,
@@ -80,9 +87,9 @@ def _noted(coroutine: Coroutine) -> Iterator[Owner]:
 def _held(values: Iterable[object], depth: int = 0) -> Iterator[Owner]:
     """Find what the variables hold themselves, or in a few plain containers."""
     for value in values:
-        if isinstance(value, AsyncGeneratorType | CoroutineType):
-            yield cast("Owner", value)
-        elif depth < DEEP and isinstance(value, LOOKED_INTO) and _is_small(value):
+        if is_generator(value) or is_coroutine(value):
+            yield value
+        elif depth < DEEP and _is_looked_into(value):
             yield from _held(_inside(value), depth + 1)
 
 
@@ -95,14 +102,19 @@ def _inside(value: object) -> Iterable[object]:
 
 
 def _drop(owner: Owner) -> None:
-    if isinstance(owner, CoroutineType):
+    if is_coroutine(owner):
         if not owner.cr_suspended and not owner.cr_running:
             owner.close()
-        return
+    elif is_generator(owner):
+        _drop_generator(owner)
+
+
+def _drop_generator(owner: Generator) -> None:
     if plan_of(owner.ag_code) is None or owner.ag_frame is None or owner.ag_running:
         return
-    _drop_all(owner.ag_frame.f_locals.values())
-    _ended(owner.athrow(Gone()))
+    frame = owner.ag_frame
+    _drop_all(frame.f_locals.values())
+    _ended(cast("Any", owner).athrow(Gone()))
 
 
 def _drop_all(values: Iterable[object]) -> None:
@@ -128,5 +140,6 @@ def _ended(step: Any) -> None:
         end.__traceback__ = None
 
 
-def _is_small(value: object) -> bool:
-    return not isinstance(value, Sized) or len(value) <= SMALL
+def _is_looked_into(value: object) -> bool:
+    small = not isinstance(value, Sized) or len(value) <= SMALL
+    return small and isinstance(value, LOOKED_INTO)

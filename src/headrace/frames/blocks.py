@@ -34,7 +34,7 @@ from headrace.frames.nodes import (
     skipping,
     within,
 )
-from headrace.frames.sites import Step, any_site, assembled, has_site
+from headrace.frames.sites import Step, any_site, has_site
 
 
 def conditional(lowering: Lowering, node: ast.If) -> list[Step]:
@@ -100,7 +100,7 @@ def for_loop(lowering: Lowering, node: ast.For) -> list[Step]:
     body = lowering.block(node.body)
     middle = lowering.count
     orelse = lowering.block(node.orelse)
-    again = runtime("again", load(iterator), _dummy(node.target))
+    again: ast.expr = runtime("again", load(iterator), _dummy(node.target))
     if middle == since:
         again = ast.Tuple([], ast.Load())
     elif lowering.count > middle:
@@ -109,12 +109,7 @@ def for_loop(lowering: Lowering, node: ast.For) -> list[Step]:
     if middle > since:
         body = [*_targets_remembered(lowering, node), *body]
     node.body, node.orelse = body, orelse
-    return [*steps, lowering.step([_let_go(iterator, [node])], since)]
-
-
-def _let_go(iterator: str, loop: list[ast.stmt]) -> ast.Try:
-    """Let go of an iterator however its loop ends, as a native loop does: it may be a generator."""
-    return ast.Try(loop, [], [], clear([iterator]))
+    return [*steps, lowering.step([node], since), Step(clear([iterator]))]
 
 
 def _is_ready(source: ast.expr) -> bool:
@@ -163,10 +158,11 @@ def async_for_loop(lowering: Lowering, node: ast.AsyncFor) -> list[Step]:
     done.into(iterator, source if _is_ready(source) else runtime("aiterate", source))
     steps = done.finished(keep=[iterator])
     more, item = lowering.temp("w"), lowering.temp("n")
-    head: list[ast.stmt] = [assign(item, ast.Await(runtime("anext", load(iterator))))]
-    over = handler(load("StopAsyncIteration"), None, [assign(more, constant(False)), ast.Continue()])
+    head: list[ast.stmt] = [assign(item, ast.Await(runtime("following", load(iterator))))]
+    over = handler(
+        load("StopAsyncIteration"), None, [assign(more, constant(False)), ast.Continue()]
+    )
     taken: list[ast.stmt] = [ast.Try(head, [over], [], []), assign_to(node.target, load(item))]
     loop = ast.While(load(more), [*taken, *clear([item]), *node.body], node.orelse)
-    since = lowering.count
-    inner = assembled([Step([assign(more, constant(True))]), *while_loop(lowering, loop)])
-    return [*steps, lowering.step([_let_go(iterator, inner)], since)]
+    steps += [Step([assign(more, constant(True))]), *while_loop(lowering, loop)]
+    return [*steps, Step(clear([iterator]))]

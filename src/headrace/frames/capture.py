@@ -14,12 +14,19 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import AsyncGeneratorType, CellType, CoroutineType, FrameType, FunctionType, TracebackType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CoroutineType,
+    FrameType,
+    FunctionType,
+    TracebackType,
+)
 from typing import Any, Final, cast
 
 from headrace.frames import rebuilding
-from headrace.frames.errors import NotSaved
 from headrace.frames.nodes import CELLS, SITE
+from headrace.frames.refusals import not_saved, unknown
 from headrace.frames.registry import Plan, Ref, plan_of
 from headrace.frames.runtime import cells_of
 from headrace.frames.saved import Frame, Saved
@@ -51,7 +58,7 @@ def save(coroutine: object, leaf: Leaf) -> Saved:
     chain, awaited = chain_of(coroutine)
     token = leaf(awaited) if chain and awaited is not None else None
     if token is None:
-        raise _unknown(coroutine, chain, awaited)
+        raise unknown(coroutine, chain, awaited)
     found = _Capture(chain)
     try:
         found.dump_all(token)
@@ -104,7 +111,7 @@ class _Capture:
         try:
             self._dumper.dump({"token": token}, {"token": 0})
         except CannotSave as error:
-            raise _not_saved(error, self.frames[self.depth - 1]) from error
+            raise not_saved(error, self.frames[self.depth - 1]) from error
 
     def _dump(self, one: Suspended, variables: dict[str, Any]) -> None:
         if id(one.owner) in self._met and not one.way:
@@ -117,7 +124,7 @@ class _Capture:
                 self._at += 1
             self._dumper.dump(_kept(one.plan, variables), one.plan.numbers)
         except CannotSave as error:
-            raise _not_saved(error, one) from error
+            raise not_saved(error, one) from error
 
     def saved(self) -> Saved:
         """Return the snapshot."""
@@ -179,9 +186,11 @@ class _Capture:
         if id(coroutine) in self._queued:
             self._met.add(id(coroutine))
             return (rebuilding.blank, (tuple(plan.ref), closure_of(coroutine)))
-        if frame is None or coroutine.cr_suspended or coroutine.cr_running:
+        if frame is None:
+            return (rebuilding.spent, ())
+        if coroutine.cr_suspended or coroutine.cr_running:
             raise Refused(
-                "it is a call that has begun, or is over, and is awaited by nobody here",
+                "it is a call that has begun and is awaited by another task",
                 "await it before the wait",
             )
         self.others.append(coroutine)
@@ -247,66 +256,3 @@ def _function_state(function: FunctionType) -> dict[str, Any]:
     if function.__module__ != function.__globals__.get("__name__"):
         state["__module__"] = function.__module__
     return state
-
-
-def _where(one: Suspended) -> tuple[str, str, int]:
-    code = one.plan.code
-    return code.co_qualname, code.co_filename, one.frame.f_lineno
-
-
-_HIDDEN: Final = {
-    "@it": "the iterator of a loop",
-    "@cm": "the manager of a `with`",
-    "@err": "the exception being handled",
-    "@subject": "the subject of a `match`",
-}
-
-
-def _not_saved(error: CannotSave, one: Suspended) -> NotSaved:
-    function, file, line = _where(one)
-    name = error.variable
-    kind = next((text for start, text in _HIDDEN.items() if name.startswith(start)), "")
-    if name.startswith("@") or name.startswith("."):
-        named = kind or "a value that the expression needs"
-    else:
-        named = f"local {name!r}"
-    path = "" if error.path == name else f": {error.path} ({error.kind})"
-    instead = f"; {error.instead}" if error.instead else ""
-    message = (
-        f"{named} ({error.holder}) in {function}(), {file}:{line}, cannot be saved{path}: "
-        f"{error.reason}{instead}"
-    )
-    return NotSaved(
-        message,
-        variable=name,
-        type=error.kind,
-        function=function,
-        file=file,
-        line=line,
-        reason=error.reason,
-    )
-
-
-def _unknown(coroutine: object, chain: list[Suspended], awaited: object) -> NotSaved:
-    """Say that what is awaited is neither resumable nor known to the leaf."""
-    kind = type(coroutine if not chain else awaited).__qualname__
-    if not chain:
-        name = getattr(coroutine, "__qualname__", repr(coroutine))
-        message = f"{name} ({kind}) is not a suspended coroutine of a resumable function"
-        return NotSaved(message, variable="", type=kind, function=name, file="", line=0, reason=message)
-    function, file, line = _where(chain[-1])
-    reason = _why_not(awaited)
-    message = f"{function}(), {file}:{line}, cannot be saved where it waits: {reason}"
-    return NotSaved(
-        message, variable="", type=kind, function=function, file=file, line=line, reason=reason
-    )
-
-
-def _why_not(awaited: object) -> str:
-    if awaited is None:
-        return "it is not suspended"
-    code = getattr(awaited, "cr_code", None) or getattr(awaited, "gi_code", None)
-    if code is None:
-        return f"{type(awaited).__qualname__} is a wait of this process only"
-    where = f"{code.co_qualname}() ({code.co_filename}:{code.co_firstlineno})"
-    return f"{where} is not resumable; put @resumable on it, or let the import hook select its module"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from headrace.frames.lowering import Nested
-from headrace.frames.nodes import assign, assign_to, at, branch, call, load
+from headrace.frames.nodes import assign, assign_to, block, branch, call, here, load
 from headrace.frames.scopes import Scope
 from headrace.frames.sites import Comprehension, inner_parts
 
@@ -38,7 +38,7 @@ def as_function(node: Comprehension, outer: Scope, nested: Nested) -> ast.AsyncF
     if sys.version_info >= (3, 12):
         function.type_params = []
     outer.cells |= scope.captured & outer.own
-    at(node, function)
+    here(node, function)
     nested(function, scope)
     return function
 
@@ -63,9 +63,7 @@ def _added(method: str, element: ast.expr) -> list[ast.stmt]:
     return [assign("@value", element), ast.Expr(call(add, load("@value")))]
 
 
-def _collecting(
-    node: Comprehension, empty: ast.expr, inner: Sequence[ast.stmt]
-) -> list[ast.stmt]:
+def _collecting(node: Comprehension, empty: ast.expr, inner: Sequence[ast.stmt]) -> list[ast.stmt]:
     return [assign(OUT, empty), *_loops(node.generators, inner), ast.Return(load(OUT))]
 
 
@@ -73,9 +71,9 @@ def _loops(generators: list[ast.comprehension], inner: Sequence[ast.stmt]) -> li
     body = list(inner)
     for n, one in reversed(list(enumerate(generators))):
         for test in reversed(one.ifs):
-            body = [branch(test, body)]
+            body = block([branch(test, body)])
         loop = ast.AsyncFor if one.is_async else ast.For
-        body = [loop(one.target, one.iter if n else load(SOURCE), body, [])]
+        body = block([loop(one.target, one.iter if n else load(SOURCE), body, [])])
     return body
 
 
@@ -88,7 +86,9 @@ def _scope(node: Comprehension, outer: Scope) -> Scope:
         outer.spelled(name.id)
         for part in parts
         for inner in ast.walk(part)
-        if isinstance(inner, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
+        if isinstance(
+            inner, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        )
         for name in _names(inner)
     }
     hidden = {SOURCE, OUT, "@key", "@value"}
@@ -115,9 +115,7 @@ def _stored(target: ast.AST) -> Iterator[str]:
 
 def _rebinding(node: Comprehension, outer: Scope) -> Iterable[ast.stmt]:
     """Say whose the variables are that a walrus sets: never the comprehension's own."""
-    rebound = {
-        name for part in inner_parts(node) for name in _walrus(part)
-    }
+    rebound = {name for part in inner_parts(node) for name in _walrus(part)}
     around = outer.own | outer.captured
     outside = sorted(name for name in rebound if outer.spelled(name) in around)
     if outside:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import cast
 
-from headrace.frames.nodes import RESUME, assign, at, branch, call, compare, constant, load
+from headrace.frames.nodes import RESUME, assign, branch, call, compare, constant, here, load
 from headrace.frames.sites import SCOPES
-
-N = TypeVar("N", bound=ast.AST)
 
 
 def noted(body: list[ast.stmt], act: str, value: str) -> tuple[list[ast.stmt], set[str]]:
@@ -48,7 +46,7 @@ class _Noting(ast.NodeTransformer):
         found: list[ast.stmt] = []
         for statement in body:
             done = self.visit(statement)
-            found.extend(done if isinstance(done, list) else [done])
+            found += cast("list[ast.stmt]", done if isinstance(done, list) else [done])
         return found
 
     def visit(self, node: ast.AST) -> object:
@@ -56,25 +54,25 @@ class _Noting(ast.NodeTransformer):
             return node
         return super().visit(node)
 
-    def visit_Return(self, node: ast.Return) -> object:  # noqa: N802 - the name is ast's
+    def visit_Return(self, node: ast.Return) -> object:
         if node.value is None:
             return self._noted("end", node)
         first = assign(self._value, node.value)
-        return [at(node, first), *self._noted("return", ast.Return(load(self._value)), node)]
+        return [here(node, first), *self._noted("return", ast.Return(load(self._value)), node)]
 
-    def visit_Break(self, node: ast.Break) -> object:  # noqa: N802
+    def visit_Break(self, node: ast.Break) -> object:
         return node if self._loops else self._noted("break", node)
 
-    def visit_Continue(self, node: ast.Continue) -> object:  # noqa: N802
+    def visit_Continue(self, node: ast.Continue) -> object:
         return node if self._loops else self._noted("continue", node)
 
-    def visit_For(self, node: ast.For) -> object:  # noqa: N802
+    def visit_For(self, node: ast.For) -> object:
         return self._loop(node)
 
-    def visit_AsyncFor(self, node: ast.AsyncFor) -> object:  # noqa: N802
+    def visit_AsyncFor(self, node: ast.AsyncFor) -> object:
         return self._loop(node)
 
-    def visit_While(self, node: ast.While) -> object:  # noqa: N802
+    def visit_While(self, node: ast.While) -> object:
         return self._loop(node)
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> object:
@@ -85,8 +83,7 @@ class _Noting(ast.NodeTransformer):
         node.orelse = self.block(node.orelse)
         return node
 
-    def _noted(
-        self, way: str, node: ast.stmt, like: ast.stmt | None = None
-    ) -> list[ast.stmt]:
+    def _noted(self, way: str, node: ast.stmt, like: ast.stmt | None = None) -> list[ast.stmt]:
         self.crossed.add(way)
-        return [at(like or node, assign(self._act, constant(way))), at(like or node, node)]
+        like = like or node
+        return [here(like, assign(self._act, constant(way))), here(like, node)]

@@ -35,7 +35,7 @@ def resumable(function: F) -> F:
     code = function.__code__
     if plan_of(code) is not None:
         prepare(function.__globals__)
-        return function
+        return cast("F", function)
     if not code.co_flags & ASYNC:
         advice = "make it an `async def`"
         raise NotResumable("it is not async", code.co_qualname, *_line(code), advice)

@@ -61,7 +61,7 @@ class SourceChanged(NotRestored):
         self.function, self.module = function, module
 
 
-class Unfit(Exception):  # noqa: N818 - never leaves this package part: it becomes a NotResumable
+class Unfit(Exception):
     """Something in a syntax tree that the transformation cannot do."""
 
     def __init__(self, message: str, line: int, instead: str) -> None:

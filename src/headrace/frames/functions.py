@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from headrace.frames import blocks, matching, simple, trying, withs
+from headrace.frames import blocks, matching, simple, starred, trying, withs
 from headrace.frames.lowering import Lowering, Rule
 from headrace.frames.nodes import (
     CELLS,
@@ -22,8 +22,11 @@ from headrace.frames.nodes import (
     assign,
     at,
     branch,
+    clear,
     constant,
     either,
+    handler,
+    here,
     load,
     remembered,
     runtime,
@@ -50,7 +53,7 @@ RULES: Final[Mapping[type[ast.stmt], Rule]] = {
     ast.For: blocks.for_loop,
     ast.AsyncFor: blocks.async_for_loop,
     ast.Try: trying.attempt,
-    ast.TryStar: trying.attempt_group,
+    ast.TryStar: starred.attempt_group,
     ast.With: withs.managed,
     ast.AsyncWith: withs.managed,
     ast.Match: matching.matched,
@@ -95,13 +98,28 @@ class Functions:
             _hide_own_names(statement)
         documented = isinstance(node.body[0], ast.Expr) and ast.get_docstring(node) is not None
         head = node.body[:1] if documented else []
-        body = lowering.block(node.body[len(head) :])
+        body = _let_go(lowering, lowering.block(node.body[len(head) :]))
         mark = f"{MARK}{len(self.made)}"
         if has_sites:
             body = [*_prelude(node, lowering, mark), *body]
         names = tuple(sorted(scope.own))
         self.made.append(Made(names, tuple(lowering.sites), scope.nested))
         node.body = head + body
+
+
+LET_GO: Final = ("@it", "@err", "@cm", "@parts")
+
+
+def _let_go(lowering: Lowering, body: list[ast.stmt]) -> list[ast.stmt]:
+    """When an error leaves the function, let go of what natively goes with the stack.
+
+    The traceback keeps the frame: a generator would not be closed, an error would hold itself.
+    """
+    held = [name for name in lowering.dirty(0) if name.startswith(LET_GO)]
+    if not held:
+        return body
+    thrown = handler(load("BaseException"), None, [*clear(held), ast.Raise()])
+    return [at(body[0], ast.Try(body, [thrown], [], []))]
 
 
 def _prelude(node: Function, lowering: Lowering, mark: str) -> list[ast.stmt]:
@@ -133,7 +151,9 @@ def _taken(scope: Scope) -> Iterator[ast.stmt]:
 
 
 def _hidden(name: str) -> ast.stmt:
-    return assign(name, ast.Call(ast.Attribute(load(RESUME), "get", ast.Load()), [constant(name)], []))
+    return assign(
+        name, ast.Call(ast.Attribute(load(RESUME), "get", ast.Load()), [constant(name)], [])
+    )
 
 
 class _OwnNames(ast.NodeTransformer):
@@ -144,11 +164,11 @@ class _OwnNames(ast.NodeTransformer):
             return node
         return super().visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802 - the name is ast's
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         if not _looks_around(node):
             return node
-        return at(node, runtime("visible", node))
+        return here(node, runtime("visible", node))
 
 
 def _looks_around(node: ast.AST) -> bool:

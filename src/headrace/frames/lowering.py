@@ -98,5 +98,3 @@ class Lowering:
             for each in step.body:
                 at(statement, each)
         return steps
-
-

@@ -44,13 +44,12 @@ def _finding(
     """Find the first case that fits; one whose guard waits is asked apart."""
     plain: list[ast.match_case] = []
     for n, case in enumerate(cases, number):
-        waits = case.guard is not None and has_site(case.guard)
+        guard = case.guard if case.guard is not None and has_site(case.guard) else None
         found = assign(chosen, constant(n))
-        plain.append(ast.match_case(case.pattern, None if waits else case.guard, [found]))
-        if waits:
-            assert case.guard is not None
+        plain.append(ast.match_case(case.pattern, None if guard else case.guard, [found]))
+        if guard:
             one = ast.Match(load(subject), plain)
-            fits = either(case.guard, constant(n), constant(0))
+            fits = either(guard, constant(n), constant(0))
             asked = branch(_is(chosen, n), [assign(chosen, fits)])
             rest = _finding(subject, chosen, cases[n - number + 1 :], n + 1)
             return [one, asked, *([branch(_is(chosen, 0), rest)] if rest else [])]

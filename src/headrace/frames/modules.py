@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
-from typing import Final
+from typing import Final, cast
 
 from headrace.frames.errors import Unfit
 from headrace.frames.functions import Functions
@@ -80,17 +80,21 @@ def _first_line(node: Function) -> int:
     return node.decorator_list[0].lineno if node.decorator_list else node.lineno
 
 
-def _units(
-    node: ast.AST, owner: str = ""
-) -> Iterator[tuple[str, list[ast.stmt], int, Function]]:
+def _units(node: ast.AST, owner: str = "") -> Iterator[tuple[str, list[ast.stmt], int, Function]]:
     """Yield every outermost function that is async or has one that is, and where it stands."""
-    for _, body in ast.iter_fields(node):
-        if not isinstance(body, list):
-            continue
+    for body in _lists(node):
         for at, child in enumerate(body):
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
                 if any(isinstance(one, ast.AsyncFunctionDef) for one in ast.walk(child)):
-                    yield owner, body, at, child
-            elif isinstance(child, ast.AST) and not isinstance(child, ast.expr):
+                    yield owner, cast("list[ast.stmt]", body), at, child
+            elif not isinstance(child, ast.expr):
                 inner = child.name if isinstance(child, ast.ClassDef) else owner
                 yield from _units(child, inner)
+
+
+def _lists(node: ast.AST) -> Iterator[list[ast.AST]]:
+    for _, value in ast.iter_fields(node):
+        if isinstance(value, list):
+            found = cast("list[object]", value)
+            if all(isinstance(one, ast.AST) for one in found):
+                yield cast("list[ast.AST]", value)

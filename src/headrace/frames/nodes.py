@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 RESUME: Final = "@resume"
 """None in a run that goes its way; a `Ticket` while a function skips to where it was suspended."""
@@ -22,20 +22,56 @@ PENDING: Final = "_@pending"
 RUNTIME: Final = "_@frames"
 """The two names that a transformed function finds in the globals of its module."""
 
+PLACE: Final = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+DONE: Final = "@placed"
+PLACED: Final = (
+    ast.expr,
+    ast.stmt,
+    ast.ExceptHandler,
+    ast.arg,
+    ast.keyword,
+    ast.alias,
+    ast.pattern,
+)
+
 N = TypeVar("N", bound=ast.AST)
 
 
 def at(like: ast.AST, node: N) -> N:
-    """Give every node that has no place yet that of `like`."""
-    for each in ast.walk(node):
-        if "lineno" in each._attributes and not hasattr(each, "lineno"):
-            ast.copy_location(each, like)
+    """Give every node that has no place yet that of `like`; what was looked at before is done."""
+    if not hasattr(like, "lineno"):
+        return node
+    place = {name: getattr(like, name) for name in PLACE}
+    waiting: list[ast.AST] = [node]
+    while waiting:
+        each = waiting.pop()
+        own = each.__dict__
+        if DONE in own:
+            continue
+        own[DONE] = True
+        if isinstance(each, PLACED) and "lineno" not in own:
+            own.update(place)
+        for value in own.values():
+            if isinstance(value, ast.AST):
+                waiting.append(value)
+            elif isinstance(value, list):
+                waiting += [one for one in cast("list[object]", value) if isinstance(one, ast.AST)]
     return node
+
+
+def here(like: ast.AST, node: N) -> N:
+    """Give this node the place of `like`; what is in it is not done yet."""
+    return ast.copy_location(node, like)
 
 
 def load(name: str) -> ast.Name:
     """Read a variable."""
     return ast.Name(name, ast.Load())
+
+
+def block(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Be a block."""
+    return list(statements)
 
 
 def constant(value: str | bool | int | None) -> ast.Constant:  # noqa: FBT001 - it is a value

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import AsyncGeneratorType, CellType, CodeType, FunctionType
 from typing import Any, Final, TypeAlias, cast
 
@@ -34,9 +34,9 @@ def code_at(ref: Ref) -> CodeType:
 
 def _known(ref: Ref) -> tuple[CodeType, str]:
     unit = unit_of(ref.module, ref.qualname, ref.nth)
-    if ref.index >= len(unit.codes):
+    if ref.part >= len(unit.codes):
         return unit.codes[0], ""
-    return unit.codes[ref.index], unit.fingerprint
+    return unit.codes[ref.part], unit.fingerprint
 
 
 def _foreign(ref: Ref) -> tuple[CodeType, str]:
@@ -45,9 +45,9 @@ def _foreign(ref: Ref) -> tuple[CodeType, str]:
     if host is None:
         raise NotRestored(f"{ref.qualname}() is not in {ref.module} any more")
     codes = list(codes_in(host.__code__))
-    if ref.index >= len(codes):
+    if ref.part >= len(codes):
         return host.__code__, ""
-    return codes[ref.index], _digest(codes[ref.index])
+    return codes[ref.part], _digest(codes[ref.part])
 
 
 def _host(found: object, qualname: str) -> FunctionType | None:
@@ -55,8 +55,7 @@ def _host(found: object, qualname: str) -> FunctionType | None:
     for part in qualname.split("."):
         found = inspect.getattr_static(found, part, None)
     while found is not None:
-        code = getattr(found, "__code__", None)
-        if isinstance(found, FunctionType) and code.co_qualname == qualname:
+        if isinstance(found, FunctionType) and found.__code__.co_qualname == qualname:
             return found
         found = getattr(found, "__wrapped__", None) or getattr(found, "__func__", None)
     return None
@@ -140,7 +139,7 @@ _blanks: Final[dict[Ref, FunctionType]] = {}
 
 def over() -> AsyncGeneratorType[Any, Any]:
     """Make a generator that is over."""
-    made = _empty()
+    made = cast("AsyncGeneratorType[Any, Any]", _empty())
     try:
         made.asend(None).send(None)
     except StopAsyncIteration:
@@ -148,6 +147,17 @@ def over() -> AsyncGeneratorType[Any, Any]:
     raise AssertionError("an empty generator gave something")
 
 
-async def _empty() -> Any:
+def spent() -> object:
+    """Make a coroutine that is over."""
+    made = _nothing()
+    made.close()
+    return made
+
+
+async def _empty() -> AsyncGenerator[None]:
     return
     yield
+
+
+async def _nothing() -> None:
+    return

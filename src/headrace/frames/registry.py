@@ -22,7 +22,7 @@ class Ref(NamedTuple):
     module: str
     qualname: str
     nth: int
-    index: int
+    part: int
     fingerprint: str
 
 

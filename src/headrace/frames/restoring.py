@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import CellType, CodeType
+from types import CellType, CodeType, FrameType
 from typing import Any, cast
 
 from headrace.frames import rebuilding
@@ -17,7 +17,7 @@ from headrace.frames.errors import FramesError, NotRestored
 from headrace.frames.registry import plan_of
 from headrace.frames.runtime import Broken, Ticket, pending
 from headrace.frames.saved import Frame, Saved
-from headrace.frames.suspended import Closing, Coroutine, Generator
+from headrace.frames.suspended import Closing, Coroutine, Defaulting, Generator
 from headrace.frames.values import Loader
 
 
@@ -32,13 +32,17 @@ def restore(saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]]) -> Coro
     codes = [rebuilding.code_at(frame.ref) for frame in one.frames]
     chain = _Chain(one, codes, leaf)
     try:
-        coroutine = chain.made(0)
+        coroutine: Coroutine = chain.made(0)
     except FramesError:
         raise
     except Exception as error:
         raise NotRestored(str(error)) from error
-    frame = coroutine.cr_frame
-    chain.forgotten = weakref.ref(coroutine, lambda _: pending.pop(frame, None) and None)
+    frame = cast("FrameType", coroutine.cr_frame)
+
+    def forget(_: object) -> None:
+        pending.pop(frame, None)
+
+    chain.forgotten = weakref.ref(coroutine, forget)
     return coroutine
 
 
@@ -77,12 +81,12 @@ class _Chain:
 
     def _asked(self, number: int, frame: Frame) -> Any:
         head = self._loader.load()
-        if frame.way == "held":
+        if frame.way in {"held", "default"}:
             coroutine = cast("Coroutine", head["owner"])
-            pending[coroutine.cr_frame] = _Entry(self, number)
-            return coroutine
+            pending[cast("FrameType", coroutine.cr_frame)] = _Entry(self, number)
+            return Defaulting(coroutine, head["default"]) if "default" in head else coroutine
         generator = cast("Generator", head["owner"])
-        pending[generator.ag_frame] = _Entry(self, number)
+        pending[cast("FrameType", generator.ag_frame)] = _Entry(self, number)
         if frame.way == "close":
             return Closing(generator)
         return anext(generator, head["default"]) if "default" in head else generator.asend(None)

@@ -7,13 +7,14 @@ native loop or `with`. Must never know: syntax trees, or what a snapshot looks l
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import _AsyncGeneratorContextManager, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from itertools import chain
 from types import FrameType, FunctionType, WrapperDescriptorType
 from typing import Any, Final, Protocol, cast, final
 
 from headrace.frames.errors import NotRestored
+from headrace.frames.groups import Parts
 
 
 class Gone(BaseException):
@@ -133,14 +134,15 @@ def again(iterator: Iterator[object], dummy: object) -> Iterator[object]:
     return chain((dummy,), iterator)
 
 
-def aiterate(source: Any) -> Any:
+def aiterate(source: object) -> object:
     """Return the iterator of an `async for`."""
     kind = type(source)
-    if not hasattr(kind, "__aiter__"):
+    asked = getattr(kind, "__aiter__", None)
+    if asked is None:
         raise TypeError(
             f"'async for' requires an object with __aiter__ method, got {kind.__name__}"
         )
-    found = kind.__aiter__(source)
+    found: object = asked(source)
     if not hasattr(type(found), "__anext__"):
         raise TypeError(
             "'async for' received an object from __aiter__ that does not implement __anext__: "
@@ -149,8 +151,10 @@ def aiterate(source: Any) -> Any:
     return found
 
 
-anext = anext  # noqa: PLW0127 # pyright: ignore[reportSelfAssignment]
-slice = slice  # noqa: PLW0127 # pyright: ignore[reportSelfAssignment]
+following = anext
+sliced = slice
+parts = Parts
+"""What has a name of its own here, since a module of the user may have another by that name."""
 
 
 def told(error: BaseException) -> tuple[type[BaseException], BaseException, Any]:
@@ -180,7 +184,7 @@ def aexits(manager: Any) -> Callable[..., Awaitable[object]]:
     return cast("Callable[..., Awaitable[object]]", special(manager, "__aexit__"))
 
 
-def _entering(manager: Any, way_in: str, way_out: str, protocol: str) -> Callable[[], object]:
+def _entering(manager: object, way_in: str, way_out: str, protocol: str) -> Callable[[], object]:
     kind = type(manager)
     name = f"'{kind.__module__}.{kind.__qualname__}'"
     if kind.__module__ == "builtins":
@@ -193,13 +197,14 @@ def _entering(manager: Any, way_in: str, way_out: str, protocol: str) -> Callabl
     return cast("Callable[[], object]", found)
 
 
+@asynccontextmanager
+async def _managed() -> AsyncGenerator[None]:
+    yield
+
+
+_MANAGERS: Final[tuple[type, ...]] = (type(_managed()), aclosing)
 _WAITING: Final[frozenset[object]] = frozenset(
-    {
-        _AsyncGeneratorContextManager.__aenter__,
-        _AsyncGeneratorContextManager.__aexit__,
-        aclosing.__aenter__,
-        aclosing.__aexit__,
-    }
+    vars(kind)[name] for kind in _MANAGERS for name in ("__aenter__", "__aexit__")
 )
 """Methods of the standard library that wait for what may be resumable."""
 _twins: Final[dict[object, object]] = {}
@@ -214,14 +219,14 @@ def _twin(method: FunctionType) -> object:
     return _twins[method]
 
 
-def special(obj: Any, name: str) -> object:
+def special(obj: object, name: str) -> object:
     """Look a method up as the interpreter does: in the type, and bound."""
     kind = type(obj)
     for owner in kind.__mro__:
         if name in owner.__dict__:
-            found = owner.__dict__[name]
+            found: Any = owner.__dict__[name]
             if isinstance(found, FunctionType) and found in _WAITING:
                 found = _twin(found)
-            bind = getattr(type(found), "__get__", None)
+            bind = getattr(cast("type", type(found)), "__get__", None)
             return found if bind is None else bind(found, obj, kind)
     return None

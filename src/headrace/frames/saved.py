@@ -24,8 +24,11 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A suspended coroutine. The first `depth` frames await each other, outermost first; the rest
-    are generators that are alive in their variables."""
+    """A suspended coroutine.
+
+    The first `depth` frames await each other, outermost first; the rest are generators that are
+    alive in their variables.
+    """
 
     frames: tuple[Frame, ...]
     depth: int

@@ -26,8 +26,7 @@ def expression(lowering: Lowering, node: ast.Expr) -> list[Step]:
 def returned(lowering: Lowering, node: ast.Return) -> list[Step]:
     """Lower a `return`; the frame is gone after it, so nothing need be let go of."""
     done = Expression(lowering, node)
-    assert node.value is not None
-    node.value = done.lower(node.value, stays=True)
+    done.lower_slots(slots_of(node), stays=True)
     done.close(node)
     return done.steps
 
@@ -157,8 +156,7 @@ def asserted(lowering: Lowering, node: ast.Assert) -> list[Step]:
 def failed(lowering: Lowering, node: ast.Assert) -> list[Step]:
     """Lower an assertion that is known to fail: only its message is left."""
     done = Expression(lowering, node)
-    assert node.msg is not None
-    node.msg = done.lower(node.msg, stays=True)
+    done.lower_slots(slots_of(node)[1:], stays=True)
     done.close(node)
     return done.steps
 
@@ -185,4 +183,3 @@ def defined(
         slot.put(done.held(slot.holds, mapping=slot.is_mapping))
     done.close(node)
     return done.finished()
-

@@ -45,10 +45,11 @@ class Source:
 
     def __init__(self, text: str, file: str) -> None:
         self.text, self.file = text, file
+        self._taken: list[Place] = []
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The tree of the file, which nobody may change."""
+        """The tree of the file; nobody may change it but who takes a part of it."""
         return ast.parse(self.text, self.file)
 
     @cached_property
@@ -65,6 +66,14 @@ class Source:
             found.append(Place(node, around, qualname, seen[qualname]))
             seen[qualname] += 1
         return tuple(found)
+
+    def take(self, place: Place) -> Function:
+        """Return a function's node to be changed: the tree's own, once, for copying is slow."""
+        for other in self._taken:
+            if other.node is place.node or other.node in place.around or place.node in other.around:
+                return Source(self.text, self.file).places[self.places.index(place)].node
+        self._taken.append(place)
+        return place.node
 
     def of_code(self, code: CodeType) -> Place | None:
         """Find the function that a code object was compiled from."""

@@ -7,10 +7,11 @@ Must never know: how anything is saved.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeGuard, cast
 
 from headrace.frames.registry import Plan, plan_of
 
@@ -19,7 +20,7 @@ Generator: TypeAlias = "AsyncGeneratorType[Any, Any]"
 Owner: TypeAlias = "Coroutine | Generator"
 
 
-async def _generator() -> Any:
+async def _generator() -> AsyncGenerator[None]:
     yield None
 
 
@@ -29,39 +30,51 @@ async def _coroutine() -> None:
 
 def _types() -> Iterator[type]:
     generator, coroutine = _generator(), _coroutine()
-    asked = anext(_generator(), None)
-    for part in (generator.asend(None), generator.aclose(), coroutine.__await__(), asked):
+    parts: list[Any] = [generator.asend(None), generator.aclose(), coroutine.__await__()]
+    for part in [*parts, anext(_generator(), None)]:
         yield type(part)
-        cast("Any", part).close()
+        part.close()
 
 
 SENDING, THROWING, WRAPPER, DEFAULTING = _types()
 MISSING: Final = object()
 
 
-class Closing:
-    """Stands for `aclose()` of a generator that is taken up within its last steps."""
+class Step:
+    """Goes on with something awaited, and decides what its end means."""
 
-    __slots__ = ("generator", "step")
+    __slots__ = ("step",)
 
-    def __init__(self, generator: Generator) -> None:
-        self.generator = generator
-        self.step = generator.asend(None)
+    def __init__(self, step: Any) -> None:
+        self.step = step
 
-    def __await__(self) -> Closing:
+    def __await__(self) -> Step:
         return self
 
-    def __iter__(self) -> Closing:
+    def __iter__(self) -> Step:
         return self
 
     def __next__(self) -> object:
         return self.send(None)
 
     def send(self, value: object) -> object:
-        return self._gone_on(lambda: self.step.send(value))
+        return self._gone_on(partial(self.step.send, value))
 
     def throw(self, *error: Any) -> object:
-        return self._gone_on(lambda: cast("Any", self.step).throw(*error))
+        return self._gone_on(partial(self.step.throw, *error))
+
+    def _gone_on(self, go_on: Callable[[], object]) -> object:
+        return go_on()
+
+
+class Closing(Step):
+    """Stands for `aclose()` of a generator that is taken up within its last steps."""
+
+    __slots__ = ("generator",)
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__(generator.asend(None))
+        self.generator = generator
 
     def _gone_on(self, go_on: Callable[[], object]) -> object:
         try:
@@ -70,6 +83,22 @@ class Closing:
             raise RuntimeError("async generator ignored GeneratorExit") from None
         except (StopAsyncIteration, GeneratorExit):
             raise StopIteration from None
+
+
+class Defaulting(Step):
+    """Stands for `anext(..., default)` of an iterator that is no generator."""
+
+    __slots__ = ("default",)
+
+    def __init__(self, coroutine: Coroutine, default: object) -> None:
+        super().__init__(coroutine)
+        self.default = default
+
+    def _gone_on(self, go_on: Callable[[], object]) -> object:
+        try:
+            return go_on()
+        except StopAsyncIteration:
+            raise StopIteration(self.default) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +124,44 @@ def chain_of(outermost: object) -> tuple[list[Suspended], object]:
 
 
 def _looked_at(obj: object) -> Suspended | None:
-    if type(obj) is WRAPPER:
-        (obj,) = gc.get_referents(obj)
-    if isinstance(obj, CoroutineType):
-        coroutine = cast("Coroutine", obj)
-        return _suspended(coroutine, coroutine.cr_frame, coroutine.cr_await)
-    return _asked(obj)
-
-
-def _asked(obj: object) -> Suspended | None:
-    """Look at a generator by way of what it was asked with."""
-    default, way = MISSING, "next"
-    if type(obj) is DEFAULTING:
+    default: object = MISSING
+    if isinstance(obj, Defaulting):
+        default, obj = obj.default, obj.step
+    elif type(obj) is DEFAULTING:
         obj, default = gc.get_referents(obj)
     if type(obj) is WRAPPER:
         (obj,) = gc.get_referents(obj)
+    if is_coroutine(obj):
+        way = "" if default is MISSING else "default"
+        return _suspended(obj, obj.cr_frame, obj.cr_await, way, default)
+    return _asked(obj, default)
+
+
+def _asked(obj: object, default: object) -> Suspended | None:
+    """Look at a generator by way of what it was asked with."""
+    way = "next"
+    generator: Generator | None
     if isinstance(obj, Closing):
         generator, way = obj.generator, "close"
     elif type(obj) is SENDING or type(obj) is THROWING:
         found = gc.get_referents(obj)
-        generator = next((one for one in found if isinstance(one, AsyncGeneratorType)), None)
+        generator = next(filter(is_generator, found), None)
         way = "close" if type(obj) is THROWING and len(found) == 1 else "next"
     else:
         return None
     if generator is None:
         return None
     return _suspended(generator, generator.ag_frame, generator.ag_await, way, default)
+
+
+def is_coroutine(obj: object) -> TypeGuard[Coroutine]:
+    """Tell whether it is a call of an async function."""
+    return isinstance(obj, CoroutineType)
+
+
+def is_generator(obj: object) -> TypeGuard[Generator]:
+    """Tell whether it is a call of an async generator function."""
+    return isinstance(obj, AsyncGeneratorType)
 
 
 def _suspended(
@@ -134,7 +175,7 @@ def _suspended(
 
 def code_of(owner: Owner) -> CodeType:
     """Return the code that it runs."""
-    return owner.cr_code if isinstance(owner, CoroutineType) else owner.ag_code
+    return owner.ag_code if is_generator(owner) else cast("Coroutine", owner).cr_code
 
 
 def function_of(owner: Owner) -> FunctionType | None:

@@ -14,15 +14,14 @@ import ast
 from collections.abc import Sequence
 
 from headrace.frames.crossing import noted, redone
-from headrace.frames.errors import Unfit
 from headrace.frames.lowering import Lowering
 from headrace.frames.nodes import (
     GONE,
     RESUME,
     RUNTIME,
-    any_of,
     assign,
     at,
+    block,
     both,
     branch,
     call,
@@ -30,11 +29,11 @@ from headrace.frames.nodes import (
     constant,
     either,
     handler,
+    here,
     load,
     negated,
     remembered,
     running,
-    runtime,
     skipping,
     until,
     within,
@@ -48,12 +47,14 @@ def attempt(lowering: Lowering, node: ast.Try) -> list[Step]:
     """Lower a `try`."""
     if not node.finalbody:
         return _handled(lowering, node)
+    waits = any_site(node.finalbody)
+    later = [one for handler in node.handlers for one in handler.body] + node.orelse
+    if not waits and not any_site(later):
+        return _handled(lowering, node)
     body: list[ast.stmt] = node.body
     if node.handlers:
-        body = [at(node, type(node)(node.body, node.handlers, node.orelse, []))]
-    if any_site(node.finalbody):
-        return _finally_waits(lowering, body, node)
-    return _finally(lowering, body, node)
+        body = [here(node, ast.Try(node.body, node.handlers, node.orelse, []))]
+    return (_finally_waits if waits else _finally)(lowering, body, node)
 
 
 def _away(body: Sequence[ast.stmt] = ()) -> ast.ExceptHandler:
@@ -62,7 +63,7 @@ def _away(body: Sequence[ast.stmt] = ()) -> ast.ExceptHandler:
     return handler(kind, None, [*body, ast.Raise()])
 
 
-def _gone(lowering: Lowering) -> ast.ExceptHandler:
+def gone(lowering: Lowering) -> ast.ExceptHandler:
     lowering.puts_away = True
     return _away([assign(GONE, constant(True))])
 
@@ -71,76 +72,86 @@ def _finally(lowering: Lowering, body: list[ast.stmt], node: ast.Try) -> list[St
     """Lower a `try`/`finally` whose `finally` does not wait."""
     since, written = lowering.count, lowering.written()
     inner = lowering.block(body)
-    finish = branch(negated(load(GONE)), [*clear(lowering.dirty(written)), *node.finalbody])
-    made = ast.Try(inner, [_gone(lowering)], [], [at(node.finalbody[0], finish)])
-    return [lowering.step([made], since)]
+    finish = guarded_by_gone(node.finalbody, lowering.dirty(written), node.finalbody[0])
+    return [lowering.step([ast.Try(inner, [gone(lowering)], [], finish)], since)]
+
+
+def guarded_by_gone(body: list[ast.stmt], dirty: list[str], like: ast.stmt) -> list[ast.stmt]:
+    """Do what is in a `finally`, unless the frame is being put away."""
+    return [at(like, branch(negated(load(GONE)), [*forgotten(dirty), *body]))]
 
 
 def _finally_waits(lowering: Lowering, body: list[ast.stmt], node: ast.Try) -> list[Step]:
     """Lower a `try`/`finally` whose `finally` waits."""
-    act, value, error = lowering.temp("act"), lowering.temp("val"), lowering.temp("err")
+    act, value = lowering.temp("act"), lowering.temp("val")
     body, crossed = noted(body, act, value)
     since, written = lowering.count, lowering.written()
     inner = lowering.block(body)
     if crossed:
         inner += clear([act])
-    middle = lowering.count
-    dirty = lowering.dirty(written)
+    middle, error = lowering.count, lowering.temp("err")
+    dirty = [name for name in lowering.dirty(written) if name != error]
     finish = lowering.block(node.finalbody)
-    again = redone(act, value, error, crossed)
-    told = ast.Name("@x", ast.Load())
+    told = load("@x")
     noting: list[ast.stmt] = [
-        branch(skipping(), [ast.Expr(_settled(told))]),
+        branch(skipping(), [ast.Expr(settled(told))]),
         assign(act, constant("raise")),
         assign(error, told),
         ast.Raise(),
     ]
     caught = handler(load("BaseException"), "@x", noting)
-    final = ast.Try([*_forgotten(dirty), *finish], [], [], clear([error, value]))
-    entered = branch(both(skipping(), negated(until(middle))), again, inner)
-    finished = at(node.finalbody[0], branch(negated(load(GONE)), [final]))
-    made = ast.Try([entered], [_gone(lowering), caught], [], [finished])
-    return [Step(clear([act])), lowering.step([made], since)]
+    entered = branch(past(middle), redone(act, value, error, crossed), inner)
+    finished = guarded_by_gone([*finish, *clear([error, value])], dirty, node.finalbody[0])
+    made = ast.Try([entered], [gone(lowering), caught], [], finished)
+    return [Step(clear([act, value])), lowering.step([made], since)]
 
 
-def _settled(error: ast.expr) -> ast.expr:
+def past(last: int) -> ast.expr:
+    """Tell whether it skips to a site after this one."""
+    return both(skipping(), negated(until(last)))
+
+
+def settled(error: ast.expr) -> ast.expr:
     """Undo what raising the exception again did to it."""
     return call(ast.Attribute(load(RESUME), "settle", ast.Load()), error)
 
 
 def _handled(lowering: Lowering, node: ast.Try) -> list[Step]:
-    """Lower a `try` without `finally`."""
+    """Lower a `try` whose `finally`, if it has one, comes after nothing but the body waited."""
     since, written = lowering.count, lowering.written()
-    error = lowering.temp("err") if any(any_site(one.body) for one in node.handlers) else ""
     body = lowering.block(node.body)
-    middle = lowering.count
-    dirty = [name for name in lowering.dirty(written) if name != error]
+    middle, dirty = lowering.count, lowering.dirty(written)
+    error = lowering.temp("err") if any(any_site(one.body) for one in node.handlers) else ""
     for one in node.handlers:
         before = lowering.count
         one.body = _handler_body(lowering, one, error)
         one.type = _entered(one.type, before + 1, lowering.count) if error else one.type
-        one.body = [*_cleared(one, dirty), *one.body]
+        one.body = [*cleared(one, dirty), *one.body]
     last = lowering.count
     orelse = lowering.block(node.orelse)
     if lowering.count > middle:
         enter: list[ast.stmt] = [ast.Pass()]
         if error:
-            enter = [branch(until(last), [_again(error)])]
-        body = [branch(both(skipping(), negated(until(middle))), enter, body)]
-    made = ast.Try(body, [_away(), *node.handlers], orelse, [])
+            enter = [branch(until(last), [again(error)])]
+        body = block([branch(past(middle), enter, body)])
+    if node.finalbody:
+        finish = guarded_by_gone(node.finalbody, dirty, node.finalbody[0])
+        made = ast.Try(body, [gone(lowering), *node.handlers], orelse, finish)
+    else:
+        made = ast.Try(body, [_away(), *node.handlers], orelse, [])
     return [lowering.step([made], since)]
 
 
-def _cleared(node: ast.ExceptHandler, names: list[str]) -> list[ast.stmt]:
+def cleared(node: ast.ExceptHandler, names: list[str]) -> list[ast.stmt]:
     """Let go of what the body held, as unwinding does natively."""
-    return [at(node.body[0], each) for each in _forgotten(names)]
+    return [at(node.body[0], each) for each in forgotten(names)]
 
 
-def _forgotten(names: list[str]) -> list[ast.stmt]:
+def forgotten(names: list[str]) -> list[ast.stmt]:
     return [branch(running(), clear(names))] if names else []
 
 
-def _again(error: str) -> ast.Raise:
+def again(error: str) -> ast.Raise:
     """Raise an exception that was handled when the function was suspended."""
     return ast.Raise(call(ast.Attribute(load(RESUME), "again", ast.Load()), load(error)))
 
@@ -159,37 +170,9 @@ def _handler_body(lowering: Lowering, node: ast.ExceptHandler, error: str) -> li
     first = node.body[0]
     body = lowering.block(node.body)
     named = node.name or "@x"
-    entered: list[ast.stmt] = [ast.Expr(_settled(load(named)))]
+    entered: list[ast.stmt] = [ast.Expr(settled(load(named)))]
     if not named.startswith("@"):
-        entered += remembered([lowering.scope.spelled(node.name)])
+        entered += remembered([lowering.scope.spelled(named)])
     node.name = named
-    kept = ast.Try(body, [], [], clear([error]))
-    return [at(first, each) for each in (assign(error, load(named)), branch(skipping(), entered), kept)]
-
-
-def attempt_group(lowering: Lowering, node: ast.AST) -> list[Step]:
-    """Lower a `try` with `except*`, whose handlers cannot wait."""
-    assert isinstance(node, ast.TryStar)
-    for one in node.handlers:
-        if any_site(one.body):
-            raise Unfit(
-                "an await in an `except*` block",
-                one.lineno,
-                "keep the group in a variable there, and await after the `try`",
-            )
-    if node.finalbody:
-        return attempt(lowering, node)  # type: ignore[arg-type] # it has the same fields
-    since, written = lowering.count, lowering.written()
-    node.body = lowering.block(node.body)
-    middle = lowering.count
-    dirty = lowering.dirty(written)
-    for one in node.handlers:
-        assert one.type is not None
-        leaving = any_of(skipping(), runtime("leaving"))
-        one.type = at(one.type, either(leaving, ast.Tuple([], ast.Load()), one.type))
-        one.body = [*_cleared(one, dirty), *one.body]
-    node.orelse = lowering.block(node.orelse)
-    if lowering.count > middle:
-        enter = both(skipping(), negated(until(middle)))
-        node.body = [branch(enter, [ast.Pass()], node.body)]
-    return [lowering.step([node], since)]
+    head: list[ast.stmt] = [assign(error, load(named)), branch(skipping(), entered)]
+    return [at(first, each) for each in (*head, *body, *clear([error]))]

@@ -8,7 +8,6 @@ becomes a shell whose parameters are the variables that the function captures.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -19,7 +18,7 @@ from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import Final
 
-from headrace.frames.errors import NotResumable, NotRestored, Unfit
+from headrace.frames.errors import NotRestored, NotResumable, Unfit
 from headrace.frames.functions import Functions
 from headrace.frames.nodes import at
 from headrace.frames.registry import Unit, codes_in, known_unit, register
@@ -37,7 +36,8 @@ INSTEAD: Final = "write it in a file"
 
 def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
     """Compile one function of a file, made resumable, and register it."""
-    node = copy.deepcopy(place.node)
+    node = source.take(place)
+    digest = fingerprint_of(node)
     functions = Functions(source.tables)
     nested = any(isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) for one in place.around)
     owner = next((one.name for one in reversed(place.around) if isinstance(one, ast.ClassDef)), "")
@@ -51,9 +51,11 @@ def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
         message = "it is nested too deeply"
         raise NotResumable(message, place.qualname, source.file, place.node.lineno) from None
     tree = ast.fix_missing_locations(_within(node, place, sorted(captured)))
-    top = compile(tree, source.file, "exec", flags=flags & FUTURES, dont_inherit=True)
+    try:
+        top = compile(tree, source.file, "exec", flags=flags & FUTURES, dont_inherit=True)
+    except SyntaxError as error:
+        raise too_deep(place.qualname, source.file, error) from None
     code = _found(top, place)
-    digest = fingerprint_of(place.node)
     unit = Unit(module, place.qualname, place.nth, digest, tuple(codes_in(code)))
     register(unit, functions.made)
     return unit
@@ -62,6 +64,13 @@ def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
 def not_resumable(qualname: str, file: str, unfit: Unfit) -> NotResumable:
     """Say which function cannot be done."""
     return NotResumable(unfit.message, qualname, file, unfit.line, unfit.instead)
+
+
+def too_deep(qualname: str, file: str, error: SyntaxError) -> NotResumable:
+    """Say that blocks are nested deeper than the compiler can do once they are lowered."""
+    return NotResumable(
+        str(error.msg), qualname, file, error.lineno or 0, "move the inner blocks into a function"
+    )
 
 
 def unit_of(module: str, qualname: str, nth: int) -> Unit:

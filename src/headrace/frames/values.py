@@ -53,7 +53,7 @@ class Dumper:
         try:
             _Pickler(io.BytesIO(), self._own).dump(value)
         except Exception as error:  # noqa: BLE001 - it is handed back
-            return error
+            return error.with_traceback(None)  # which leads to all that was being saved
         return None
 
     def blob(self) -> bytes:

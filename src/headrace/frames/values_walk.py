@@ -63,7 +63,7 @@ def _search(
         try:
             children = list(_children(obj, own))
         except Exception as error:  # noqa: BLE001 - whatever a user's `__getstate__` raises
-            return _text(path), obj, error
+            return _text(path), obj, error.with_traceback(None)  # which leads back here
         waiting += [((path, step), child) for step, child in reversed(children)]
     return None
 

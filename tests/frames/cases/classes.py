@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +96,31 @@ async def method() -> object:
 @case("method: private names, of attributes and locals", gives=8)
 async def private_names() -> object:
     return await Account("a").reveal()
+
+
+class Private:
+    """Has private names wherever a statement binds one."""
+
+    @resumable
+    async def everywhere(self) -> object:
+        out = []
+        for __n, [__m, *__r] in [(1, [2, 3])]:
+            out.append((await wait(__n), __n, __m, __r))
+        try:
+            raise ValueError("v")
+        except ValueError as __e:
+            await wait(0)
+            out.append(str(__e))
+        with suppress(KeyError), nullcontext(4) as __c:
+            out.append(await wait(__c) + __c)
+        return [*out, [await wait(__x) + __x for __x in (1,)], lambda: __n][:-1]
+
+
+@case(
+    "private names bound by for, except, with, comprehension", gives=[(1, 1, 2, [3]), "v", 8, [2]]
+)
+async def private_targets() -> object:
+    return await Private().everywhere()
 
 
 @case("super() without arguments, and with a wait around", gives="<a!>")

@@ -268,6 +268,14 @@ async def name_before_await() -> object:
     return x + await changed(), x
 
 
+@case("a name that a walrus binds to the right of it", gives=(16, [1, 5], 5))
+async def name_before_walrus() -> object:
+    x = 1
+    total = x + (x := await wait(5)) * 2 + x
+    y = 1
+    return total, [y, y := await wait(5)], y
+
+
 @case("a global changed during the await counts as it was before", gives=11)
 async def global_before_await() -> object:
     return COUNTER["n"] + await wait(10)

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.frames.fuzz.expressions import awaited, number, truth
 from tests.frames.fuzz.grammar import ERRORS, Lines, Spot, Statement, Writer, indented
-from tests.frames.fuzz.nested import local_class, local_function, local_plain
+from tests.frames.fuzz.nested import by_hand, deferred, local_class, local_function, local_plain
 from tests.frames.fuzz.simple import simple, value
 
 
@@ -109,6 +109,26 @@ def _try(w: Writer, depth: int) -> Lines:
     return lines
 
 
+def _try_leaving(w: Writer, depth: int) -> Lines:
+    """Leave a `try` in some way through a `finally` that waits."""
+    words = ["break", "continue"] * 2 if w.spot.loop else []
+    if w.spot.returns:
+        words.append("return" if w.spot.yields else f"return {value(w, 2)}")
+    if w.spot.handler:
+        words.append("raise")
+    leave = w.pick([*words, "raise KeyError(0)"])
+    lines = ["try:", *body(w, depth), *indented([f"if {truth(w, 1)}:", f"    {leave}"])]
+    if w.often(0.4):
+        lines += _handler(w, depth, _kinds(w))
+    spot = replace(w.spot, loop=False, returns=False)
+    return [
+        *lines,
+        "finally:",
+        *indented([f"note({w.serial()}, {awaited(w, 2)})"]),
+        *body(w, 0, spot),
+    ]
+
+
 def _kinds(w: Writer) -> str:
     options = ("ValueError", "(ValueError, KeyError)", "KeyError", "Exception", "Oops")
     return w.pick((*options, "asyncio.CancelledError", "BaseException"))
@@ -130,6 +150,9 @@ def _handler(w: Writer, depth: int, kinds: str) -> Lines:
         lines = [*indented([shown]), *lines]
     if shown and w.often(0.3):
         lines += indented([shown])
+    if name and w.often(0.2):
+        raised = w.pick((f"raise {name}", f"raise KeyError(1) from {name}"))
+        lines += indented([f"if {truth(w, 1)}:", f"    {raised}"])
     # A program that cannot be ended from outside would go on for ever.
     guard = ["except Ended:", *indented(["raise"])]
     return [*guard, header, *lines] if kinds in {"", "BaseException"} else [header, *lines]
@@ -221,7 +244,7 @@ def _match(w: Writer, depth: int) -> Lines:
     for _ in range(w.pick((1, 2, 3))):
         name = w.fresh("m")
         pattern, binds = w.pick(PATTERNS)
-        guard = f" if {truth(w, 2)}" if w.often(0.4) else ""
+        guard = f" if {truth(w, 2)}" if w.often(0.6) else ""
         names = (*w.spot.names, name) if binds else w.spot.names
         header = f"case {pattern.format(name)}{guard}:"
         lines += indented([header, *body(w, depth, replace(w.spot, names=names))])
@@ -253,15 +276,17 @@ BLOCKS: Final[tuple[Statement, ...]] = (
     _async_for,
     _async_for,
     *((_try,) * 5),
+    *((_try_leaving,) * 3),
     _try_star,
     _with,
     _with,
     _async_with,
     _async_with,
-    _match,
-    _match,
+    *((_match,) * 4),
     lambda w, depth: local_function(w, depth, sequence),
     lambda w, depth: local_function(w, depth, sequence),
     local_plain,
     local_class,
+    lambda w, depth: by_hand(w, depth, sequence),
+    lambda w, depth: deferred(w, depth, sequence),
 )

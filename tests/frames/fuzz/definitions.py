@@ -32,6 +32,8 @@ def _function(w: Writer, depth: int) -> Lines:
     lines += [BEGIN, *_written(w, spot, 30, depth)]
     parameters, callee = w.pick(SIGNATURES)
     w.callees.append(replace(callee, text=f"{name}({{}})"))
+    if callee.least:
+        w.callees.append(Callee(f"applied({name}, {{}})", 1, 1))
     decorated = ["@again"] if w.often(0.15) else []
     return [*decorated, "@resumable", f"async def {name}({parameters}):", *indented(lines)]
 
@@ -189,6 +191,10 @@ def again(function):
         first = await function(*args, **kwargs)
         return first + await wait(1)
     return wrapper
+@resumable
+async def applied(function, *args):
+    note("applied", args)
+    return await function(*args)
 """
 
 

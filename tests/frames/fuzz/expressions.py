@@ -203,8 +203,12 @@ def _lambda(w: Writer, depth: int) -> str:
 
 
 def _order(w: Writer, depth: int) -> str:
-    """Write a name, then an await that may change it."""
-    return f"({w.name()} + {_either(w, depth)} * 2 + {w.name()}) % 97"
+    """Write a name, then something that may change it, then the name again."""
+    name = w.target() if w.spot.targets and w.often(0.7) else w.name()
+    between = _call(w, depth) if w.spot.awaits and w.often(0.6) else _either(w, depth)
+    if w.spot.walrus and name in w.spot.targets and w.often(0.4):
+        between = f"({name} := {_either(w, depth)})"
+    return f"({name} + {between} * 2 + {name}) % 97"
 
 
 # --- comprehensions -------------------------------------------------------------------------------
@@ -320,6 +324,7 @@ AWAITING: Final[tuple[Expression, ...]] = (
     _text,
     _walrus,
     _lambda,
+    _order,
     _order,
     _comprehension,
     _comprehension,

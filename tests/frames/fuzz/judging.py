@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tests.frames.fuzz.loading import Shelf, Way
 from tests.frames.fuzz.world import JOURNAL
 from tests.frames.parking import Coro, Parked, again, token
 
+Lines = Sequence[tuple[str, int]]
 HOW_OFTEN: Final = (1.0, 0.5, 1.0)
 
 
@@ -110,6 +112,14 @@ def _compare(
             return
 
 
+def _as_seen(expected: Lines, got: Lines) -> bool:
+    """Compare tracebacks; Python 3.11 loses frames where an error is thrown into a handler."""
+    if sys.version_info >= (3, 12):
+        return expected == got
+    left = iter(got)
+    return all(line in left for line in expected)
+
+
 def _same(verdict: Verdict, what: str, expected: Trace, got: Trace, *, lines: bool) -> bool:
     pairs: list[tuple[str, object, object]] = [("outcome", expected.outcome, got.outcome)]
     for at, (wanted, given) in enumerate(zip(expected.notes, got.notes, strict=False)):
@@ -117,7 +127,7 @@ def _same(verdict: Verdict, what: str, expected: Trace, got: Trace, *, lines: bo
             pairs.insert(0, ("effect", f"{at}: {wanted}", given))
             break
     pairs.append(("number of effects", len(expected.notes), len(got.notes)))
-    if lines:
+    if lines and not _as_seen(expected.lines, got.lines):
         pairs.append(("traceback", expected.lines, got.lines))
     for name, wished, found in pairs:
         if wished != found:

@@ -42,7 +42,11 @@ def local_function(w: Writer, depth: int, sequence: Sequence) -> Lines:
     w.callees.append(callee)
     decorated = ["@again"] if w.often(0.15) else []
     made = [*decorated, header, *indented(lines)]
-    return [*made, f"note({w.serial()}, await {called(w, callee, 2)})"] if w.often(0.8) else made
+    call = f"await {called(w, callee, 2)}"
+    used = [f"note({w.serial()}, {call})"]
+    if w.spot.targets and w.often(0.5):
+        used = [f"{w.target()} {w.pick(('+=', '-=', '^='))} {call}"]
+    return [*made, *used] if w.often(0.8) else made
 
 
 def local_plain(w: Writer, _: int) -> Lines:
@@ -74,3 +78,40 @@ def local_class(w: Writer, _: int) -> Lines:
         f"note({w.serial()}, {name}().go({third}))",
     ]
     return [*lines, f"del {name}"] if w.often(0.97) else lines
+
+
+def by_hand(w: Writer, depth: int, sequence: Sequence) -> Lines:
+    """Write an async generator that is taken step by step, and most often closed."""
+    if not w.spot.awaits or not w.streams or not w.spend(3):
+        return [f"note({w.serial()}, {w.name()})"]
+    name = w.fresh("h")
+    lines = [f"{name} = aiter({w.pick(w.streams).format(number(w, 1))})"]
+    for _ in range(w.pick((1, 2, 3))):
+        lines.append(f"note({w.serial()}, await anext({name}, {number(w, 1)}))")
+        if w.often(0.5):
+            with w.inside(w.spot):
+                lines += sequence(w, min(depth, 1))
+    told = f"getattr({name}, 'asend', None)"
+    ending = w.pick(
+        (
+            [f"if {told}:", f"    note({w.serial()}, await {told}({number(w, 1)}))"],
+            [f"if {told}:", f"    note({w.serial()}, await {name}.athrow(KeyError({w.serial()})))"],
+            [f"if {told}:", f"    await {name}.aclose()"],
+            [f"async for r in {name}:", f"    note({w.serial()}, r)"],
+        )
+    )
+    if w.often(0.5):
+        ending = ["try:", *indented(ending), "except StopAsyncIteration as over:", "    handled(0)"]
+    return lines + ending
+
+
+def deferred(w: Writer, depth: int, sequence: Sequence) -> Lines:
+    """Write a call that is made now and awaited after other things, whatever happens to them."""
+    if not w.spot.awaits or not w.callees or not w.spend(3):
+        return [f"note({w.serial()}, {w.name()})"]
+    name = w.fresh("d")
+    made = called(w, w.pick(w.callees), 2)
+    with w.inside(replace(w.spot, loop=False, returns=False)):
+        between = sequence(w, min(depth, 1))
+    last = f"note({w.serial()}, await {name})"
+    return [f"{name} = {made}", "try:", *indented(between), "finally:", f"    {last}"]

@@ -75,6 +75,19 @@ def _annotated(w: Writer, depth: int) -> Lines:
     return [f"{name}: int", f"{name}: int = {value(w, depth)}", f"note({w.serial()}, {name})"]
 
 
+def _slices(w: Writer, depth: int) -> Lines:
+    made = f"[{value(w, depth - 1)}, {number(w, depth - 1)}]"
+    low, high = value(w, depth - 1), number(w, depth - 1)
+    options = (
+        f"many[{low} % 3:{high} % 4] = {made}",
+        f"many[{low} % 3:] += {made}",
+        f"del many[{low} % 3:{high} % 4]",
+        f"many[{low} % 3::2], {w.target() if w.spot.targets else '_'} = [], {high}",
+    )
+    # An extended slice of another length is an error: that is seen as well.
+    return ["many = [1, 2, 3, 4]", w.pick(options), f"note({w.serial()}, many)"]
+
+
 def _bare(w: Writer, depth: int) -> Lines:
     return [awaited(w, depth)]
 
@@ -172,6 +185,7 @@ SIMPLE: Final[tuple[Statement, ...]] = (
     _assign_more,
     _assign_target,
     _annotated,
+    _slices,
     _bare,
     _bare,
     _handled,

@@ -9,7 +9,7 @@ import pytest
 from tests.frames.fuzz.campaign import chunk, text_of
 from tests.frames.fuzz.minimising import minimised
 
-PROGRAMS = 120
+PROGRAMS = 100
 REFUSED_AT_MOST = 0.1
 SYNTAX = (
     *(ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Match, ast.TryStar, ast.Try, ast.With),
@@ -39,6 +39,6 @@ def test_a_program_is_made_small() -> None:
         return "same" if "await wait" in text and "finally" in text else ""
 
     text = next(text for text in map(text_of, range(100)) if fails(text))
-    small = minimised(text, fails, seconds=5)
+    small = minimised(text, fails, seconds=3)
     assert fails(small)
     assert len(small) < len(text) / 4
