@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import warnings
 import weakref
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from headrace import frames
 from headrace.frames import runtime
+from headrace.frames.saved import MARK, THIS
 from tests.frames.parking import Coro, again, started, token, wait
 from tests.frames.written import load
 
@@ -88,11 +88,16 @@ def test_a_value_that_cannot_be_loaded_runs_nothing(
 
 
 def test_a_snapshot_of_another_python_is_refused(saved: bytes) -> None:
-    head, _, blob = saved.partition(b"\n")
-    made_by, *rest = json.loads(head)
-    made_by[-1] -= 1
+    other = bytearray(saved)
+    other[len(MARK + THIS) - 1] -= 1  # the minor version
     with pytest.raises(frames.NotRestored, match="was made by"):
-        _ = frames.restore(json.dumps([made_by, *rest]).encode() + b"\n" + blob, again)
+        _ = frames.restore(bytes(other), again)
+
+
+def test_a_snapshot_that_is_cut_off_is_refused(saved: bytes) -> None:
+    for length in range(len(MARK + THIS), len(MARK + THIS) + 20):
+        with pytest.raises(frames.NotRestored, match="no snapshot"):
+            _ = frames.restore(saved[:length], again)
 
 
 def test_what_is_no_snapshot_is_refused() -> None:

@@ -11,6 +11,7 @@ from headrace.frames.registry import Ref
 
 LOWERING: Final = 2
 """Raised whenever sites are numbered, variables hidden, or bytes laid out in another way."""
+MARK: Final = b"F"
 THIS: Final = bytes([LOWERING, *sys.version_info[:2]])
 
 
@@ -37,28 +38,30 @@ class Saved:
 
     def __bytes__(self) -> bytes:
         """Return it as `of` reads it."""
-        out = bytearray(THIS)
+        out = bytearray(MARK + THIS)
         _number(out, self.depth)
         _number(out, len(self.frames))
         module = ""
         for frame in self.frames:
-            ref = frame.ref
-            _text(out, "" if ref.module == module else ref.module)
-            _text(out, ref.qualname)
-            _number(out, ref.nth + 1)  # it may be -1
-            _number(out, ref.index)
-            _bytes(out, bytes.fromhex(ref.fingerprint))
+            within, qualname, nth, part, fingerprint = frame.ref
+            _text(out, "" if within == module else within)
+            _text(out, qualname)
+            _number(out, nth + 1)  # it may be -1
+            _number(out, part)
+            _bytes(out, bytes.fromhex(fingerprint))
             _text(out, frame.way)
-            module = ref.module
+            module = within
         return bytes(out) + self.blob
 
     @classmethod
     def of(cls, data: bytes) -> Saved:
         """Read what `bytes` gave, here or elsewhere."""
-        made_by = data[: len(THIS)]
+        made_by = data[1 : 1 + len(THIS)]
+        if data[:1] != MARK:
+            raise NotRestored("this is no snapshot: it begins in another way")
         if made_by != THIS:
             raise NotRestored(f"the snapshot was made by {[*made_by]}, this process is {[*THIS]}")
-        reader = _Reader(data, len(THIS))
+        reader = _Reader(data, 1 + len(THIS))
         try:
             depth, count = reader.number(), reader.number()
             frames = tuple(reader.frame() for _ in range(count))
@@ -113,6 +116,6 @@ class _Reader:
     def frame(self) -> Frame:
         """Read one frame."""
         self._module = self._text() or self._module
-        qualname, nth, index = self._text(), self.number() - 1, self.number()
-        ref = Ref(self._module, qualname, nth, index, self._bytes().hex())
+        qualname, nth, part = self._text(), self.number() - 1, self.number()
+        ref = Ref(self._module, qualname, nth, part, self._bytes().hex())
         return Frame(ref, self._text())

@@ -128,6 +128,10 @@ class Leaving:
         except CannotSave as error:
             self._say(error)
             return False
+        except Exception:  # noqa: BLE001
+            # Whatever it is, it must not keep what the other runs say from being sent.
+            _log.exception("a run could not be saved, which is a bug", run=life.run_id)
+            return False
         saved = channel.Saved(life.run_id, life.epoch, seen, body, drops=drops, leaves=leaves)
         life.ledger.say(saved)
         return True
