@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from headrace.frames import blocks, matching, simple, starred, trying, withs
+from headrace.frames.errors import Unfit
 from headrace.frames.lowering import Lowering, Rule
+from headrace.frames.nesting import MOST, depth_of
 from headrace.frames.nodes import (
     CELLS,
     GONE,
@@ -105,6 +107,12 @@ class Functions:
         names = tuple(sorted(scope.own))
         self.made.append(Made(names, tuple(lowering.sites), scope.nested))
         node.body = head + body
+        if has_sites and depth_of(body) > MOST:
+            raise Unfit(
+                "its blocks are nested too deeply",
+                node.lineno,
+                "move the inner blocks into a function of their own",
+            )
 
 
 LET_GO: Final = ("@it", "@err", "@cm", "@parts")
