@@ -76,7 +76,8 @@ def _tried(coroutine: object, leaf: Leaf) -> Saved | NotSaved:
         error.__cause__ = error.__context__ = None
         return error.with_traceback(None)
     finally:
-        alive[coroutine] = [weakref.ref(one) for one in found.others]
+        if found.others:
+            alive[coroutine] = [weakref.ref(one) for one in found.others]
         found.close()
 
 
@@ -194,13 +195,13 @@ class _Capture:
 
     def _coroutine(self, coroutine: Coroutine) -> Reduction | None:
         plan, frame = plan_of(coroutine.cr_code), coroutine.cr_frame
+        if frame is None:
+            return (rebuilding.spent, ())
         if plan is None:
             return None
         if id(coroutine) in self._queued:
             self._met.add(id(coroutine))
             return (rebuilding.blank, (tuple(plan.ref), closure_of(coroutine)))
-        if frame is None:
-            return (rebuilding.spent, ())
         if coroutine.cr_suspended or coroutine.cr_running:
             raise Refused(
                 "it is a call that has begun and is awaited by another task",
