@@ -155,11 +155,9 @@ class Expression:
                 return False
 
     def _is_steady(self, name: str) -> bool:
-        scope = self.lowering.scope
-        if not self._lonely or name in self._rebound:
-            return False
-        spelled = scope.spelled(name)
-        return scope.is_fast(name) or spelled not in scope.own | scope.captured
+        """Tell whether only this frame can change a variable, and does not before its only site."""
+        fast = self.lowering.scope.is_fast(name)
+        return self._lonely and fast and name not in self._rebound
 
     def truth(self, node: ast.expr) -> ast.expr:
         """Lower what is only asked whether it is true: that question is put to each part once."""

@@ -25,6 +25,7 @@ from types import (
 from typing import Any, Final, cast
 
 from headrace.frames import rebuilding
+from headrace.frames.errors import NotSaved
 from headrace.frames.nodes import CELLS, SITE
 from headrace.frames.refusals import not_saved, unknown
 from headrace.frames.registry import Plan, Ref, plan_of
@@ -55,16 +56,28 @@ def save(coroutine: object, leaf: Leaf) -> Saved:
     says which it is, in values that can be pickled, or None where it does not know it. Raises
     NotSaved, which names what is in the way.
     """
+    made = _tried(coroutine, leaf)
+    if isinstance(made, NotSaved):
+        del coroutine, leaf  # whoever keeps the error must not keep the frames
+        raise made
+    return made
+
+
+def _tried(coroutine: object, leaf: Leaf) -> Saved | NotSaved:
     chain, awaited = chain_of(coroutine)
     token = leaf(awaited) if chain and awaited is not None else None
     if token is None:
-        raise unknown(coroutine, chain, awaited)
+        return unknown(coroutine, chain, awaited)
     found = _Capture(chain)
     try:
         found.dump_all(token)
         return found.saved()
+    except NotSaved as error:
+        error.__cause__ = error.__context__ = None
+        return error.with_traceback(None)
     finally:
-        alive[coroutine] = [weakref.ref(one) for one in found.others]
+        if found.others:
+            alive[coroutine] = [weakref.ref(one) for one in found.others]
         found.close()
 
 
@@ -134,6 +147,7 @@ class _Capture:
     def close(self) -> None:
         """Let go of everything now: the hooks lead back here, so only the collector would."""
         self._hooks.clear()
+        self.frames.clear()
 
     def _cell(self, cell: CellType) -> Held | None:
         known = self._cells.get(id(cell))
@@ -181,13 +195,13 @@ class _Capture:
 
     def _coroutine(self, coroutine: Coroutine) -> Reduction | None:
         plan, frame = plan_of(coroutine.cr_code), coroutine.cr_frame
+        if frame is None:
+            return (rebuilding.spent, ())
         if plan is None:
             return None
         if id(coroutine) in self._queued:
             self._met.add(id(coroutine))
             return (rebuilding.blank, (tuple(plan.ref), closure_of(coroutine)))
-        if frame is None:
-            return (rebuilding.spent, ())
         if coroutine.cr_suspended or coroutine.cr_running:
             raise Refused(
                 "it is a call that has begun and is awaited by another task",

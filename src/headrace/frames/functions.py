@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from headrace.frames import blocks, matching, simple, starred, trying, withs
+from headrace.frames import blocks, managers, matching, simple, starred, trying
+from headrace.frames.errors import Unfit
 from headrace.frames.lowering import Lowering, Rule
+from headrace.frames.nesting import MOST, depth_of
 from headrace.frames.nodes import (
     CELLS,
     GONE,
@@ -54,8 +56,8 @@ RULES: Final[Mapping[type[ast.stmt], Rule]] = {
     ast.AsyncFor: blocks.async_for_loop,
     ast.Try: trying.attempt,
     ast.TryStar: starred.attempt_group,
-    ast.With: withs.managed,
-    ast.AsyncWith: withs.managed,
+    ast.With: managers.managed,
+    ast.AsyncWith: managers.managed,
     ast.Match: matching.matched,
 }
 
@@ -105,6 +107,12 @@ class Functions:
         names = tuple(sorted(scope.own))
         self.made.append(Made(names, tuple(lowering.sites), scope.nested))
         node.body = head + body
+        if has_sites and depth_of(body) > MOST:
+            raise Unfit(
+                "its blocks are nested too deeply",
+                node.lineno,
+                "move the inner blocks into a function of their own",
+            )
 
 
 LET_GO: Final = ("@it", "@err", "@cm", "@parts")

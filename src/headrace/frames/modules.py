@@ -47,8 +47,7 @@ def compiled_module(source: Source, module: str) -> CodeType:
     """Return the code of a module; its resumable functions are registered."""
     tree = ast.parse(source.text, source.file)
     functions = Functions(source.tables)
-    outermost = [place for place in source.places if _is_outermost(place)]
-    places = {place.first_line: place for place in outermost}
+    places = {place.first_line: place for place in source.places if _is_outermost(place)}
     digests: dict[tuple[str, int], tuple[Place, str]] = {}
     for owner, body, at, node in list(_units(tree)):
         place = places[_first_line(node)]
@@ -60,7 +59,7 @@ def compiled_module(source: Source, module: str) -> CodeType:
             why = f"{unfit.message}; {unfit.instead}"
             leave_out(f"{module}.{place.qualname}", source.file, unfit.line, why)
         else:
-            digests[place.qualname, place.first_line] = place, fingerprint_of(place.node)
+            digests[place.qualname, place.first_line] = place, fingerprint_of(kept)
     ast.fix_missing_locations(tree)
     code = compile(tree, source.file, "exec", dont_inherit=True)
     for each in codes_in(code):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from itertools import chain
-from types import FrameType, FunctionType, WrapperDescriptorType
+from types import FrameType, FunctionType, MethodType, WrapperDescriptorType
 from typing import Any, Final, Protocol, cast, final
 
 from headrace.frames.errors import NotRestored
@@ -162,39 +162,37 @@ def told(error: BaseException) -> tuple[type[BaseException], BaseException, Any]
     return type(error), error, error.__traceback__
 
 
-def enters(manager: Any) -> Callable[[], object]:
+def enters(manager: object) -> Callable[[], object]:
     """Return how a context manager is entered, once it is sure that it can be left."""
-    return _entering(manager, "__enter__", "__exit__", "the context manager protocol")
+    kind = type(manager)
+    if not hasattr(kind, "__enter__") or not hasattr(kind, "__exit__"):
+        raise _unfit(kind, "__enter__", "__exit__", "the context manager protocol")
+    return cast("Callable[[], object]", special(manager, "__enter__"))
 
 
-def exits(manager: Any) -> Callable[..., object]:
+def exits(manager: object) -> Callable[..., object]:
     """Return how a context manager is left."""
     return cast("Callable[..., object]", special(manager, "__exit__"))
 
 
-def aenters(manager: Any) -> Callable[[], Awaitable[object]]:
+def aenters(manager: object) -> Callable[[], Awaitable[object]]:
     """Return how an async context manager is entered."""
-    protocol = "the asynchronous context manager protocol"
-    found = _entering(manager, "__aenter__", "__aexit__", protocol)
-    return cast("Callable[[], Awaitable[object]]", found)
+    kind = type(manager)
+    if not hasattr(kind, "__aenter__") or not hasattr(kind, "__aexit__"):
+        raise _unfit(kind, "__aenter__", "__aexit__", "the asynchronous context manager protocol")
+    return cast("Callable[[], Awaitable[object]]", special(manager, "__aenter__"))
 
 
-def aexits(manager: Any) -> Callable[..., Awaitable[object]]:
+def aexits(manager: object) -> Callable[..., Awaitable[object]]:
     """Return how an async context manager is left."""
     return cast("Callable[..., Awaitable[object]]", special(manager, "__aexit__"))
 
 
-def _entering(manager: object, way_in: str, way_out: str, protocol: str) -> Callable[[], object]:
-    kind = type(manager)
-    name = f"'{kind.__module__}.{kind.__qualname__}'"
-    if kind.__module__ == "builtins":
-        name = f"'{kind.__qualname__}'"
-    found = special(manager, way_in)
-    if found is None:
-        raise TypeError(f"{name} object does not support {protocol}")
-    if special(manager, way_out) is None:
-        raise TypeError(f"{name} object does not support {protocol} (missed {way_out} method)")
-    return cast("Callable[[], object]", found)
+def _unfit(kind: type, way_in: str, way_out: str, protocol: str) -> TypeError:
+    plain = kind.__module__ == "builtins"
+    name = kind.__qualname__ if plain else f"{kind.__module__}.{kind.__qualname__}"
+    missed = f" (missed {way_out} method)" if hasattr(kind, way_in) else ""
+    return TypeError(f"'{name}' object does not support {protocol}{missed}")
 
 
 @asynccontextmanager
@@ -207,10 +205,10 @@ _WAITING: Final[frozenset[object]] = frozenset(
     vars(kind)[name] for kind in _MANAGERS for name in ("__aenter__", "__aexit__")
 )
 """Methods of the standard library that wait for what may be resumable."""
-_twins: Final[dict[object, object]] = {}
+_twins: Final[dict[object, Callable[..., Any]]] = {}
 
 
-def _twin(method: FunctionType) -> object:
+def _twin(method: FunctionType) -> Callable[..., Any]:
     """Return the same method made resumable, which is done once, and only if it is met."""
     if method not in _twins:
         from headrace.frames.decorating import resumable  # noqa: PLC0415 - which imports this
@@ -224,9 +222,9 @@ def special(obj: object, name: str) -> object:
     kind = type(obj)
     for owner in kind.__mro__:
         if name in owner.__dict__:
-            found: Any = owner.__dict__[name]
-            if isinstance(found, FunctionType) and found in _WAITING:
-                found = _twin(found)
-            bind = getattr(cast("type", type(found)), "__get__", None)
+            found: object = owner.__dict__[name]
+            if isinstance(found, FunctionType):
+                return MethodType(_twin(found) if found in _WAITING else found, obj)
+            bind = getattr(type(found), "__get__", None)
             return found if bind is None else bind(found, obj, kind)
     return None

@@ -51,10 +51,7 @@ def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
         message = "it is nested too deeply"
         raise NotResumable(message, place.qualname, source.file, place.node.lineno) from None
     tree = ast.fix_missing_locations(_within(node, place, sorted(captured)))
-    try:
-        top = compile(tree, source.file, "exec", flags=flags & FUTURES, dont_inherit=True)
-    except SyntaxError as error:
-        raise too_deep(place.qualname, source.file, error) from None
+    top = compile(tree, source.file, "exec", flags=flags & FUTURES, dont_inherit=True)
     code = _found(top, place)
     unit = Unit(module, place.qualname, place.nth, digest, tuple(codes_in(code)))
     register(unit, functions.made)
@@ -64,13 +61,6 @@ def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
 def not_resumable(qualname: str, file: str, unfit: Unfit) -> NotResumable:
     """Say which function cannot be done."""
     return NotResumable(unfit.message, qualname, file, unfit.line, unfit.instead)
-
-
-def too_deep(qualname: str, file: str, error: SyntaxError) -> NotResumable:
-    """Say that blocks are nested deeper than the compiler can do once they are lowered."""
-    return NotResumable(
-        str(error.msg), qualname, file, error.lineno or 0, "move the inner blocks into a function"
-    )
 
 
 def unit_of(module: str, qualname: str, nth: int) -> Unit:
