@@ -18,7 +18,9 @@ from headrace import frames
 from headrace.kernel.model import Instant
 from headrace.sdk.awaited import Awaited, awaited_by
 from headrace.sdk.execution_question import Place
+from headrace.sdk.execution_rest import waiter_of
 from headrace.sdk.lines import line_at
+from headrace.sdk.packing import packed, unpacked
 from headrace.sdk.scope import Branch, Scope
 from headrace.sdk.sealing import NotOpened, Sealer
 from headrace.wire.channel import SNAPSHOT_AT_MOST
@@ -124,8 +126,8 @@ def opened(sealer: Sealer | None, place: bytes, data: bytes) -> Opened:
     if sealer is None:
         raise NotOpened("this worker has no key for snapshots")
     try:
-        return Opened(_decode(sealer.opened(place, data)))
-    except msgspec.MsgspecError as error:
+        return Opened(_decode(unpacked(sealer.opened(place, data))))
+    except ValueError as error:  # msgspec's are such, too
         raise NotOpened(f"the snapshot has another form: {error}") from None
 
 
@@ -180,7 +182,7 @@ class Suspension:
         except frames.NotSaved as error:
             place = f"{error.file}:{error.line}:{error.variable}"
             raise CannotSave(str(error), place) from None
-        body = self._sealer.sealed(journal, self._enveloped(bytes(code), stands[0], weight))
+        body = self._sealer.sealed(journal, packed(self._enveloped(bytes(code), stands[0], weight)))
         if len(body) > SNAPSHOT_AT_MOST:
             message = f"its snapshot has {len(body)} bytes; the most is {SNAPSHOT_AT_MOST}"
             raise CannotSave(message, "size")
@@ -235,10 +237,25 @@ class Suspension:
         for ear in life.leaving:
             yield f"the handler of `on` at {ear.line} has not come to its end", ear.line
         for branch in life.course.beside():
-            shown = _shown(branch)
+            shown = self._shown(branch)
             yield f"another branch of it lives, {shown}", shown
         if life.crew.threads:
             yield "a thread of it is at work", "thread"
+
+    def _shown(self, branch: Branch) -> str:
+        """Say where a branch stands: in a wait, or somewhere in its code."""
+        waiter = waiter_of(branch)
+        for question in self._life.replay.questions.values():
+            if waiter is not None and question.waiter is waiter and question.asked is not None:
+                return f"in the wait at {question.asked.line}"
+        return _at(branch)
+
+
+def _at(branch: Branch) -> str:
+    code: Any = branch.get_coro()
+    frame = getattr(code, "cr_frame", None)
+    name = getattr(code, "__qualname__", type(code).__qualname__)
+    return f"{name}() at {line_at(frame)}" if frame is not None else f"{name}()"
 
 
 def _changed(before: Context, present: Context) -> Iterator[str]:
@@ -257,10 +274,3 @@ def _is_usual(name: str, value: object) -> bool:
     usual = decimal.DefaultContext
     fields = ("prec", "rounding", "Emin", "Emax", "capitals", "clamp", "traps")
     return all(getattr(value, field, None) == getattr(usual, field) for field in fields)
-
-
-def _shown(branch: Branch) -> str:
-    code: Any = branch.get_coro()
-    name = getattr(code, "__qualname__", type(code).__qualname__)
-    frame = getattr(code, "cr_frame", None)
-    return f"{name}() at {line_at(frame)}" if frame is not None else f"{name}()"
