@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType, TracebackType
 from typing import Final
 
@@ -63,10 +63,10 @@ def load(path: Path) -> ModuleType:
 
 def _beside(file: Path) -> Callable[[str, str], bool]:
     """Tell of each module whether it is the user's own: FILE, or in FILE's folder."""
-    folder = file.parent.resolve()
+    folder = PurePath(file.parent)  # as it stands on `sys.path`; no file system is asked
 
     def is_own(name: str, path: str) -> bool:
-        place = Path(path).resolve()
+        place = PurePath(path)
         if name.partition(".")[0] == __package__.partition(".")[0] or folder not in place.parents:
             return False
         return INSTALLED.isdisjoint(place.relative_to(folder).parts)
