@@ -227,6 +227,8 @@ class Life:
 
     def _forget(self) -> None:
         """Let go of all parts: they hold each other, and would wait for the collector."""
+        self.replay.forget()
+        self.crew.forget()
         vars(self).clear()
         self.is_gone = True
 

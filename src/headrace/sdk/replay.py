@@ -253,6 +253,12 @@ class Replay:
                 return None if question.is_unwanted else question
         return None
 
+    def forget(self) -> None:
+        """Let go of what was asked, and of whoever asked."""
+        self.questions.clear()
+        self._due.clear()
+        self.pulse.forget()
+
     # --- rest --------------------------------------------------------------------------------
 
     def _rested(self) -> None:

@@ -60,12 +60,20 @@ class Crew:
         """List the live tasks but `branch`."""
         return tuple(task for task in self.members if task is not branch and not task.done())
 
+    def forget(self) -> None:
+        """Tell nobody of what ends."""
+        self.on_end = _nothing
+
     def _ended(self, branch: Branch) -> None:
         self.members.discard(branch)
         self.bridges.discard(branch)
         if self.is_dismissed and not branch.cancelled():
             branch.exception()  # looked at, so that nobody complains that nobody did
         self.on_end()
+
+
+def _nothing() -> None:
+    """Say nothing."""
 
 
 class Scope:
