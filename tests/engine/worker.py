@@ -169,10 +169,11 @@ async def attached(
     tasks: Sequence[str] = ("work", "short"),
     slots: int = 8,
     lasts: bool = True,
+    version: str = "1",
 ) -> AsyncGenerator[Worker]:
     """Attach a worker; its lease lasts for ever, unless the test is about it."""
     hello = Hello(
-        worker=name, version="1", tasks=tuple(tasks), slots=slots, holdings=tuple(holdings)
+        worker=name, version=version, tasks=tuple(tasks), slots=slots, holdings=tuple(holdings)
     )
     async with house.api.attach(hello) as channel:
         if lasts:
