@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from headrace.backends.memory.streams import MemoryStreams
+from headrace.backends.memory.tables import Tables
+from headrace.engine.sheet import Sheet, Tails
+from headrace.kernel import commands as c
 from headrace.kernel.model import RunId, Waiting
+from headrace.testing.contracts.given import T0, claimed, queued
 from headrace.wire import channel as ch
 from headrace.wire.channel import Ended, Fenced, Refusal, Stopping
 from tests.engine.gates import Gates
@@ -247,6 +252,15 @@ async def test_a_failed_attempt_goes_on_from_the_snapshot(house: House) -> None:
         assert (again.start, again.entries) == (1, [])
         again.step("/s#1")
         assert (await again.told()).n == 1
+
+
+def test_what_is_saved_and_over_on_one_sheet_was_never_saved() -> None:
+    run = claimed(queued()).after
+    sheet = Sheet(run, MemoryStreams(Tables()), Tails(), T0)
+    sheet.apply(c.Save(run.epoch, 0, b"frames"))
+    assert sheet.change().saved == b"frames"
+    sheet.apply(c.Complete(run.epoch, b"1"))
+    assert sheet.change().saved is None
 
 
 async def test_the_end_takes_the_snapshot_along(house: House) -> None:
