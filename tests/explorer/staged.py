@@ -79,8 +79,10 @@ class StagedRuns:
 
     async def commit(self, change: Change) -> None:
         await self._process.write("commit", _RUN)
-        await self._runs.commit(change)
         stage = self._process.stage
+        dropped = stage.about_to_drop(change)
+        await self._runs.commit(change)
+        stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=self._delivering)
         await self._process.answered("commit")
 
@@ -163,8 +165,10 @@ class StagedDelivering(StagedStreams):
 
     async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
         await self._process.write("deliver", _BOTH)
-        await self._streams.deliver(drafts, change)
         stage = self._process.stage
+        dropped = stage.about_to_drop(change)
+        await self._streams.deliver(drafts, change)
+        stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=True, drafts=drafts)
         await self._process.answered("deliver")
 

@@ -112,8 +112,8 @@ class Saved:
 
     async def __call__(self, sheet: Sheet) -> object:
         """Keep it, if it is news to nobody; the worker's own hold may end with it."""
+        _still_held(sheet, self.op.epoch)
         op = self.op
-        _still_held(sheet, op.epoch)
         if not op.body:
             raise BadRequest("an empty snapshot is none")
         if len(op.body) > channel.SNAPSHOT_AT_MOST:

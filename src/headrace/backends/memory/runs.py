@@ -141,7 +141,7 @@ class MemorySnapshots:
         """Return the run's snapshot, if it is the one that was taken at entry number `saved`."""
         run = self._tables.runs.get(run_id)
         is_it = run is not None and run.saved == saved
-        return self._tables.snapshots[run_id] if is_it else None
+        return self._tables.snapshots.get(run_id) if is_it else None
 
 
 def apply(tables: Tables, change: Change) -> None:

@@ -132,6 +132,23 @@ class SnapshotsContract:
         assert await stores.runs.journal(run.id) == []
         assert await stores.runs.load(run.id) == after
 
+    async def test_what_is_remembered_after_it_in_one_change_is_kept(self, stores: Stores) -> None:
+        run = await grown(stores)
+        first = saved(run, drops=True)
+        news = remembered(first.after, "/a#0")
+        after = replace(news.after, version=run.version + 1)
+        await stores.runs.commit(replace(first, after=after, entries=news.entries))
+        assert await _numbers(stores, after) == [3]
+        assert await stores.runs.load(run.id) == after
+        assert await kept(stores, after) == b"frames"
+
+    async def test_what_it_stands_for_can_be_dropped_later(self, stores: Stores) -> None:
+        run = await landed(stores, saved(await grown(stores)))
+        run = await landed(stores, saved(run, drops=True))
+        assert await stores.runs.load(run.id) == run
+        assert (run.saved, run.base) == (3, 3)
+        assert await stores.runs.journal(run.id) == []
+
     async def test_an_answer_that_clashes_saves_and_drops_nothing(self, stores: Stores) -> None:
         run = await grown(stores)
         news = remembered(run, "/step#0")
