@@ -15,7 +15,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from types import CoroutineType
+from typing import Any, Final, cast
 
 import msgspec
 from rich.console import Console
@@ -65,7 +66,7 @@ def _looped(made: Made) -> object:
     try:
         coroutine.send(None)
     except StopIteration as over:
-        return over.value
+        return cast("object", over.value)
     raise AssertionError("it has not ended")
 
 
@@ -84,7 +85,7 @@ def overhead(name: str, plain: Made, made: Made, rounds: int) -> Overhead:
 
 def saved(name: str, made: Made, argument: int) -> Save:
     """Save one coroutine many times; restore it as often, to its wait and past it."""
-    coroutine = made(argument)
+    coroutine = cast("CoroutineType[Any, Any, Any]", made(argument))
     coroutine.send(None)
     blob = bytes(frames.save(coroutine, token))
     count = SAVES if len(blob) < LONG else SAVES // 10

@@ -24,23 +24,29 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from headrace import frames
-from tests.frames import cases
 from tests.frames.parking import Coro, Parked, again, answered, token
 from tests.frames.quiet import effects_of
 from tests.frames.rig import CASES, MODE, Case, Refused
 
+CASES_IN: Final = "tests.frames.cases"
 NEWER: Final = {"since_3_12": (3, 12), "since_3_14": (3, 14)}
 Answer = dict[str, Any]
 Seen = Callable[[Coro, object], None]
 
 
-def load() -> None:
+def load(folder: Path) -> None:
     """Import every case, as FRAMES_MODE says."""
     if MODE == "hook":
-        frames.install(lambda name, _: name.startswith(f"{cases.__name__}."))
-    for module in pkgutil.iter_modules(cases.__path__):
-        if sys.version_info >= NEWER.get(module.name, (3, 11)):
-            importlib.import_module(f"{cases.__name__}.{module.name}")
+        frames.install(lambda name, _: name.startswith(f"{CASES_IN}."))
+    package = importlib.import_module(CASES_IN)
+    package.__path__.append(str(folder))
+    for name, version in NEWER.items():
+        if sys.version_info >= version:
+            # No file of the project may have what an older Python cannot read.
+            source = Path(__file__).with_name("newer") / f"{name}.txt"
+            (folder / f"{name}.py").write_text(source.read_text("utf-8"), "utf-8")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{CASES_IN}.{module.name}")
 
 
 class Driven:
@@ -52,22 +58,22 @@ class Driven:
 
     def __await__(self) -> Generator[Any, Any, object]:
         try:
-            at = self.coroutine.send(None)
+            at: object = self.coroutine.send(None)
             while True:
                 self.at_each(self.coroutine, at)
-                at = self._answered(at) if isinstance(at, Parked) else (yield from self._other(at))
+                go_on = yield from self._answer(at)
+                at = go_on()
         except StopIteration as over:
             return over.value
 
-    def _answered(self, at: Parked[object]) -> object:
-        return answered(self.coroutine, at)
-
-    def _other(self, at: object) -> Generator[Any, Any, object]:
+    def _answer(self, at: object) -> Generator[Any, Any, Callable[[], object]]:
+        if isinstance(at, Parked):
+            return partial(answered, self.coroutine, cast("Parked[object]", at))
         try:
             given = yield at
         except BaseException as error:  # noqa: BLE001 - it is passed on
-            return self.coroutine.throw(error)
-        return self.coroutine.send(given)
+            return partial(self.coroutine.throw, error)
+        return partial(self.coroutine.send, given)
 
 
 async def _awaited(driven: Driven) -> object:
@@ -181,7 +187,9 @@ def _guarded(done: Callable[[Case], Answer], one: Case) -> Answer:
 
 def main(what: str, file: Path) -> None:
     """Do one half; write what came of it."""
-    load()
+    folder = file.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    load(folder)
     gc.freeze()  # so that looking for garbage after each case is quick
     answers = _half(what, file)
     file.with_suffix(f".{what}.json").write_text(json.dumps(answers), "utf-8")

@@ -6,11 +6,12 @@ test's expectation stands in its own code, and nothing has to be told from outsi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from types import CoroutineType
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
-Coro = Coroutine[Any, Any, object]
+Coro: TypeAlias = "CoroutineType[Any, Any, object]"
 
 
 class Parked(Generic[T]):
@@ -52,7 +53,7 @@ def wait(tag: T) -> Parked[T]:
 
 def token(thing: object) -> object | None:
     """Return what is saved of a leaf; None where it is not ours."""
-    return (thing.tag,) if isinstance(thing, Parked) else None
+    return (cast("Parked[object]", thing).tag,) if isinstance(thing, Parked) else None
 
 
 def again(saved: object) -> Awaitable[object]:

@@ -38,7 +38,7 @@ Deploy = Callable[[str], ModuleType]
 @pytest.fixture
 def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Write the module's source, and import it as a process would that knows no other."""
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delitem(sys.modules, NAME, raising=False)
 
@@ -87,7 +87,7 @@ def test_another_source_is_refused_by_name(
     assert SOURCE.count(old) == 1
     deploy(SOURCE.replace(old, new))
     with pytest.raises(frames.SourceChanged, match=function):
-        frames.restore(saved, again)
+        _result(saved)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_nothing_has_run_when_it_is_refused(deploy: Deploy) -> None:
     called = list[int]()
     module.__dict__["noted"] = called.append
     with pytest.raises(frames.SourceChanged):
-        frames.restore(saved, again)
+        _result(saved)
     assert not called
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.frames.rig import case
+from tests.frames.rig import case, resumable
 from tests.frames.parking import wait
 
 
@@ -34,6 +34,9 @@ class Noting:
 
     def __hash__(self) -> int:
         return 1
+
+
+COUNT = 1
 
 
 def noted(notes: list[object], value: Any) -> Any:
@@ -268,12 +271,48 @@ async def name_before_await() -> object:
     return x + await changed(), x
 
 
-@case("a name that a walrus binds to the right of it", gives=(16, [1, 5], 5))
+@case("a name that was changed before the suspension counts as it was", gives=(11, 5, [5, 6], 16))
+async def name_changed_then_suspended() -> object:
+    x = 1
+
+    async def changed(n: int) -> int:
+        nonlocal x
+        x = n
+        return await wait(10)
+
+    total = x + await changed(5)
+    before = x
+    pair = [x, (await changed(6)) - 4]
+    x += await changed(7)
+    return total, before, pair, x
+
+
+@case("a global that was changed before the suspension counts as it was", gives=(11, 16, "1 10"))
+async def global_changed_then_suspended() -> object:
+    global COUNT
+    COUNT = 1
+    total = COUNT + await counted_up(5)
+    COUNT = 6
+    COUNT += await counted_up(7)
+    after, COUNT = COUNT, 1
+    text = f"{COUNT} {await counted_up(9)}"
+    return total, after, text
+
+
+@resumable
+async def counted_up(n: int) -> int:
+    """Change the global, then wait."""
+    global COUNT
+    COUNT = n
+    return await wait(10)
+
+
+@case("a name that a walrus binds to the right of it", gives=(16, [1, 5, 6], 5))
 async def name_before_walrus() -> object:
     x = 1
     total = x + (x := await wait(5)) * 2 + x
     y = 1
-    return total, [y, y := await wait(5)], y
+    return total, [y, y := await wait(5), await wait(6)], y
 
 
 @case("a global changed during the await counts as it was before", gives=11)

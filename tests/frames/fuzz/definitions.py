@@ -9,7 +9,7 @@ from tests.frames.fuzz.blocks import sequence
 from tests.frames.fuzz.expressions import number
 from tests.frames.fuzz.grammar import Callee, Lines, Spot, Statement, Writer, indented
 
-LOCAL: Final = Spot(names=("x", "y"), targets=("x", "y"))
+LOCAL: Final = Spot(names=("x", "y", "G"), targets=("x", "y"))
 YIELDING: Final = replace(LOCAL, yields=True)
 BEGIN: Final = "b = Box(x)"
 
@@ -27,8 +27,8 @@ def _written(w: Writer, spot: Spot, size: int, depth: int = 2) -> Lines:
 def _function(w: Writer, depth: int) -> Lines:
     name = w.fresh("f")
     uses_global = w.often(0.25)
-    spot = replace(LOCAL, names=("x", "y", "G"), targets=("x", "y", "G")) if uses_global else LOCAL
-    lines = ["global G"] if uses_global else []
+    spot = replace(LOCAL, targets=("x", "y", "G")) if uses_global else LOCAL
+    lines = ["global G", "G = G + 1"] if uses_global else []
     lines += [BEGIN, *_written(w, spot, 30, depth)]
     parameters, callee = w.pick(SIGNATURES)
     w.callees.append(replace(callee, text=f"{name}({{}})"))
@@ -100,7 +100,7 @@ def _classes(w: Writer, _: int) -> Lines:
 def _stream(w: Writer, _: int) -> Lines:
     name = w.fresh("g")
     lines = [BEGIN, "y = 1", "for i in range(x % 3 + 1):"]
-    inside = replace(YIELDING, names=("x", "y", "i"), loop=True)
+    inside = replace(YIELDING, names=("x", "y", "i", "G"), loop=True)
     lines += indented([*_written(w, inside, 16, 1), f"yield i + {number(w, 1)}"])
     if w.often(0.5):
         ending = replace(YIELDING, yields=False, returns=False)

@@ -9,7 +9,7 @@ import asyncio
 import random
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -103,7 +103,7 @@ def _ended(coroutine: Coro) -> None:
 
 
 @contextmanager
-def _world(module: ModuleType) -> Iterator[None]:
+def _world(module: ModuleType) -> Generator[None]:
     """Begin with an empty journal; leave generators that nobody closes alone."""
     JOURNAL.begin()
     module.__dict__["G"] = 0
@@ -126,11 +126,12 @@ def described(error: BaseException | None, depth: int = 6) -> str:
         return "-"
     parts = [f"{type(error).__name__}({error})"]
     if isinstance(error, BaseExceptionGroup):
-        parts.append(f"of {[described(each, depth - 1) for each in error.exceptions]}")
+        inside = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        parts.append(f"of {[described(each, depth - 1) for each in inside]}")
     parts.append(f"cause {described(error.__cause__, depth - 1)}")
     parts.append(f"context {described(error.__context__, depth - 1)}")
     parts.append(f"suppressed {error.__suppress_context__}")
-    parts.append(f"notes {getattr(error, '__notes__', [])}")
+    parts.append(f"notes {vars(error).get('__notes__', [])}")
     return "; ".join(parts)
 
 

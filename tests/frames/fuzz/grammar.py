@@ -6,7 +6,7 @@ Owns: `Writer`, which every production is given. Must never know: any production
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -78,7 +78,7 @@ class Writer:
         return self.size > 0
 
     @contextmanager
-    def at(self, spot: Spot) -> Iterator[None]:
+    def at(self, spot: Spot) -> Generator[None]:
         """Write somewhere else for a while."""
         before, self.spot = self.spot, spot
         try:
@@ -87,7 +87,7 @@ class Writer:
             self.spot = before
 
     @contextmanager
-    def inside(self, spot: Spot) -> Iterator[None]:
+    def inside(self, spot: Spot) -> Generator[None]:
         """Write a block: what is defined in it is out of reach after it."""
         callees, functions = self.callees[:], self.functions[:]
         with self.at(spot):

@@ -6,7 +6,7 @@ import importlib
 import linecache
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -30,7 +30,7 @@ class Shelf:
         self._hooked = False
 
     @contextmanager
-    def modules(self, text: str, way: Way) -> Iterator[tuple[ModuleType, ModuleType]]:
+    def modules(self, text: str, way: Way) -> Generator[tuple[ModuleType, ModuleType]]:
         """Have a program as it is, and made resumable; forget it after that."""
         self._count += 1
         name = f"{PREFIX}{self._count}"

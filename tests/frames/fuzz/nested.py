@@ -24,7 +24,8 @@ def _inner_spot(w: Writer, names: tuple[str, ...]) -> tuple[Spot, Lines]:
     if not shared or w.often(0.35):
         return spot, []
     taken = w.pick(shared)
-    return replace(spot, targets=(*own, taken)), [f"nonlocal {taken}"]
+    first = [f"{taken} = {taken} * 2 + 1"] if w.often(0.6) else []
+    return replace(spot, targets=(*own, taken)), [f"nonlocal {taken}", *first]
 
 
 def local_function(w: Writer, depth: int, sequence: Sequence) -> Lines:
@@ -42,11 +43,29 @@ def local_function(w: Writer, depth: int, sequence: Sequence) -> Lines:
     w.callees.append(callee)
     decorated = ["@again"] if w.often(0.15) else []
     made = [*decorated, header, *indented(lines)]
-    call = f"await {called(w, callee, 2)}"
-    used = [f"note({w.serial()}, {call})"]
-    if w.spot.targets and w.often(0.5):
-        used = [f"{w.target()} {w.pick(('+=', '-=', '^='))} {call}"]
-    return [*made, *used] if w.often(0.8) else made
+    return [*made, *_used(w, callee)] if w.often(0.8) else made
+
+
+def _used(w: Writer, callee: Callee) -> Lines:
+    """Write a call beside names that it may change, with no other await, or with others."""
+    alone = w.often(0.6)
+    argument = w.name() if alone else number(w, 1)
+    call = f"await {callee.text.format(argument)}"
+    name = w.target() if w.spot.targets else w.name()
+    options = [
+        f"note({w.serial()}, {name}, {call}, {name})",
+        f"note({w.serial()}, [{name}, {call}], {name} + 1)",
+        f"note({w.serial()}, both({name}, key={call}), f'{{{name}}} {{{call}}}')",
+        f"note({w.serial()}, {name} < {call} < {name} + 50)",
+    ]
+    if w.spot.targets:
+        options += [
+            f"{name} {w.pick(('+=', '-=', '^='))} {call}",
+            f"{name} = {name} * 2 + {call}",
+            f"b[{name}] = {name} - {call}",
+            f"{name}, b.v = {name} + {call}, {name}",
+        ]
+    return [w.pick(options)]
 
 
 def local_plain(w: Writer, _: int) -> Lines:

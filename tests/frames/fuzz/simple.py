@@ -171,6 +171,20 @@ def _kept(w: Writer, depth: int) -> Lines:
     return [f"{name} = {w.pick(options)}"]
 
 
+def _shared(w: Writer, depth: int) -> Lines:
+    """Read what a call may change to the left of it, where nothing else is awaited."""
+    if not w.callees or not w.spot.awaits:
+        return _effect(w, depth)
+    name = w.pick((*w.spot.targets, "G", "G"))
+    call = f"await {w.pick(w.callees).text.format(w.name())}"
+    options = (
+        f"note({w.serial()}, {name} + {call})",
+        f"note({w.serial()}, {name}, {call}, {name})",
+        f"note({w.serial()}, [{name}, both({name}, {call})])",
+    )
+    return [w.pick(options)]
+
+
 def _imported(w: Writer, depth: int) -> Lines:
     return ["import math as m", f"note({w.serial()}, m.floor({value(w, depth)}))"]
 
@@ -196,6 +210,8 @@ SIMPLE: Final[tuple[Statement, ...]] = (
     _again,
     _return,
     _return,
+    _shared,
+    _shared,
     _kept,
     _imported,
 )
