@@ -89,6 +89,7 @@ COMMANDS: Final[tuple[c.Command, ...]] = (
     c.Park(EPOCH),
     c.Leave(EPOCH, WAIT.key),
     c.Remember(EPOCH, (STEP,)),
+    c.Save(EPOCH, seen=0, body=b"1", leaves=True),
     c.Release(EPOCH),
     c.Complete(EPOCH, b"1"),
     c.Fail(EPOCH, CAUSE, Retry(), jitter=0.5),

@@ -32,7 +32,9 @@ CLASSES: Final = {
 }
 TWINS: Final = frozenset(name for names in CLASSES.values() for name in names)
 DUNDERS: Final = frozenset({"__call__", "__aiter__", "__enter__", "__exit__"})
-NOT_FOR_CALLERS: Final = frozenset({"execute", "spec", "sync"})
+NOT_FOR_CALLERS: Final = frozenset(
+    {"again", "call", "encoded", "execute", "is_resumable", "spec", "sync"}
+)
 
 # Where iterating or calling blocks, it must happen in the caller's thread, not on the loop.
 PARAMETERS: Final = {

@@ -1,6 +1,7 @@
 """Send typed data to a running, or sleeping, Python task."""
 
 from headrace import errors
+from headrace.frames import Resource, resource
 from headrace.ports import Api
 from headrace.sdk import connection, streams
 from headrace.sdk.answers import Answer, Ok, Pending, TimedOut
@@ -27,6 +28,7 @@ __all__ = [
     "OutputStream",
     "Pending",
     "Receipt",
+    "Resource",
     "Retry",
     "Run",
     "RunError",
@@ -39,6 +41,7 @@ __all__ = [
     "current_run",
     "errors",
     "metadata",
+    "resource",
     "runs",
     "step",
     "streams",

@@ -18,19 +18,20 @@ _BASE: Final = frozenset({"kernel", "wire", "ports", "errors"})
 _ASSEMBLED: Final = _BASE | {"engine", "sdk", "client", "backends", "worker", "server", "testing"}
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "kernel": frozenset(),
+    "frames": frozenset(),  # could stand alone
     "errors": frozenset({"kernel"}),
     "wire": frozenset({"kernel", "errors"}),
     "ports": frozenset({"kernel", "errors", "wire"}),
     "engine": _BASE,
-    "sdk": _BASE,
+    "sdk": _BASE | {"frames"},
     "client": _BASE,
     "backends": _BASE,
     "server": _BASE,
     "worker": _BASE | {"sdk"},
     "testing": _BASE | {"app"},
-    "app": _ASSEMBLED - {"testing"},
+    "app": (_ASSEMBLED - {"testing"}) | {"frames"},
     "cli": _BASE | {"app"},
-    PACKAGE: _BASE | {"sdk", "app"},
+    PACKAGE: _BASE | {"sdk", "app", "frames"},
 }
 
 KERNEL_STDLIB: Final = frozenset(

@@ -109,7 +109,8 @@ class RunRules(Pair):
 
     @rule(worker=workers, env=envs, some=st.lists(tasks), limit=st.integers(0, 3))
     def claim(self, worker: WorkerId, env: EnvId, some: list[TaskId], limit: int) -> None:
-        self.both(lambda stores: stores.runs.claim(Claim(worker), env, some, self.now, limit))
+        command = Claim(worker, f"version of {worker}")
+        self.both(lambda stores: stores.runs.claim(command, env, some, self.now, limit))
 
     @rule(name=names, seed=seeds)
     def go_on(self, name: RunId, seed: int) -> None:
@@ -218,6 +219,12 @@ class TwoStores(RunRules):
                 *[await runs.journal(RunId(f"run-{n}")) for n in range(6)],
                 *[await runs.order(RunId(f"run-{n}")) for n in range(6)],
                 *[await runs.metadata(RunId(f"run-{n}")) for n in range(6)],
+                *[
+                    await stores.snapshots.read(run.id, run.saved)
+                    for env in (ENV, EnvId("prod"))
+                    for run in await runs.find(Filter(env, 100))
+                    if run.saved is not None
+                ],
                 *[await streams.ends(RunId(f"run-{n}")) for n in range(6)],
             ]
 

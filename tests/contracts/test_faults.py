@@ -25,6 +25,7 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     RunsContract,
+    SnapshotsContract,
     StreamsContract,
     WakeupsContract,
 )
@@ -43,6 +44,9 @@ def stores(sound: Stores) -> Stores:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestSnapshots(SnapshotsContract): ...
 
 
 class TestCreating(CreatingContract): ...

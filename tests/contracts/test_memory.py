@@ -15,6 +15,7 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     RunsContract,
+    SnapshotsContract,
     StreamsContract,
     WakeupsContract,
 )
@@ -27,6 +28,9 @@ async def stores() -> AsyncIterator[Stores]:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestSnapshots(SnapshotsContract): ...
 
 
 class TestCreating(CreatingContract): ...

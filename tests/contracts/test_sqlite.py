@@ -17,6 +17,7 @@ from headrace.testing.contracts.stores import (
     LeasesContract,
     RunsContract,
     SharedContract,
+    SnapshotsContract,
     StreamsContract,
     WakeupsContract,
 )
@@ -35,6 +36,9 @@ async def twin(stores: Stores, tmp_path: Path) -> AsyncIterator[Stores]:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestSnapshots(SnapshotsContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -123,6 +123,25 @@ async def test_law_10_a_parked_run_survives_with_its_deadline(house: House, file
             assert [(entry.key, entry.ending) for entry in told.entries] == [("/q#0", "timeout")]
 
 
+async def test_law_10_a_snapshot_survives_and_so_does_its_absence(house: House, file: Path) -> None:
+    """Saved and left, or neither: there is no moment between the two."""
+    run = await house.start()
+    async with attached(house) as worker:
+        job = await parked(house, await worker.job(run))
+        async with _after_a_crash(house, file) as left:
+            assert (await left.run(run)).saved is None
+            assert (await left.run(run)).state == Waiting(left.worker("worker"))
+        job.save(drops=True, leaves=True)
+        await job.heard(Ended)
+        async with _after_a_crash(house, file) as left:
+            assert (await left.run(run)).state == Waiting(None)
+            async with attached(left, name="heir") as heir:
+                await left.api.send(run, "notes", b"7")
+                assigned = (await heir.job(run)).assigned
+                assert (assigned.snapshot, assigned.saved) == (b"frames", 0)
+                assert [entry.body for entry in assigned.entries] == [b"7"]
+
+
 async def test_law_10_an_end_survives(house: House, file: Path) -> None:
     run = await house.start()
     async with attached(house) as worker:

@@ -29,6 +29,8 @@ class Job:
     def __init__(self, worker: Worker, assigned: Assigned) -> None:
         self.worker, self.assigned = worker, assigned
         self.run, self.epoch = assigned.run, assigned.epoch
+        self.start = assigned.saved if assigned.snapshot else assigned.base
+        """The number of the first entry that was handed over."""
         self.entries = list(assigned.entries)
         self.again: list[Entry] = []
         """Entries that were told a second time."""
@@ -37,7 +39,12 @@ class Job:
     @property
     def holding(self) -> Holding:
         """Return what a worker says of the run when it comes back."""
-        return Holding(self.run, self.epoch, len(self.entries))
+        return Holding(self.run, self.epoch, self.next_n)
+
+    @property
+    def next_n(self) -> int:
+        """Return the number of the entry that it expects next."""
+        return self.start + len(self.entries)
 
     def moves_to(self, worker: Worker) -> None:
         """Go on in another attachment of the worker."""
@@ -53,8 +60,8 @@ class Job:
 
     def _hear(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            assert entry.n <= len(self.entries), "an entry was left out"
-            if entry.n < len(self.entries):
+            assert entry.n <= self.next_n, "an entry was left out"
+            if entry.n < self.next_n:
                 self.again.append(entry)
             else:
                 self.entries.append(entry)
@@ -80,7 +87,15 @@ class Job:
 
     def park(self) -> None:
         """Say that every branch stands in a wait."""
-        self.post(ch.Parked(self.run, self.epoch, len(self.entries)))
+        self.post(ch.Parked(self.run, self.epoch, self.next_n))
+
+    def save(self, body: bytes = b"frames", *, drops: bool = False, leaves: bool = False) -> None:
+        """Keep the state of the code, and perhaps give the run up with it."""
+        self.post(ch.Saved(self.run, self.epoch, self.next_n, body, drops, leaves))
+
+    def unfit(self) -> None:
+        """Say that the snapshot is of no use here."""
+        self.post(ch.Unfit(self.run, self.epoch))
 
     def leave(self, key: str = "/q#0") -> None:
         """Give up a wait."""
@@ -112,7 +127,7 @@ class Job:
             POLICY,
             again,
             undone,
-            len(self.entries),
+            self.next_n,
             dict(revived or {}),
         )
         self.post(raised)

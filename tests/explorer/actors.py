@@ -24,12 +24,18 @@ TIMEOUT_MS: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the task does: it asks until it has `values`; its first question may time out."""
+    """What the task does: it asks until it has `values`, once at least.
+
+    Its first question may time out.
+    """
 
     values: int
     held: bool
     timeout: bool
     evicted: bool = False
+    saves: bool = False
+    drops: bool = False
+    unfit: bool = False
 
 
 @dataclass(slots=True)
@@ -39,11 +45,26 @@ class _Life:
     run: str
     epoch: int
     name: str
+    start: int
+    """The number of the first entry that it was given."""
     journal: dict[str, Entry]
     told: int = 0
     values: int = 0
     stopping: bool = False
     asking: str = ""
+
+    @property
+    def next_n(self) -> int:
+        """Return the number of the entry that it expects next."""
+        return self.start + len(self.journal)
+
+    def saved(self) -> bytes:
+        """Return all that the code knows."""
+        return b"%d %d" % (self.told, self.values)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Let the code know what it knew."""
+        self.told, self.values = map(int, snapshot.split())
 
 
 @dataclass(slots=True)
@@ -77,7 +98,7 @@ class Worker:
 
     def _holdings(self) -> tuple[c.Holding, ...]:
         life = self._life
-        return () if life is None else (c.Holding(life.run, life.epoch, len(life.journal)),)
+        return () if life is None else (c.Holding(life.run, life.epoch, life.next_n),)
 
     async def _hear(self, push: c.Push) -> None:
         match push:
@@ -99,10 +120,17 @@ class Worker:
                 self.stage.wrong.append(f"the worker was told {push}")
 
     async def _begin(self, push: c.Assigned) -> None:
+        if push.snapshot and self.plan.unfit:
+            await self.stage.cue(self.process, "cannot use it")
+            self._channel.post([c.Unfit(push.run, push.epoch)])
+            return
         self._lives += 1
+        start = push.saved if push.snapshot else push.base
         journal: dict[str, Entry] = {entry.key: entry for entry in push.entries}
-        life = _Life(push.run, push.epoch, f"{self.process} {self._lives}", journal)
+        life = _Life(push.run, push.epoch, f"{self.process} {self._lives}", start, journal)
         self._life, life.stopping = life, push.stopping
+        if push.snapshot:
+            life.restore(push.snapshot)
         await self._go_on(life)
 
     async def _told(self, entries: tuple[Entry, ...]) -> None:
@@ -120,7 +148,7 @@ class Worker:
             if entry.ending == "cancelled":
                 await self._stopped()
                 return
-        if life.values == self.plan.values:
+        if life.told and life.values == self.plan.values:
             await self._finish(life)
         elif life.stopping:
             await self._stopped()
@@ -158,15 +186,21 @@ class Worker:
         if self.plan.held:
             await self.stage.cue(self.process, "parks")
             if life.asking not in life.journal:
-                self._channel.post([c.Parked(life.run, life.epoch, len(life.journal))])
-        if self.plan.evicted and not self._evictions:
+                self._channel.post([c.Parked(life.run, life.epoch, life.next_n)])
+        if (self.plan.evicted or self.plan.saves) and not self._evictions:
             await self._evict(life)
 
     async def _evict(self, life: _Life) -> None:
         """Put the run away, once."""
         await self.stage.cue(self.process, "evicts")
         self._evictions += 1
-        if self._life is life:
+        if self._life is not life:
+            return
+        if self.plan.saves:  # it stays until it is known that it has been left
+            seen, body, drops = life.next_n, life.saved(), self.plan.drops
+            saves = c.Saved(life.run, life.epoch, seen, body, drops=drops, leaves=True)
+            self._channel.post([saves])
+        else:
             self._life = None
             self._channel.post([c.Released(life.run, life.epoch)])
 

@@ -15,9 +15,10 @@ class Cast:
     """Who takes part beside the worker, and where.
 
     `held` asks by `wait`, otherwise by `once`. `early`: time stops a millisecond before the
-    deadline. `evicted`: the worker puts the run away while it waits. `fresh`: nobody has taken the
-    run up when the play begins. `alone`: everybody comes through one server, otherwise each has a
-    server of their own. `delivering`: records and runs are in one database.
+    deadline. `evicted`: the worker puts the run away while it waits; `saves`: it leaves a snapshot
+    when it does so, and `drops` what that stands for; `unfit`: nobody can use it. `fresh`: nobody
+    has taken the run up when the play begins. `alone`: everybody comes through one server; if not,
+    each has a server of their own. `delivering`: records and runs are in one database.
     """
 
     messages: tuple[str, ...] = ()
@@ -26,6 +27,9 @@ class Cast:
     held: bool = True
     early: bool = False
     evicted: bool = False
+    saves: bool = False
+    drops: bool = False
+    unfit: bool = False
     fresh: bool = False
     alone: bool = True
     delivering: bool = True
@@ -37,7 +41,7 @@ class Cast:
 
     def __str__(self) -> str:
         parts = ["wait" if self.held else "once", *(f"send {name}" for name in self.messages)]
-        names = ("timeout", "early", "cancel", "evicted", "fresh")
+        names = ("timeout", "early", "cancel", "evicted", "saves", "drops", "unfit", "fresh")
         parts += [name for name in names if getattr(self, name)]
         where = "one server" if self.alone else "a server each"
         return f"{' + '.join(parts)}; {where}{'' if self.delivering else ', log elsewhere'}"
@@ -84,6 +88,13 @@ def short() -> Iterator[Cast]:
     for cast in (Cast(A), Cast(A, alone=False)):
         yield replace(cast, evicted=True)
         yield replace(cast, fresh=True)
+    for cast in PAIRS:
+        yield replace(cast, saves=True)
+        yield replace(cast, saves=True, alone=False)
+    for cast in (Cast(A, saves=True), Cast(A, saves=True, alone=False)):
+        yield replace(cast, drops=True)
+        yield replace(cast, unfit=True)
+    yield Cast(A, cancel=True, saves=True)
     yield Cast(timeout=True, cancel=True, alone=False)
 
 
@@ -96,6 +107,9 @@ def long() -> Iterator[Cast]:
         yield replace(cast, alone=False, delivering=False)
         yield replace(cast, delivering=False)
         yield replace(cast, evicted=True)
+        yield replace(cast, saves=True, drops=True)
+        yield replace(cast, saves=True, alone=False)
+        yield replace(cast, saves=True, unfit=True)
         yield replace(cast, fresh=True)
     for cast in QUARTETS:
         yield replace(cast, held=False, alone=False)

@@ -10,6 +10,7 @@ from tests.history import events as e
 def final(stage: Stage, run_id: RunId) -> list[e.Event]:
     """Return the last events of a history: the logs and the journal of the run."""
     run, tables = stage.tables.runs[run_id], stage.tables
+    whole = (*stage.dropped, *tables.journals[run_id])
     logs = [_log(stage, run, stream) for stream in tables.records[run_id]]
     over = type(run.state.outcome).__name__ if isinstance(run.state, Over) else ""
     parked = (_parked(key, stream, until) for key, stream, until in _waits(run))
@@ -18,7 +19,7 @@ def final(stage: Stage, run_id: RunId) -> list[e.Event]:
         run=run_id,
         now_ms=stage.now,
         over=over,
-        answers=tuple(_answer(one) for one in tables.journals[run_id] if _is_answer(one)),
+        answers=tuple(_answer(one) for one in whole if _is_answer(one)),
         parked=tuple(parked),
     )
     return [*logs, end]

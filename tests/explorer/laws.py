@@ -30,6 +30,7 @@ def breaches(
     return [
         *_stopping_takes_nothing(change),
         *_takes_are_the_log(tables, change),
+        *_snapshots_fit(tables, change),
         *(fault for entry in change.entries for fault in _timer(entry, now)),
         *(_overslept(tables, change, drafts) if atomic else ()),
     ]
@@ -64,6 +65,16 @@ def _takes_are_the_log(tables: Tables, change: Change) -> Iterator[str]:
         cursors[entry.stream] = cursor + 1
     if cursors != dict(change.after.cursors):
         yield f"the cursors are {dict(change.after.cursors)}, the takes lead to {cursors}"
+
+
+def _snapshots_fit(tables: Tables, change: Change) -> Iterator[str]:
+    """The snapshot is there if the run says so, and what came after it is all in the journal."""
+    run = tables.runs[change.before.id]
+    if (run.saved is not None) != (run.id in tables.snapshots):
+        yield f"saved at {run.saved}, but of snapshots there are {len(tables.snapshots)}"
+    numbers = [entry.n for entry in tables.journals[run.id]]
+    if numbers != list(range(run.base, run.entries)):
+        yield f"the journal holds {numbers}, from {run.base} to {run.entries} were remembered"
 
 
 def _timer(entry: Entry, now: Instant) -> Iterator[str]:

@@ -18,7 +18,8 @@ from itertools import count
 from msgspec.structs import replace
 
 from headrace.backends.memory.tables import Tables
-from headrace.kernel.model import Instant, later
+from headrace.kernel.commands import Change
+from headrace.kernel.model import Entry, Instant, later
 from tests.explorer.memory import fingerprint
 from tests.explorer.search import Choose, Move
 from tests.history import events as e
@@ -65,6 +66,8 @@ class Stage:
         self.was_cut = False
         self.steps = 0
         self.wrong: list[str] = []
+        self.dropped: list[Entry] = []
+        """Entries that a snapshot stands for: the judge goes by the whole journal."""
         self.actors: set[asyncio.Task[None] | None] = set()
         self.events: list[e.Event] = []
         self.past: frozenset[int] = frozenset()
@@ -110,6 +113,11 @@ class Stage:
             await waiting.turn
         finally:
             self._waiting.pop(label, None)
+
+    def about_to_drop(self, change: Change) -> list[Entry]:
+        """Return the entries that this change lets go of."""
+        journal = (*self.tables.journals[change.before.id], *change.entries)
+        return [entry for entry in journal if entry.n < (change.dropped or 0)]
 
     def note(self, event: e.Event) -> None:
         """Write an event down for the judge."""
@@ -182,5 +190,6 @@ class Stage:
 
     def _state(self) -> Hashable:
         tables = hash(repr((self.tables.runs, self.tables.journals, self.tables.records)))
+        kept = hash(repr((self.tables.snapshots, self.dropped)))
         memory = fingerprint(asyncio.all_tasks() - {self._director}, (self, self.tables))
-        return self.now, tables, memory, self.past, tuple(sorted(self._waiting))
+        return self.now, tables, kept, memory, self.past, tuple(sorted(self._waiting))

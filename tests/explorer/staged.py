@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
-from headrace.backends.memory.runs import MemoryRuns
+from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
@@ -79,8 +79,10 @@ class StagedRuns:
 
     async def commit(self, change: Change) -> None:
         await self._process.write("commit", _RUN)
-        await self._runs.commit(change)
         stage = self._process.stage
+        dropped = stage.about_to_drop(change)
+        await self._runs.commit(change)
+        stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=self._delivering)
         await self._process.answered("commit")
 
@@ -112,6 +114,18 @@ class StagedRuns:
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
         return await self._runs.metadata(run_id, value)
+
+
+class StagedSnapshots:
+    """The `Snapshots` port, move by move."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._snapshots = MemorySnapshots(process.stage.tables)
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        await self._process.read("snapshot", _RUN)
+        return await self._snapshots.read(run_id, saved)
 
 
 class StagedStreams:
@@ -151,8 +165,10 @@ class StagedDelivering(StagedStreams):
 
     async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
         await self._process.write("deliver", _BOTH)
-        await self._streams.deliver(drafts, change)
         stage = self._process.stage
+        dropped = stage.about_to_drop(change)
+        await self._streams.deliver(drafts, change)
+        stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=True, drafts=drafts)
         await self._process.answered("deliver")
 
@@ -210,6 +226,7 @@ class Backstage:
         """Return the store as `process` sees it."""
         return Stores(
             runs=self.runs(process, delivering=delivering),
+            snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             leases=self._leases,
             catalog=self._catalog,

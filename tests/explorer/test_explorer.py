@@ -24,7 +24,8 @@ LEAST = {2: 4, 3: 25}
 def test_the_list_has_everybody_in_it() -> None:
     casts = list(short())
     assert len(set(casts)) == len(casts)
-    for trait in ("messages", "timeout", "early", "cancel", "held", "evicted", "fresh"):
+    traits = ("messages", "timeout", "early", "cancel", "held", "evicted", "fresh")
+    for trait in (*traits, "saves", "drops", "unfit"):
         assert {bool(getattr(cast, trait)) for cast in casts} == {False, True}
     assert {(cast.alone, cast.delivering) for cast in casts} == {
         (alone, delivering) for alone in (False, True) for delivering in (False, True)

@@ -103,7 +103,15 @@ def _sleep(world: World, choice: Choice) -> Step | None:
 
 def _park(world: World, choice: Choice) -> Step | None:
     behind = choice.which % 7 == 0
-    return world.play(c.Park(world.run.epoch, len(world.journal) - behind))
+    return world.play(c.Park(world.run.epoch, world.next_n - behind))
+
+
+def _save(world: World, choice: Choice) -> Step | None:
+    behind = choice.which % 7 == 0
+    leaves = choice.one != 0
+    return world.play(
+        c.Save(world.run.epoch, world.next_n - behind, b"s", drops=choice.yes, leaves=leaves)
+    )
 
 
 def _leave(world: World, choice: Choice) -> Step | None:
@@ -153,6 +161,7 @@ EVERY: tuple[Move, ...] = (
     _pass_time,
     _release,
     _remember,
+    _save,
     _say_late,
     _send,
     _sleep,
@@ -170,10 +179,17 @@ LIKELY: dict[type, tuple[Move, ...]] = {
         *(_park,) * 5,
         *(_send,) * 4,
         *(_fail, _append_unheard, _sleep, _remember, _lose, _leave, _wait_until_due) * 2,
+        _save,
         _release,
         _pass_time,
     ),
-    Waiting: (_send, _send, _wait_until_due, _wait_until_due, _leave, _lose, _release, _stand),
+    Waiting: (
+        *(_send, _wait_until_due, _save) * 2,
+        _leave,
+        _lose,
+        _release,
+        _stand,
+    ),
     Blocked: (_unblock, _unblock, _send, _wait_until_due),
     Over: EVERY,
 }

@@ -48,6 +48,7 @@ RETRY: Final = Retry(first_ms=1_000, jitter=False)
 STANDING: Final = Wait(Key("/approval#0"), APPROVAL, deadline=SOON, since=THEN)
 NEXT: Final = Wait(Key("/approval#1"), APPROVAL, held=False)
 FIRST: Final = Record(2, b'"first"', NOW)
+BODY: Final = b"a snapshot"
 STEP: Final = Entry(0, Key("/step#0"), "step", "value", b"1", NOW)
 
 _NEW: Final = Run(RunId("run"), EnvId("env"), TaskId("task"), THEN, Queued(THEN), version=9)
@@ -73,6 +74,8 @@ RUNS: Final[dict[str, Run]] = {
     "warm": replace(_BEGUN, state=Waiting(ME)),
     "cold": replace(_BEGUN, state=Waiting(None)),
     "blocked": replace(_BEGUN, state=Blocked(CAUSE)),
+    "saved": replace(_BEGUN, state=Running(ME), resumed=THEN, saved=2, base=1),
+    "saved-warm": replace(_BEGUN, state=Waiting(ME), saved=2, base=1),
     "over": replace(_BEGUN, state=Over(Canceled(), THEN), waits=()),
     "stopping": replace(_BEGUN, state=Running(ME), resumed=THEN, stop=_STOP),
     "stopping-queued": replace(_BEGUN, state=Queued(THEN), stop=_STOP),
@@ -85,7 +88,7 @@ RUNS: Final[dict[str, Run]] = {
 }
 
 COMMANDS: Final[dict[str, c.Command]] = {
-    "claim": c.Claim(OTHER),
+    "claim": c.Claim(OTHER, "v2"),
     "lose": c.Lose(ME),
     "lose-another": c.Lose(OTHER),
     "deliver": c.Deliver(APPROVAL, (FIRST,)),
@@ -100,6 +103,10 @@ COMMANDS: Final[dict[str, c.Command]] = {
     "leave": c.Leave(EPOCH, STANDING.key),
     "leave-nothing": c.Leave(EPOCH, NEXT.key),
     "remember": c.Remember(EPOCH, (STEP,)),
+    "save": c.Save(EPOCH, 3, BODY),
+    "save-and-drop": c.Save(EPOCH, 3, BODY, drops=True),
+    "save-and-leave": c.Save(EPOCH, 3, BODY, leaves=True),
+    "save-behind": c.Save(EPOCH, 2, BODY, drops=True, leaves=True),
     "release": c.Release(EPOCH),
     "complete": c.Complete(EPOCH, b'"out"'),
     "fail": c.Fail(EPOCH, CAUSE, RETRY, jitter=0.5, seen=3),
@@ -111,10 +118,12 @@ COMMANDS: Final[dict[str, c.Command]] = {
 
 @dataclass(frozen=True, slots=True)
 class Becomes:
-    """A whole answer: what differs afterwards, and the entries that are added."""
+    """A whole answer: what differs afterwards, the entries that are added, and what is saved."""
 
     changes: dict[str, object] = field(default_factory=dict[str, object])
     entries: tuple[Entry, ...] = ()
+    body: bytes | None = None
+    dropped: int | None = None
 
 
 Answer: TypeAlias = Becomes | type[c.Refused]
@@ -124,6 +133,11 @@ SAME: Final = Becomes()
 def becomes(*entries: Entry, **changes: object) -> Becomes:
     """Say what a lasting change makes different, its version and time with it."""
     return Becomes({"version": 10, "updated": NOW, **changes}, entries)
+
+
+def keeps(dropped: int | None = None, **changes: object) -> Becomes:
+    """Say what differs once there is a snapshot."""
+    return replace(becomes(saved=3, **changes), body=BODY, dropped=dropped)
 
 
 def taken(n: int, wait: Wait, record: Record) -> Entry:
@@ -145,4 +159,5 @@ def ask(run: Run, command: c.Command, now: Instant = NOW) -> Answer:
     assert change.before is run
     assert change.undone is None
     names = [name for name in Run.__slots__ if getattr(run, name) != getattr(change.after, name)]
-    return Becomes({name: getattr(change.after, name) for name in names}, change.entries)
+    changes = {name: getattr(change.after, name) for name in names}
+    return Becomes(changes, change.entries, change.saved, change.dropped)

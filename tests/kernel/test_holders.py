@@ -38,6 +38,8 @@ from tests.kernel.samples import (
 HELD_BY_ME = (
     "running",
     "warm",
+    "saved",
+    "saved-warm",
     "frail",
     "stopping",
     "too-long",

@@ -8,7 +8,7 @@ from hypothesis import event, given, settings, strategies as st
 
 from headrace.kernel import commands as c
 from headrace.kernel.effects import durable
-from headrace.kernel.machine import LOST_AT_MOST, decide, due
+from headrace.kernel.machine import LOST_AT_MOST, decide, due, holder
 from headrace.kernel.model import (
     Blocked,
     Crashed,
@@ -32,7 +32,8 @@ FAR = 10**15
 def one_version_for_each_lasting_change(step: Step) -> None:
     before, after = step.change.before, step.change.after
     kept = replace(durable(after), version=before.version, updated=before.updated)
-    lasts = bool(step.change.entries) or kept != durable(before)
+    news = step.change.entries or step.change.saved is not None
+    lasts = bool(news) or kept != durable(before)
     assert after.version == before.version + lasts
     assert after.updated == (step.now if lasts else before.updated)
 
@@ -111,6 +112,7 @@ def an_end_leaves_nothing_standing(step: Step) -> None:
     after = step.change.after
     if isinstance(after.state, Over):
         assert (after.waits, after.deadlines, after.stop, after.resumed) == ((), {}, None, None)
+        assert after.saved is None
 
 
 def only_a_claim_counts_the_epoch_up(step: Step) -> None:
@@ -166,7 +168,44 @@ def something_is_due_only_if_it_can_elapse(step: Step) -> None:
     assert due(then) != moment or then.state != run.state
 
 
+def a_snapshot_is_of_the_whole_journal(step: Step) -> None:
+    """It is taken when everything was heard, and stands for all entries before, for good."""
+    before, after, change = step.change.before, step.change.after, step.change
+    assert 0 <= after.base <= (after.entries if after.saved is None else after.saved)
+    assert after.saved is None or after.saved <= after.entries
+    if isinstance(step.command, c.Save) and change.saved is not None:
+        assert after.saved == after.entries == before.entries == step.command.seen
+        assert before.stop is None
+        assert isinstance(after.state, Running | Waiting)
+    else:
+        assert (change.saved, change.dropped) == (None, None)
+        assert after.saved in {before.saved, None}
+        assert (after.saved == before.saved) or isinstance(after.state, Over)
+    assert after.base == (before.base if change.dropped is None else change.dropped)
+    assert change.undone is None or change.undone >= (before.saved or 0)
+
+
+def who_leaves_with_a_snapshot_leaves_a_waiting_run(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    if isinstance(step.command, c.Save) and holder(before) != holder(after):
+        assert isinstance(before.state, Waiting)
+        assert after.state == Waiting(None)
+        assert step.change.saved == step.command.body
+
+
+def the_code_is_that_of_the_first_claim(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    match step.command:
+        case c.Claim(version=version) if before.epoch == 0:
+            assert after.code == version
+        case _:
+            assert after.code == before.code
+
+
 LAWS = (
+    a_snapshot_is_of_the_whole_journal,
+    who_leaves_with_a_snapshot_leaves_a_waiting_run,
+    the_code_is_that_of_the_first_claim,
     one_version_for_each_lasting_change,
     entries_are_numbered_without_gaps,
     a_cursor_moves_with_the_entry_that_took,
@@ -214,8 +253,7 @@ def test_no_history_breaks_a_law(limits: Limits, delay_ms: int, choices: list[Ch
 def _keys_are_answered_once(world: World) -> None:
     keys = [entry.key for entry in world.journal]
     assert len(set(keys)) == len(keys)
-    assert [entry.n for entry in world.journal] == list(range(len(keys)))
-    assert world.run.entries == len(keys)
+    assert [entry.n for entry in world.journal] == list(range(world.run.base, world.run.entries))
 
 
 def _three_workers_lost_without_news_are_a_crash(world: World) -> None:

@@ -44,6 +44,7 @@ from tests.kernel.samples import (
     ask,
     becomes,
     ending,
+    keeps,
     taken,
 )
 
@@ -72,6 +73,10 @@ STRANGER: Final[dict[str, Answer]] = dict.fromkeys(
         "park-behind",
         "leave",
         "leave-nothing",
+        "save",
+        "save-and-drop",
+        "save-and-leave",
+        "save-behind",
         "remember",
         "release",
         "complete",
@@ -107,6 +112,10 @@ HELD: Final[dict[str, Answer]] = {
     "stand-again": SAME,
     "park-behind": SAME,
     "leave-nothing": SAME,
+    "save": keeps(),
+    "save-and-drop": keeps(3, base=3),
+    "save-and-leave": SAME,
+    "save-behind": SAME,
 }
 
 TABLE: Final[dict[str, dict[str, Answer]]] = {
@@ -114,7 +123,9 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
     "queued": IDLE
     | STRANGER
     | {
-        "claim": becomes(state=Running(OTHER), resumed=NOW, epoch=1, attempt=1, started=NOW),
+        "claim": becomes(
+            state=Running(OTHER), resumed=NOW, epoch=1, attempt=1, started=NOW, code="v2"
+        ),
         "cancel": over(Canceled()),
     },
     "too-old": IDLE | STRANGER | {"elapse": over(Expired()), "cancel": over(Canceled())},
@@ -157,6 +168,7 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "park": SAME,
         "leave": becomes(LEFT, state=Running(ME), resumed=NOW, entries=4, waits=()),
         "remember": becomes(replace(STEP, n=3), state=Running(ME), resumed=NOW, entries=4),
+        "save-and-leave": keeps(state=Waiting(None)),
         "release": becomes(state=Waiting(None)),
         "complete": over(Completed(b'"out"'), **ENDS),
         "fail": becomes(
@@ -194,7 +206,8 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "remember": becomes(replace(STEP, n=3), entries=4),
         "release": becomes(state=Queued(NOW), **RAN),
     }
-    | dict.fromkeys(FINISHES, over(Canceled(), stop=None, **ENDS, **RAN)),
+    | dict.fromkeys(FINISHES, over(Canceled(), stop=None, **ENDS, **RAN))
+    | dict.fromkeys(("save", "save-and-drop"), SAME),
     "stopping-queued": IDLE | STRANGER | {"claim": CLAIMED, "cancel": SAME},
 }
 TABLE["too-long"] = TABLE["stopping"] | dict.fromkeys(
@@ -222,6 +235,17 @@ TABLE["stopping-frail"] = TABLE["stopping"] | {
 }
 TABLE["too-long-frail"] = TABLE["stopping-frail"] | dict.fromkeys(
     ("lose", *FINISHES), over(TimedOut(), stop=None, **ENDS, **RAN)
+)
+
+# An end takes the snapshot with it; nothing else does.
+TABLE["saved"], TABLE["saved-warm"] = (
+    {
+        command: replace(answer, changes={**answer.changes, "saved": None})
+        if isinstance(answer, Becomes) and isinstance(answer.changes.get("state"), Over)
+        else answer
+        for command, answer in TABLE[state].items()
+    }
+    for state in ("running", "warm")
 )
 
 PAIRS: Final = [(state, command) for state in RUNS for command in COMMANDS]

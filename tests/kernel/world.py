@@ -68,6 +68,8 @@ class World:
     """How many questions the code has asked; each key is asked once in an attempt."""
     steps: list[Step] = field(default_factory=list[Step])
     refusals: int = 0
+    saved: int = 0
+    """How many questions the code had asked when its snapshot was taken."""
 
     @classmethod
     def new(cls, limits: Limits, delay_ms: int) -> World:
@@ -89,6 +91,10 @@ class World:
         if change.undone is not None:
             self.journal = [entry for entry in self.journal if entry.n < change.undone]
         self.journal += change.entries
+        if change.dropped is not None:
+            self.journal = [entry for entry in self.journal if entry.n >= change.dropped]
+        if change.saved is not None:
+            self.saved = self.asked
         self.steps.append(step)
         return step
 
@@ -126,6 +132,11 @@ class World:
         self.asked += step is not None
         return step
 
+    @property
+    def next_n(self) -> int:
+        """Return the number of the next entry, as a worker knows it that has heard everything."""
+        return self.journal[-1].n + 1 if self.journal else self.run.base
+
     def next_key(self) -> Key:
         """Return the next key that the journal does not know, as the same code would ask it."""
         while any(entry.key == self._key() for entry in self.journal) or any(
@@ -147,21 +158,23 @@ class World:
         """Raise; the failures at the journal's end are to be tried again."""
         undone, revived = None, dict[Key, Instant]()
         if undo:
-            undone = len(self.journal)
-            while undone and self.journal[undone - 1].ending in {"failure", "cancelled"}:
-                undone -= 1
-            cancelled = [e for e in self.journal[undone:] if e.deadline is not None]
+            answered = [e.n for e in self.journal if e.ending not in {"failure", "cancelled"}]
+            undone = max(answered, default=self.run.base - 1) + 1
+            cancelled = [e for e in self.journal if e.n >= undone and e.deadline is not None]
             revived = {e.key: e.deadline for e in cancelled if e.deadline is not None}
-        epoch, seen = self.run.epoch, len(self.journal)
+        epoch, seen = self.run.epoch, self.next_n
         command = c.Fail(epoch, CAUSE, policy, 0.5, again, undone, seen, revived)
         step = self.play(command)
         if step is not None and step.change.after.failures > step.change.before.failures:
-            self.asked = 0
+            self._begin_again()
         return step
 
     def claim(self, worker: WorkerId) -> Step | None:
-        """Take the run up: the code begins again from the top."""
-        step = self.play(c.Claim(worker))
+        """Take the run up: the code begins again from the top, or from its snapshot."""
+        step = self.play(c.Claim(worker, f"by {worker}"))
         if step is not None:
-            self.asked = 0
+            self._begin_again()
         return step
+
+    def _begin_again(self) -> None:
+        self.asked = 0 if self.run.saved is None else self.saved

@@ -8,11 +8,13 @@ import asyncio
 import contextvars
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from headrace.kernel.model import EPOCH, Ending, Entry, Instant, Key, Kind, Retry, inward
-from headrace.sdk.execution import Execution, make_current, require
+from headrace.sdk.awaited import Awaited
+from headrace.sdk.execution import SLEEP, Execution, make_current, require
 from headrace.sdk.execution_life import Life, Manner
+from headrace.sdk.execution_question import Place
 from headrace.sdk.scope import install
 from headrace.wire.channel import Assigned, Operation, Push, Refusal, Stopping, TaskSpec, Told
 from headrace.worker.frames import Frames
@@ -192,14 +194,27 @@ def _numbered(entry: Entry, n: int) -> Entry:
 # --- what flows are made of ------------------------------------------------------------------
 
 
-async def wait(stream: str, timeout_ms: int | None = None) -> bytes | None:
+def wait(stream: str, timeout_ms: int | None = None) -> Awaited[bytes | None]:
     """Wait for the next record, parked."""
-    return await _take(stream, timeout_ms, parks=True)
+    return Awaited(_take(stream, timeout_ms, parks=True))
 
 
-async def once(stream: str, timeout_ms: int | None = None) -> bytes | None:
+def once(stream: str, timeout_ms: int | None = None) -> Awaited[bytes | None]:
     """Wait for the next record, in memory."""
-    return await _take(stream, timeout_ms, parks=False)
+    return Awaited(_take(stream, timeout_ms, parks=False))
+
+
+def again(place: Place) -> Awaited[Any]:
+    """Go on with one of these where a snapshot was made in it."""
+    run, line = require("take"), f"flow.py:{place.name}"
+    if place.name == SLEEP:
+        return Awaited(run.sleep_on(place, line=line))
+    return Awaited(_take_on(run, place, line))
+
+
+async def _take_on(run: Execution, place: Place, line: str) -> bytes | None:
+    taken = await run.take_on(inward(place.name), place, fits=bytes, line=line, on_invalid="wait")
+    return None if taken is None else taken.body
 
 
 async def _take(stream: str, timeout_ms: int | None, *, parks: bool) -> bytes | None:
@@ -226,6 +241,7 @@ async def step(
     return await require("step").step(name, call, fingerprint=fingerprint, line=f"flow.py:{name}")
 
 
-async def sleep(timeout_ms: int) -> None:
+def sleep(timeout_ms: int) -> Awaited[None]:
     """Wait for some time."""
-    await require("sleep").sleep(timeout_ms=timeout_ms, until=None, line="flow.py:sleep")
+    run = require("sleep")
+    return Awaited(run.sleep(timeout_ms=timeout_ms, until=None, line="flow.py:sleep"))

@@ -18,6 +18,7 @@ BLOCK: Final = re.compile(
     r"```(?:python|toml)\n# (?P<file>[\w.]+)(?P<more>, continued)?\n(?P<text>.*?)```", re.DOTALL
 )
 PAGES: Final = {
+    "docs/concepts/frames.md": (),
     "docs/concepts/replay.md": ("-o", "anyio_mode=auto"),
     "docs/howto/test-tasks.md": (),  # says itself how async tests are switched on
     "docs/reference/python.md": ("-o", "anyio_mode=auto"),

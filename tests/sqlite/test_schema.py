@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from headrace.backends.sqlite.database import Database
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.queries import SQL, statements
 from headrace.errors import Mistake, Unavailable
-from headrace.kernel.model import RunId
+from headrace.kernel import commands as c
+from headrace.kernel.machine import decide
+from headrace.kernel.model import Queued, RunId, Waiting
 from headrace.ports import Order
-from headrace.testing.contracts.given import executing, queued
+from headrace.testing.contracts.given import T0, WORKER, executing, queued, saved
 from tests.sqlite.raw import Raw, raw
 
 SMALL = Settings(wal_pages=10)
@@ -64,6 +67,44 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
     migrate(db, [*load(), "CREATE TABLE more (a)"])
     assert db.rows("PRAGMA user_version") == [(len(load()) + 1,)]
     db.close()
+
+
+OLD_RUN = """
+    INSERT INTO task (no, env, id) VALUES (1, 'dev', 'greet');
+    INSERT INTO run (
+        id, task, created, version, state, epoch, attempt, failures, lost, entries, updated,
+        started, ran_ms, max_attempts, waits
+    ) VALUES ('run-1', 1, 5, 7, 'waiting', 1, 1, 0, 0, 1, 5, 5, 0, 3, x'90');
+    INSERT INTO entry VALUES (1, '/a#0', 0, 'step', 'value', x'31', 5, '', '', NULL, -1, NULL);
+"""
+
+
+@pytest.fixture
+def old_file(tmp_path: Path) -> Path:
+    """A file of the first version, with a run in it."""
+    path = tmp_path / "headrace.db"
+    db = Database(path, SMALL, cache_kib=100)
+    migrate(db, load()[:1])
+    db.script(OLD_RUN)
+    db.close()
+    return path
+
+
+async def test_an_old_file_is_opened_and_goes_on(old_file: Path) -> None:
+    async with open_sqlite(old_file, settings=SMALL) as stores:
+        old = await stores.runs.load(RunId("run-1"))
+        assert old is not None
+        assert (old.state, old.saved, old.base, old.code) == (Waiting(None), None, 0, "")
+        assert [entry.key for entry in await stores.runs.journal(old.id)] == ["/a#0"]
+        again = decide(replace(old, state=Queued(T0)), c.Claim(WORKER, "v2"), T0).after
+        claimed = c.Change(old, again)
+        await stores.runs.commit(claimed)
+        await stores.runs.commit(saved(again, b"frames", drops=True))
+        assert await stores.snapshots.read(old.id, 1) == b"frames"
+        assert await stores.runs.journal(old.id) == []
+        left = await stores.runs.load(old.id)
+        assert left is not None
+        assert (left.saved, left.base, left.code) == (1, 1, "")
 
 
 async def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
@@ -150,6 +191,12 @@ BROKEN = [
     "stop_outcome = 'canceled'",
     "stop_by = 5, stop_outcome = 'completed'",
     "wait_due = 5",
+    "base = -1",
+    "base = 1",  # an entry that never was
+    "saved = 1",
+    "base = 1, entries = 2, saved = 0",
+    "state = 'over', moment = 1, worker = NULL, resumed = NULL, outcome = 'canceled', saved = 0",
+    "code = 1, epoch = 0, attempt = 0, started = NULL",
     "id = ''",
 ]
 
@@ -179,7 +226,7 @@ def test_every_query_has_a_sentence_and_a_use() -> None:
             assert re.search(rf"-- name: {name}\n-- [A-Z].*\.\n", text), name
             assert body.endswith(";"), name
             by_table = re.sub(
-                r"(select|insert)_(task|stream)_number|insert_(task|stream)", "", name
+                r"(select|insert)_(task|stream|code)_number|insert_(task|stream|code)", "", name
             )
             assert f'"{name}"' in sources or not by_table, name
 

@@ -15,6 +15,8 @@ from headrace.backends.memory import open_memory
 from headrace.engine import open_engine
 from headrace.kernel.model import Blocked, Entry, EnvId, Over, Retry, Retrying, RunId, State, later
 from headrace.ports import Api, Channel, Stores, WorkApi
+from headrace.sdk.execution import Runnable
+from headrace.sdk.sealing import Sealer
 from headrace.testing.clock import ManualClock
 from headrace.wire.channel import (
     Hello,
@@ -49,6 +51,7 @@ class NoChance:
 
 
 PLAIN = Options(worker="", chance=NoChance())
+SAVING = replace(PLAIN, sealer=Sealer.of(["a key of the tests"]), snapshots="always", strict=True)
 
 
 @dataclass
@@ -170,12 +173,12 @@ class Scene:
         api: Api,
         stores: Stores,
         clock: ManualClock,
-        jobs: Sequence[Job],
+        jobs: Sequence[Runnable],
         inputs: Sequence[str],
     ) -> None:
         self.api, self.stores, self.clock = api, stores, clock
         self._inputs = inputs
-        self._jobs: Mapping[str, Job] = {job.id: job for job in jobs}
+        self._jobs: Mapping[str, Runnable] = {job.id: job for job in jobs}
         self._runs: list[RunId] = []
 
     @property
@@ -267,7 +270,7 @@ def order(payload: bytes) -> TriggerOrder:
 
 @asynccontextmanager
 async def setting(
-    *jobs: Job,
+    *jobs: Runnable,
     inputs: Sequence[str] = INPUTS,
     planted: Callable[[Stores], Stores] = lambda stores: stores,
 ) -> AsyncGenerator[Scene]:

@@ -5,17 +5,22 @@ at every entry of its journal, and over a connection that breaks.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from headrace.frames import resumable
 from headrace.kernel.model import Entry
+from headrace.sdk.awaited import Awaited
+from headrace.sdk.execution_question import Place
 from headrace.wire.views import RunView
-from headrace.worker import Options
+from headrace.worker import Options, holdings
+from tests.sdk.played import again
 from tests.worker.corpus import CORPUS
-from tests.worker.scene import PLAIN, Faults, Job, Scene, employed, setting
+from tests.worker.scene import PLAIN, SAVING, Faults, Job, Scene, employed, setting
 from tests.worker.workflows import Cancel, Event, Pass, Send, Workflow, World
 
 ALL = pytest.mark.parametrize("flow", CORPUS, ids=lambda flow: flow.name)
@@ -26,6 +31,27 @@ def job(flow: Workflow, world: World) -> Job:
         return msgspec.json.encode(await flow.code(world))
 
     return Job("job", code)
+
+
+class Kept(Job):
+    """A workflow whose code can be saved while it waits."""
+
+    is_resumable = True
+    keep_warm_ms = None
+
+    def __init__(self, flow: Workflow, world: World) -> None:
+        super().__init__("job", job(flow, world)._code)
+        self._flow, self._world = resumable(flow.code), world
+
+    def call(self, _payload: bytes) -> Coroutine[Any, Any, Any]:
+        return cast("Coroutine[Any, Any, Any]", self._flow(self._world))
+
+    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+        assert not unwraps
+        return again(place)
+
+    def encoded(self, result: object) -> bytes:
+        return msgspec.json.encode(result)
 
 
 async def happen(scene: Scene, run: str, event: Event) -> None:
@@ -67,7 +93,7 @@ async def played(
     """Play a workflow to its end with one worker, and return its journal."""
     world = World(failures=flow.failures)
     async with (
-        setting(job(flow, world)) as scene,
+        setting(Kept(flow, world)) as scene,
         employed(scene.worker("w", faults, options)),
     ):
         run = await scene.start()
@@ -101,16 +127,42 @@ async def test_a_worker_killed_at_any_entry_changes_nothing(
         await killed_at(flow, Faults(kill_at=n, hears_it=hears_it))
 
 
-async def killed_at(flow: Workflow, faults: Faults) -> None:
+@ALL
+async def test_a_snapshot_at_every_wait_changes_nothing(flow: Workflow) -> None:
+    assert told(await played(flow, options=SAVING)) == told(await played(flow))
+
+
+@ALL
+@pytest.mark.parametrize("hears_it", [False, True], ids=["unheard", "heard"])
+async def test_a_killed_worker_that_saves_at_every_wait_changes_nothing(
+    flow: Workflow,
+    hears_it: bool,  # noqa: FBT001
+) -> None:
+    entries = len(await played(flow))
+    for n in range(entries):
+        await killed_at(flow, Faults(kill_at=n, hears_it=hears_it), SAVING)
+
+
+@ALL
+@pytest.mark.parametrize("first", range(1, 8))
+async def test_a_connection_that_breaks_around_snapshots_changes_nothing(
+    flow: Workflow, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holdings, "AGAIN_S", 0.0)
+    for gap in (3, 5, 7):
+        await played(flow, Faults(cut_before=frozenset(range(first, 200, gap))), SAVING)
+
+
+async def killed_at(flow: Workflow, faults: Faults, options: Options = PLAIN) -> None:
     world = World(failures=flow.failures)
-    async with setting(job(flow, world)) as scene:
+    async with setting(Kept(flow, world)) as scene:
         events = iter(flow.events)
-        async with employed(scene.worker("first", faults)):
+        async with employed(scene.worker("first", faults, options)):
             run = await scene.start()
             await scene.calm()
             await _until_killed(scene, run, events, faults)
         await scene.bury()
-        async with employed(scene.worker("second")):
+        async with employed(scene.worker("second", options=options)):
             await scene.calm()
             for event in events:
                 await happen(scene, run, event)

@@ -7,9 +7,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
+from headrace.frames import resumable
 from headrace.kernel.model import inward
 from headrace.sdk.execution import Listener, require
 from tests.sdk.played import once, wait
@@ -25,6 +27,19 @@ class World:
     done: list[str] = field(default_factory=list[str])
     failures: int = 0
     """How many more times a fragile effect fails."""
+
+    def __post_init__(self) -> None:
+        _worlds[id(self)] = self
+
+    def __reduce__(self) -> tuple[Callable[[int], "World"], tuple[int]]:
+        return world_of, (id(self),)  # a snapshot does not make another one
+
+
+_worlds: WeakValueDictionary[int, World] = WeakValueDictionary()
+
+
+def world_of(number: int) -> World:
+    return _worlds[number]
 
 
 @dataclass(frozen=True)
@@ -118,11 +133,13 @@ async def fragile(world: World, name: str) -> None:
     await require("step").step(name, call, fingerprint="", line=f"corpus.py:{name}")
 
 
+@resumable
 async def get(stream: str, timeout_ms: int | None = None) -> Value:
     body = await wait(stream, timeout_ms)
     return "timeout" if body is None else msgspec.json.decode(body)
 
 
+@resumable
 async def get_live(stream: str) -> Value:
     return msgspec.json.decode(await once(stream) or b"null")
 

@@ -65,29 +65,16 @@ class Home:
 
     def key(self) -> str:
         """Return the key that is kept, empty if there is none."""
-        try:
-            return self.key_path.read_text("ascii").strip()
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise Mistake(f"the key in {self.key_path} cannot be read: {_why(error)}") from None
+        return _kept(self.key_path)
 
     def made_key(self) -> str:
         """Return the key that is kept; make it if there is none."""
-        if key := self.key():
-            return key
-        key = KEY_FORM + secrets.token_hex(24)
-        fresh = self.path / f".key.{secrets.token_hex(8)}"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(key + "\n")
-        try:
-            self.key_path.hardlink_to(fresh)
-        except FileExistsError:
-            return self.key()  # somebody was faster; theirs counts
-        finally:
-            fresh.unlink()
-        return key
+        return _made(self.key_path, KEY_FORM)
+
+    def made_snapshot_key(self) -> str:
+        """Return the key that seals snapshots; make it, and the folder, if there is none."""
+        self.make()
+        return _made(self.path / "snapshot-key", "")
 
     def address(self) -> Address | None:
         """Return where the folder's server is, or was when it was killed."""
@@ -142,6 +129,33 @@ def find(named: Path | None, start: Path) -> Home:
         if (folder / NAME / "key").exists():
             return Home(folder / NAME)
     return Home(start / NAME)
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"the key in {path} cannot be read: {_why(error)}") from None
+
+
+def _made(path: Path, form: str) -> str:
+    """Return the key that a file keeps, made now if there is none."""
+    if key := _kept(path):
+        return key
+    key = form + secrets.token_hex(24)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        return _kept(path)  # somebody was faster; theirs counts
+    finally:
+        fresh.unlink()
+    return key
 
 
 def _why(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Imports a worker's FILE, under its stem, its folder first on `sys.path`.
 
+The async functions of FILE, and of the modules in its folder, can be saved while they wait: they
+are compiled anew when they are imported.
 Owns: what that means, and how a failure is shown. Must never know: tasks.
 """
 
@@ -7,11 +9,18 @@ from __future__ import annotations
 
 import sys
 import traceback
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path, PurePath
 from types import ModuleType, TracebackType
+from typing import Final
 
+from headrace import frames
 from headrace.errors import Mistake, NotFound
+
+INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
+"""Folders of what others wrote."""
 
 
 class CannotImport(Mistake):
@@ -39,7 +48,8 @@ def load(path: Path) -> ModuleType:
             f"{path} would be imported as {file.stem!r}, which is taken: {where}",
             hint="Give the file another name.",
         )
-    spec = spec_from_file_location(file.stem, file)
+    frames.install(_beside(file))
+    spec = _spec(file)
     if spec is None or spec.loader is None:
         raise Mistake(f"{path} cannot be imported")
     module = sys.modules[file.stem] = module_from_spec(spec)
@@ -49,6 +59,27 @@ def load(path: Path) -> ModuleType:
         del sys.modules[file.stem]
         raise CannotImport(_message(path, error), _trace(error, file)) from error
     return module
+
+
+def _beside(file: Path) -> Callable[[str, str], bool]:
+    """Tell of each module whether it is the user's own: FILE, or in FILE's folder."""
+    folder = PurePath(file.parent)  # as it stands on `sys.path`; no file system is asked
+
+    def is_own(name: str, path: str) -> bool:
+        place = PurePath(path)
+        if name.partition(".")[0] == __package__.partition(".")[0] or folder not in place.parents:
+            return False
+        return INSTALLED.isdisjoint(place.relative_to(folder).parts)
+
+    return is_own
+
+
+def _spec(file: Path) -> ModuleSpec | None:
+    """Return how FILE is imported, by way of whoever compiles it anew."""
+    found = find_spec(file.stem)
+    if found is not None and found.origin is not None and Path(found.origin) == file:
+        return found
+    return spec_from_file_location(file.stem, file)
 
 
 def _message(path: Path, error: BaseException) -> str:

@@ -18,9 +18,11 @@ from headrace.engine import open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Clock, Stores
 from headrace.sdk import connection
+from headrace.sdk.execution_life import Snapshots
 from headrace.sdk.registry import registry
 from headrace.sdk.retrying import pauses
-from headrace.wire.channel import Registration, TaskSpec
+from headrace.sdk.sealing import Sealer
+from headrace.wire.channel import TaskSpec
 from headrace.worker import Options, Worker
 
 ENV: Final = EnvId("test")
@@ -55,20 +57,35 @@ class Local:
 
 @asynccontextmanager
 async def open_local(
-    clock: Clock, tasks: Sequence[Runnable] = (), *, evicts: bool = False
+    clock: Clock,
+    tasks: Sequence[Runnable] = (),
+    *,
+    evicts: bool = False,
+    snapshots: Snapshots = "warm",
 ) -> AsyncGenerator[Local]:
     """Run all of it while the block lasts; the sdk talks to it. No `tasks` means all imported.
 
-    With `evicts` a run is put away whenever it waits, so that it goes on by replay.
+    With `evicts` a run is put away whenever it waits, so that it goes on by replay; with
+    `snapshots="always"` it is saved then, and goes on from there.
     """
     served = {task.id: task for task in tasks} or dict(registry.imported)
     registration = await asyncio.to_thread(registry.registration, tuple(served.values()))
-    async with open_memory(clock) as stores, open_engine(stores, SystemChance()) as engine:
+    chance = SystemChance()
+    options = Options(
+        worker=f"worker_{chance.unique(8).hex()}",
+        chance=chance,
+        evicts=evicts,
+        strict=True,
+        sealer=Sealer((chance.unique(32),)),
+        snapshots=snapshots,
+    )
+    async with open_memory(clock) as stores, open_engine(stores, chance) as engine:
         api = engine.at(ENV)
         connection.configure(api=api)
+        worker = Worker(api, served, registration, options)
         pauses.sleep = _no_time
         try:
-            async with _worker(api, served, registration, evicts=evicts) as worker:
+            async with _working(worker):
                 yield Local(api, stores, worker)
         finally:
             pauses.sleep = asyncio.sleep
@@ -81,18 +98,11 @@ async def _no_time(_seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _worker(
-    api: Api, tasks: dict[str, Runnable], registration: Registration, *, evicts: bool
-) -> AsyncGenerator[Worker]:
-    chance = SystemChance()
-    options = Options(
-        worker=f"worker_{chance.unique(8).hex()}", chance=chance, evicts=evicts, strict=True
-    )
-    worker = Worker(api, tasks, registration, options)
+async def _working(worker: Worker) -> AsyncGenerator[None]:
     async with asyncio.TaskGroup() as group:
         working = group.create_task(worker.run())
         await worker.attached.wait()
         try:
-            yield worker
+            yield
         finally:
             working.cancel()

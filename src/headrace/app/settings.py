@@ -18,6 +18,8 @@ PORT: Final = 8700
 SLOTS: Final = 100
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
+SNAPSHOTS: Final = ("warm", "always", "off")
+KEY_LETTERS: Final = 16
 SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
     "HEADRACE_DATABASE": "sqlite:///PATH; without it headrace.db in the home folder",
@@ -30,6 +32,10 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_MEMORY": "MiB near which a worker is replaced; without it never",
     "HEADRACE_STRICT": "1: a step recorded with other arguments blocks its run; 0: it warns; "
     "1 in dev, else 0",
+    "HEADRACE_SNAPSHOT": "always: runs are saved and put away at every wait; off: never; "
+    "warm: when they have waited for a while; warm",
+    "HEADRACE_SNAPSHOT_KEY": "seals the snapshots of an environment's workers; two, with a comma, "
+    "while one is replaced: the first seals; without it the one in the home folder",
 }
 
 
@@ -46,6 +52,8 @@ class Settings:
     slots: int = SLOTS
     memory_mib: int = 0
     strict: bool | None = None
+    snapshots: str = "warm"
+    snapshot_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -63,6 +71,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         slots=_number(environment, "HEADRACE_SLOTS", SLOTS),
         memory_mib=_number(environment, "HEADRACE_MEMORY", 0),
         strict=_switch(environment, "HEADRACE_STRICT"),
+        snapshots=_choice(environment, "HEADRACE_SNAPSHOT", SNAPSHOTS),
+        snapshot_keys=_snapshot_keys(environment.get("HEADRACE_SNAPSHOT_KEY", "")),
     )
 
 
@@ -86,6 +96,21 @@ def database_path(database: str, home: Path) -> Path:
 def _key(text: str) -> str:
     if text and not (text.isascii() and text.isprintable() and " " not in text):
         raise BadRequest("HEADRACE_SECRET_KEY holds characters that no key has")
+    return text
+
+
+def _snapshot_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    if any(len(key) < KEY_LETTERS for key in keys):
+        raise BadRequest(f"HEADRACE_SNAPSHOT_KEY holds a key of fewer than {KEY_LETTERS} letters")
+    return keys
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Return one of the choices; the first is the usual one."""
+    text = environment.get(name, "") or choices[0]
+    if text not in choices:
+        raise BadRequest(f"{name} is none of {', '.join(choices)}: {text[:20]!r}")
     return text
 
 

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import anyio
 import psutil
+import structlog
 
+from headrace import frames
 from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
 from headrace.app.home import Home
-from headrace.app.settings import Settings
+from headrace.app.settings import Settings, is_loopback
 from headrace.errors import HeadraceError
 from headrace.sdk import connection
 from headrace.sdk.registry import registry
+from headrace.sdk.sealing import Sealer
+from headrace.sdk.tasks import Task
 from headrace.wire.channel import Registration
 from headrace.worker import Options, Outcome, Worker
 
 MIB = 1 << 20
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,18 @@ class Watcher:
 async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
     """Execute every task that has been imported, until SIGTERM, or until memory runs out."""
     registration = await asyncio.to_thread(registry.registration)
+    sealer = await asyncio.to_thread(_sealer, setting, home)
+    _say_what_stays(registry.tasks.values())
     chance = SystemChance()
     options = Options(
         worker=f"worker_{chance.unique(8).hex()}",
         chance=chance,
         slots=setting.slots,
         strict=bool(setting.strict),
+        sealer=sealer,
+        snapshots="always" if setting.snapshots == "always" else "warm",
+        # A worker far from its server, with a key of its own, cannot be the only one to open it.
+        drops=bool(setting.snapshot_keys) or not setting.url or is_loopback(setting.url),
         memory_limit=setting.memory_mib * MIB or None,
         rss=lambda: psutil.Process().memory_info().rss,
         tired=watcher.tired,
@@ -64,6 +75,24 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
     if isinstance(outcome, HeadraceError):
         raise outcome
     return outcome
+
+
+def _sealer(setting: Settings, home: Home) -> Sealer | None:
+    if setting.snapshots == "off":
+        return None
+    return Sealer.of(setting.snapshot_keys or (home.made_snapshot_key(),))
+
+
+def _say_what_stays(tasks: Iterable[object]) -> None:
+    """Say of each task, and each function beside them, that its runs cannot be saved, and why."""
+    for task in tasks:
+        if isinstance(task, Task) and task.not_resumable:
+            _log.warning("runs of a task stay in memory while they wait", why=task.not_resumable)
+    for one in frames.untransformed():
+        line = f"{one.file}:{one.line}"
+        _log.warning(
+            "a run that waits in it stays in memory", name=one.name, line=line, why=one.why
+        )
 
 
 async def _tell(worker: Worker, registration: Registration, watcher: Watcher) -> None:

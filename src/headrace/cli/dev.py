@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from headrace.app.home import Home
-from headrace.app.settings import Settings
+from headrace.app.settings import SNAPSHOTS, Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, hint, told_for_long
 from headrace.cli.signs import Signs
 from headrace.cli.supervisor import Notice, Started, Supervisor
-from headrace.errors import NotFound
+from headrace.errors import BadRequest, NotFound
 
 USUAL: Final = Path("tasks.py")
 
@@ -29,12 +28,17 @@ async def dev(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
+    snapshot: Annotated[
+        str, typer.Option(help="When runs are saved: warm, always (at every wait), off.")
+    ] = "",
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine, API and a worker that reloads when its code changes."""
     from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
 
     path = _file(file)
+    if snapshot not in {"", *SNAPSHOTS}:
+        raise BadRequest(f"--snapshot is none of {', '.join(SNAPSHOTS)}: {snapshot[:20]!r}")
     setting, home = listening(surroundings(), host, port)
     log_to_stderr()
     with until_told():
@@ -48,12 +52,14 @@ async def dev(
                 signs(notice)
 
             place = _place(setting, home, served.url)
+            if snapshot:
+                place["HEADRACE_SNAPSHOT"] = snapshot
             await Supervisor(path, place, notify).run(reload=True)
     hint("stopped")
     return Exit.OK
 
 
-def _place(setting: Settings, home: Home, url: str) -> Mapping[str, str]:
+def _place(setting: Settings, home: Home, url: str) -> dict[str, str]:
     """Say what the worker's environment holds beside ours: which server, and that it is strict."""
     return {
         "HEADRACE_HOME": str(home.path.absolute()),

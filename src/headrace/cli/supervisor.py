@@ -237,7 +237,7 @@ class Supervisor:
                 str(self._file),
                 str(handle),
                 pass_fds=(handle,),
-                env={**os.environ, **self._environment},
+                env={**_allocating(), **os.environ, **self._environment},
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=LINE_LIMIT)
         return Child(process, reader, writer)
@@ -286,3 +286,13 @@ async def supervised(supervisor: Supervisor, *, reload: bool) -> AsyncGenerator[
         group.start_soon(run)
         yield
         group.cancel_scope.cancel()
+
+
+def _allocating() -> Mapping[str, str]:
+    """Say how a worker gets memory: so that what runs leave behind can go back to the machine.
+
+    Python's own allocator gives back blocks of a mebibyte only, in which something is always left;
+    glibc's gives back every free page when it is asked to, and costs about 3 % of speed.
+    """
+    has_glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})
+    return {"PYTHONMALLOC": "malloc"} if has_glibc else {}

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import aiohttp
 
-from headrace.wire.channel import Operation, Push, decode_pushes, encode
+from headrace.wire.channel import Operation, Push, apart, decode_pushes, encode
 
 
 class SocketChannel:
@@ -43,6 +43,7 @@ class SocketChannel:
             self._news.clear()
             posted, self._posted = self._posted, []
             try:
-                await self._socket.send_bytes(encode(posted))
+                for part in apart(posted):
+                    await self._socket.send_bytes(encode(part))
             except (aiohttp.ClientError, ConnectionError):
                 return  # the reader sees the end; what was not answered is posted again

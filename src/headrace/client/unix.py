@@ -16,7 +16,7 @@ from typing import cast
 from headrace.client.target import UNREACHABLE
 from headrace.errors import TooLarge, Unavailable
 from headrace.wire import frames
-from headrace.wire.channel import Hello, Operation, Push, decode_pushes, encode
+from headrace.wire.channel import Hello, Operation, Push, apart, decode_pushes, encode
 
 AHEAD = 256
 """How many unread frames are kept before the server has to wait."""
@@ -89,8 +89,8 @@ class UnixChannel(asyncio.Protocol):
 
     def _flush(self) -> None:
         posted, self._posted = self._posted, []
-        if posted:
-            self._write(encode(posted))
+        for part in apart(posted) if posted else ():
+            self._write(encode(part))
 
     def _write(self, frame: bytes) -> None:
         # After the end nothing is written: what was not answered is posted again.

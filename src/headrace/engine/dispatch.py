@@ -16,7 +16,7 @@ from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.commands import Claim, Elapse, Lose
+from headrace.kernel.commands import Elapse, Lose
 from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
 
 LEASE_MS = 5_000
@@ -61,7 +61,7 @@ class Dispatch:
 
     async def _claim(self, seat: Seat, tasks: Sequence[TaskId], limit: int) -> Sequence[Run]:
         """Claim queued runs; meanwhile nobody else is given the slots."""
-        core, command = self._core, Claim(seat.worker)
+        core, command = self._core, seat.claim
         seat.reserved = limit
         try:
             return await core.stores.runs.claim(command, seat.env, tasks, core.now(), limit)

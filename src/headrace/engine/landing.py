@@ -12,7 +12,6 @@ from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
-from headrace.kernel.commands import Claim
 from headrace.kernel.model import Queued, Run, StreamId
 
 Changed = Callable[[Run], Awaitable[None]]
@@ -30,7 +29,7 @@ class Lander:
             return
         seat = self._seats.pick(sheet.run.env, sheet.run.task)
         if seat is not None:
-            sheet.apply(Claim(seat.worker))
+            sheet.apply(seat.claim)
             seat.running.add(sheet.run.id)  # others decide while this is being committed
 
     def abandon(self, sheet: Sheet) -> None:
@@ -47,10 +46,10 @@ class Lander:
         if last is not None and (last is not seat or last.known[after.id].epoch != after.epoch):
             self._teller.end(after.id, own=sheet.own_end)
         if seat is not None and after.id not in seat.pending:
-            if after.id in seat.known:
+            if after.id in seat.known and sheet.unfit != after.epoch:
                 await self._teller.tell(seat, sheet, after)
             else:
-                await self._teller.assign(seat, after)
+                await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
         if sheet.looked or not sheet.is_empty:
             await self._changed(after)

@@ -105,6 +105,40 @@ class Plain:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """The state of the run's code."""
+
+    op: channel.Saved
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Keep it, if it is news to nobody; the worker's own hold may end with it."""
+        _still_held(sheet, self.op.epoch)
+        op = self.op
+        if not op.body:
+            raise BadRequest("an empty snapshot is none")
+        if len(op.body) > channel.SNAPSHOT_AT_MOST:
+            most = channel.SNAPSHOT_AT_MOST
+            raise TooLarge(f"a snapshot holds at most {most} bytes, this has {len(op.body)}")
+        change = sheet.apply(c.Save(op.epoch, op.seen, op.body, op.drops, op.leaves))
+        left = machine.holder(change.after) != machine.holder(change.before)
+        sheet.own_end = sheet.own_end or left
+        return change
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """The worker can make nothing of the snapshot."""
+
+    epoch: int
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Have the run handed over again, without it; the run stays as it is."""
+        _still_held(sheet, self.epoch)
+        sheet.unfit = self.epoch
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Emitted:
     """An output record."""
 
@@ -214,6 +248,10 @@ def step_of(core: Core, op: channel.Operation) -> Step | None:
             return Emitted(core, op)
         case channel.Noted():
             return Noted(core, op)
+        case channel.Saved():
+            return Saved(op)
+        case channel.Unfit(epoch=epoch):
+            return Unfit(epoch)
         case channel.Started() | channel.Sent() | channel.Renewed():
             return None
         case _:

@@ -37,6 +37,8 @@ Asked: TypeAlias = (
     | channel.Sent
     | channel.Emitted
     | channel.Noted
+    | channel.Saved
+    | channel.Unfit
     | channel.Completed
     | channel.Raised
     | channel.Yielded

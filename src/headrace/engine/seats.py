@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from headrace.kernel.commands import Claim
 from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
-from headrace.wire.channel import Operation, Push, Unread
+from headrace.wire.channel import Hello, Operation, Push, Unread
 
 
 @dataclass(slots=True)
@@ -31,12 +32,10 @@ Receive = Callable[["Seat", Sequence[Operation]], None]
 class Seat:
     """One attached worker: a `Channel` on its side, a sink of pushes on the engine's."""
 
-    def __init__(
-        self, worker: WorkerId, env: EnvId, tasks: Iterable[str], slots: int, receive: Receive
-    ) -> None:
-        self.worker, self.env = worker, env
-        self.tasks = frozenset(TaskId(task) for task in tasks)
-        self.slots = slots
+    def __init__(self, worker: WorkerId, env: EnvId, hello: Hello, receive: Receive) -> None:
+        self.worker, self.env, self.version = worker, env, hello.version
+        self.tasks = frozenset(TaskId(task) for task in hello.tasks)
+        self.slots = hello.slots
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -54,6 +53,11 @@ class Seat:
         self._out: dict[tuple[str, str] | int, Push] = {}
         self._count = 0
         self._news = asyncio.Event()
+
+    @property
+    def claim(self) -> Claim:
+        """Return the command by which the worker takes a run up."""
+        return Claim(self.worker, self.version)
 
     @property
     def free(self) -> int:

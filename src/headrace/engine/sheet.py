@@ -35,10 +35,12 @@ class Sheet:
     """One run's next change. Everything here is undone by throwing the sheet away."""
 
     __slots__ = (
+        "_body",
         "_streams",
         "answered",
         "before",
         "drafts",
+        "dropped",
         "emitted",
         "entries",
         "looked",
@@ -50,6 +52,7 @@ class Sheet:
         "tails",
         "trouble",
         "undone",
+        "unfit",
     )
 
     def __init__(
@@ -66,6 +69,8 @@ class Sheet:
         """Keys answered here, and those in the journal once a commit has met one of them."""
         self.entries: list[Entry] = []
         self.undone: int | None = None
+        self.dropped: int | None = None
+        self._body: bytes | None = None
         self.drafts: list[Draft] = []
         self.own: set[Key] = set()
         """Keys of entries that the worker sent itself."""
@@ -79,6 +84,8 @@ class Sheet:
         """Whether the worker itself ends its hold."""
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
+        self.unfit: int | None = None
+        """The epoch whose worker can make nothing of the snapshot that it was given."""
         self._streams = streams
         self.tails = dict(tails.known)
         """Where the streams end once this sheet has landed."""
@@ -93,6 +100,10 @@ class Sheet:
         change = machine.decide(self.run, command, self.now)
         if change.undone is not None:
             self._undo(change.undone)
+        if change.saved is not None:
+            self._body = change.saved
+        if change.dropped is not None:
+            self.dropped = change.dropped
         self.entries.extend(change.entries)
         self.answered.update(entry.key for entry in change.entries)
         self.run = change.after
@@ -109,7 +120,9 @@ class Sheet:
         """
         if self.run.version == self.before.version:
             return Change(self.before, self.before)
-        return Change(self.before, self.landed(), tuple(self.entries), self.undone)
+        after = self.landed()
+        body = None if after.saved is None else self._body
+        return Change(self.before, after, tuple(self.entries), self.undone, body, self.dropped)
 
     def landed(self) -> Run:
         """Return the run as it is once the sheet has been committed."""

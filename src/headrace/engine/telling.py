@@ -7,7 +7,7 @@ Must never know: who asked for a change, or what makes it durable.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from headrace.engine.seats import Hold, Seat, Seats
 from headrace.engine.sheet import Sheet
@@ -18,27 +18,56 @@ from headrace.wire import channel
 Newest = Mapping[StreamId, tuple[int, bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What a worker needs beside the run itself to go on: `entries` begin at number `start`."""
+
+    order: Order
+    entries: Sequence[Entry] = ()
+    newest: Newest = field(default_factory=dict[StreamId, tuple[int, bytes]])
+    snapshot: bytes | None = None
+    start: int = 0
+
+
 class Teller:
     """Pushes news to whoever holds a run."""
 
     def __init__(self, stores: Stores, seats: Seats) -> None:
-        self._runs, self._streams, self._seats = stores.runs, stores.streams, seats
+        self._runs, self._snapshots, self._streams = stores.runs, stores.snapshots, stores.streams
+        self._seats = seats
 
-    async def assign(self, seat: Seat, run: Run) -> None:
-        """Hand the run to the worker, with all that it needs to go on."""
+    async def assign(self, seat: Seat, sheet: Sheet, run: Run) -> None:
+        """Hand the run to the worker, with all that it needs to go on.
+
+        Who can make nothing of the snapshot gets the run once more, with everything else.
+        """
+        again = sheet.unfit == run.epoch
         order = await self._runs.order(run.id) or Order()
-        entries = await self._runs.journal(run.id) if run.entries else ()
+        snapshot = None if again else await self._snapshot(run)
+        start = run.base if snapshot is None or run.saved is None else run.saved
+        entries = await self._entries(sheet, run, start)
         metadata = await self._runs.metadata(run.id)
         newest = await self._newest(run)
-        self.hand_over(seat, run, replace(order, metadata=metadata), entries, newest)
+        kit = Kit(replace(order, metadata=metadata), entries, newest, snapshot, start)
+        if again or run.id not in seat.known:
+            self.hand_over(seat, run, kit)
 
-    def hand_over(
-        self, seat: Seat, run: Run, order: Order, entries: Sequence[Entry], newest: Newest
-    ) -> None:
+    async def _snapshot(self, run: Run) -> bytes | None:
+        return None if run.saved is None else await self._snapshots.read(run.id, run.saved)
+
+    async def _entries(self, sheet: Sheet, run: Run, start: int) -> Sequence[Entry]:
+        """Return the entries from number `start` on, unread where they have just been written."""
+        if sheet.before.entries <= start:
+            return [entry for entry in sheet.entries if entry.n >= start]
+        return await self._runs.journal(run.id, start)
+
+    def hand_over(self, seat: Seat, run: Run, kit: Kit) -> None:
         """Push the run to the worker, which knows it from now on."""
-        if not seat.is_open or run.id in seat.known:
+        if not seat.is_open:
             return
-        hold = Hold(run.epoch, len(entries), is_stopping=run.stop is not None)
+        order, newest = kit.order, kit.newest
+        next_n = kit.start + len(kit.entries)
+        hold = Hold(run.epoch, next_n, is_stopping=run.stop is not None)
         hold.shown = {stream: seq for stream, (seq, _) in newest.items()}
         self._seats.note(seat, run.id, hold)
         account(seat, run)
@@ -50,10 +79,14 @@ class Teller:
                 attempt=run.attempt,
                 payload=order.payload,
                 metadata=order.metadata,
-                entries=tuple(entries),
+                entries=tuple(kit.entries),
                 newest={stream[1:]: record for stream, record in newest.items()},
                 tags=order.tags,
                 stopping=run.stop is not None,
+                snapshot=kit.snapshot or b"",
+                saved=0 if kit.snapshot is None else kit.start,
+                base=run.base,
+                code=run.code,
             )
         )
 

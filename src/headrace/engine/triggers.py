@@ -12,9 +12,9 @@ from headrace.engine.core import Core
 from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
 from headrace.engine.seats import Seat
+from headrace.engine.telling import Kit
 from headrace.errors import BadRequest, NotFound, TooLarge, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.commands import Claim
 from headrace.kernel.model import (
     Delayed,
     EnvId,
@@ -85,7 +85,7 @@ async def _create(
     if seat is None:
         return await core.stores.runs.create(run, order, free=free), None, run
     seat.running.add(run.id)
-    claimed = machine.decide(run, Claim(seat.worker), run.created).after
+    claimed = machine.decide(run, seat.claim, run.created).after
     try:
         created = await core.stores.runs.create(claimed, order, free=free)
     except BaseException:
@@ -104,10 +104,10 @@ def _hand_over(core: Core, run: Run, order: Order, seat: Seat | None) -> None:
     if seat is None:
         return
     core.desk(run.id).renew(run)
-    if seat.is_open:
-        core.teller.hand_over(seat, run, order, (), {})
-    else:  # it may have come back meanwhile, and not have been told
+    if not seat.is_open:  # it may have come back meanwhile, and not have been told
         core.post(run.id, nothing)
+    elif run.id not in seat.known:
+        core.teller.hand_over(seat, run, Kit(order))
 
 
 async def _spent(core: Core, found: RunId) -> RunId | None:

@@ -30,7 +30,7 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     """Seat a worker until it leaves; its lease goes on, so that it may come back."""
     # A name is its environment's own: nobody elsewhere can take a worker's place, or its runs.
     worker = WorkerId(f"{env}/{hello.worker}")
-    seat = Seat(worker, env, hello.tasks, hello.slots, receiver(core))
+    seat = Seat(worker, env, hello, receiver(core))
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
     seat.running |= seat.pending  # until it is known which of them only wait
     # First: a run in the hands of a worker without a lease would never be taken from it.

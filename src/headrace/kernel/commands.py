@@ -27,9 +27,10 @@ from headrace.kernel.model import (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker takes the run up; the epoch moves on."""
+    """A worker takes the run up; the epoch moves on. `version` is that of the worker's code."""
 
     worker: WorkerId
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,22 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class Save:
+    """Keep `body`, the state of the code after the first `seen` entries: it goes on from there.
+
+    Nothing happens where the journal holds more, or the run has been told to stop: the worker hears
+    of it. `drops` lets go of the entries that the snapshot stands for. `leaves`: the worker gives
+    the run up in the same commit; only one that waits can be left, else news are on their way.
+    """
+
+    epoch: int
+    seen: int
+    body: bytes
+    drops: bool = False
+    leaves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """The worker gives the run back: warm waiting turns cold, running is queued again."""
 
@@ -156,7 +173,7 @@ class Unblock:
 
 
 FinishCommand: TypeAlias = Complete | Fail | Yield | Block
-WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Release | FinishCommand
+WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Save | Release | FinishCommand
 Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | Unblock | WorkerCommand
 
 
@@ -164,13 +181,17 @@ Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | Unblock | Worker
 class Change:
     """What must become true in one transaction, if the run is still as `decide` saw it.
 
-    Journal entries numbered `undone` and above are dropped before `entries` are added.
+    Journal entries numbered `undone` and above are dropped before `entries` are added, those below
+    `dropped` afterwards. `saved` becomes the run's snapshot. A run that has one before and none
+    after loses it.
     """
 
     before: Run
     after: Run
     entries: tuple[Entry, ...] = ()
     undone: int | None = None
+    saved: bytes | None = None
+    dropped: int | None = None
 
 
 class Refused(Exception):

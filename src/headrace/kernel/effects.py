@@ -35,7 +35,9 @@ def lasting(change: Change) -> bool:
     """Tell whether a store has anything to do for `change`."""
     if change.after is change.before:
         return False
-    return bool(change.entries) or durable(change.after) != durable(change.before)
+    if change.entries or change.saved is not None:
+        return True
+    return durable(change.after) != durable(change.before)
 
 
 def running(run: Run, worker: WorkerId, now: Instant) -> Run:
@@ -51,8 +53,9 @@ def queued(run: Run, since: Instant) -> Run:
 
 
 def ended(run: Run, outcome: Outcome, now: Instant) -> Run:
-    """Make the run final."""
-    return evolve(_paused(run, now), state=Over(outcome, now), waits=(), deadlines={}, stop=None)
+    """Make the run final: nothing stands any more, and no code goes on from a snapshot."""
+    over = Over(outcome, now)
+    return evolve(_paused(run, now), state=over, waits=(), deadlines={}, stop=None, saved=None)
 
 
 def _paused(run: Run, now: Instant) -> Run:

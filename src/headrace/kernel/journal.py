@@ -48,11 +48,12 @@ class Diverged(Exception):
 class Journal:
     """What a run remembers, and how far its code has been told so again."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], start: int = 0) -> None:
+        """Take the entries from number `start` on: the code knows those before already."""
         self._entries: dict[Key, Entry] = {}
         self._owed: dict[int, Entry] = {}
-        self._last = -1
-        self._told = 0
+        self._last = start - 1
+        self._told = start
         for entry in entries:
             self.add(entry)
 

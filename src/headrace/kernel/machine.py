@@ -6,6 +6,7 @@ Rule 3: a wait that stands takes the record at the cursor, first come, first ser
         state of the run; the entry, the cursor and the end of the wait are one change.
 Rule 4: a worker's command counts only with the run's epoch, and only while the worker holds it.
 Rule 5: once a run is stopping, nothing is taken, timed out or started for it any more.
+Rule 6: a snapshot stands for every entry below `saved`; none of them is undone.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
     if not lasting(change):
         return change
     after = evolve(change.after, version=run.version + 1, updated=now)
-    return Change(run, after, change.entries, change.undone)
+    return Change(run, after, change.entries, change.undone, change.saved, change.dropped)
 
 
 def holds(run: Run, epoch: int) -> bool:
@@ -140,6 +141,7 @@ def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
         epoch=run.epoch + 1,
         attempt=run.failures + 1,
         started=now if run.started is None else run.started,
+        code=command.version if run.started is None else run.code,
     )
     return Change(run, after)
 
@@ -266,6 +268,8 @@ def _held(run: Run, command: c.WorkerCommand, now: Instant) -> Change:
             return _leave(run, command, now)
         case c.Remember():
             return remembered(run, command.entries, now)
+        case c.Save():
+            return _save(run, command)
         case c.Release():
             return _release(run, now)
         case _:
@@ -323,6 +327,20 @@ def _leave(run: Run, command: c.Leave, now: Instant) -> Change:
     return Change(run, run)  # it was answered first; the worker will see the entry
 
 
+def _save(run: Run, command: c.Save) -> Change:
+    is_warm = isinstance(run.state, Waiting)
+    if command.seen != run.entries or run.stop is not None or (command.leaves and not is_warm):
+        return Change(run, run)  # news are on their way; the worker goes on with them
+    after = evolve(
+        run,
+        state=Waiting(None) if command.leaves else run.state,
+        saved=command.seen,
+        base=command.seen if command.drops else run.base,
+    )
+    dropped = command.seen if command.drops else None
+    return Change(run, after, saved=command.body, dropped=dropped)
+
+
 def _release(run: Run, now: Instant) -> Change:
     match run.state:
         case Waiting():
@@ -354,7 +372,7 @@ def _fail(run: Run, command: c.Fail, now: Instant) -> Change:
         after = ended(run, Failed(command.cause), now)
         return Change(run, evolve(after, failures=failures))
     undone = command.undone if command.seen == run.entries else None
-    undone = None if undone is None else min(undone, run.entries)
+    undone = None if undone is None else max(run.saved or 0, min(undone, run.entries))
     running_out = {w.key: w.deadline for w in run.waits if w.deadline is not None}
     after = evolve(
         queued(run, now),

@@ -234,7 +234,9 @@ class Run:
     (0 = never started); `failures` counts those that ended, and only a task that raised ends one.
     `entries` is the number of the next journal entry. `lost` counts workers lost since the last
     one. `deadlines` are those already running for waits that a new attempt has not reached yet.
-    `ran_ms` is the time executed before `resumed`.
+    `ran_ms` is the time executed before `resumed`. `saved` is what `entries` was when its snapshot
+    was taken, if it has one; the entries below `base` are gone, since a snapshot stands for them.
+    `code` is the version of the code that it started on, as far as known.
     """
 
     id: RunId
@@ -257,6 +259,9 @@ class Run:
     updated: Instant = EPOCH
     resumed: Instant | None = None
     ran_ms: int = 0
+    saved: int | None = None
+    base: int = 0
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

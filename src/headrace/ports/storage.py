@@ -162,7 +162,7 @@ class Runs(Protocol):
         ...
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
-        """Return the entries numbered `start` and above, in order."""
+        """Return the entries numbered `start` and above that are still kept, in order."""
         ...
 
     async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:
@@ -179,6 +179,17 @@ class Runs(Protocol):
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
         """Set the run's metadata (JSON text) if given; return it: at first that of its order."""
+        ...
+
+
+class Snapshots(Protocol):
+    """The state of runs' code, sealed by their workers: nobody here looks inside.
+
+    They come and go with the changes of their runs, in the same transaction.
+    """
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        """Return the run's snapshot, if it is the one that was taken at entry number `saved`."""
         ...
 
 
@@ -325,6 +336,7 @@ class Stores:
     """One opened store, port by port. `streams` may be `Delivering` as well."""
 
     runs: Runs
+    snapshots: Snapshots
     streams: Streams
     leases: Leases
     catalog: Catalog

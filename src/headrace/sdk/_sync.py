@@ -211,9 +211,15 @@ class SyncInputStream(Generic[T]):
         """See the async class."""
         return self._of.id
 
-    def wait(self, *, timeout: Duration | None = None, until: datetime | None = None) -> Answer[T]:
-        """Wait for the next value; meanwhile the run's memory may be given back."""
-        return blocking(self._of.wait(timeout=timeout, until=until))
+    def wait(
+        self,
+        *,
+        timeout: Duration | None = None,
+        until: datetime | None = None,
+        keep_warm: Duration | None = None,
+    ) -> Answer[T]:
+        """Wait for the next value; the run's memory is given back after `keep_warm`."""
+        return blocking(self._of.wait(timeout=timeout, until=until, keep_warm=keep_warm))
 
     def once(self, *, timeout: Duration | None = None, until: datetime | None = None) -> Answer[T]:
         """Return the next value; the run stays in its process."""
@@ -274,13 +280,13 @@ class SyncWaits:
     def __init__(self, of: Waits) -> None:
         self._of = of
 
-    def for_(self, duration: Duration) -> None:
+    def for_(self, duration: Duration, *, keep_warm: Duration | None = None) -> None:
         """Wait for as long as said: `await wait.for_("1h")`."""
-        return blocking(self._of.for_(duration))
+        return blocking(self._of.for_(duration, keep_warm=keep_warm))
 
-    def until(self, moment: datetime) -> None:
+    def until(self, moment: datetime, *, keep_warm: Duration | None = None) -> None:
         """Wait until an aware datetime; one that is past already ends at once."""
-        return blocking(self._of.until(moment))
+        return blocking(self._of.until(moment, keep_warm=keep_warm))
 
 
 class SyncRuns:

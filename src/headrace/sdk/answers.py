@@ -5,12 +5,11 @@ Must never know: streams, runs.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Generic, Literal, NoReturn, TypeAlias, TypeVar
+from typing import Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 from headrace.errors import WaitTimeout
+from headrace.sdk.awaited import Awaited
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -49,33 +48,15 @@ class TimedOut:
 Answer: TypeAlias = Ok[T] | TimedOut
 
 
-class Pending(Coroutine[Any, Any, Answer[T]]):
+class Pending(Awaited[Answer[T]]):
     """What `wait` and `once` return: await it for an `Answer`, or its `unwrap()` for the value."""
 
-    __slots__ = ("_inner",)
+    __slots__ = ()
 
-    def __init__(self, inner: Coroutine[Any, Any, Answer[T]]) -> None:
-        # It stands for a coroutine, so that task groups take it; forgetting to await it warns.
-        self._inner = inner
-
-    async def unwrap(self) -> T:
+    def unwrap(self) -> Awaited[T]:
         """Return the value, or raise `WaitTimeout`."""
+        return Awaited(self._unwrapped(), unwraps=True)
+
+    async def _unwrapped(self) -> T:
         answer = await self._inner
         return answer.unwrap()
-
-    def __await__(self) -> Generator[Any, Any, Answer[T]]:
-        return self._inner.__await__()
-
-    def send(self, value: Any, /) -> Any:
-        """Go on, as coroutines do."""
-        return self._inner.send(value)
-
-    def throw(self, typ: Any, val: object = None, tb: TracebackType | None = None, /) -> Any:
-        """Go on with an exception, as coroutines do."""
-        del tb  # the form with three arguments is deprecated; the exception carries its own
-        raised: Any = typ if val is None else val
-        return self._inner.throw(raised)
-
-    def close(self) -> None:
-        """End, as coroutines do."""
-        self._inner.close()

@@ -7,6 +7,7 @@ Must never know: where the text goes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -33,6 +34,9 @@ class Codec(Generic[T]):
             self._format = format_for(form)
         except Unusable as error:
             raise _unusable(form, error) from error
+
+    def __reduce__(self) -> tuple[Callable[[Any], Codec[Any]], tuple[Any]]:
+        return codec_for, (self.form,)
 
     def encode(self, value: T, what: str, *, most: int = MAX_DATA) -> bytes:
         """Return JSON text; `Unencodable`, `TooLarge` or `BadValue` name the place in `what`."""

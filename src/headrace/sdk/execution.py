@@ -3,33 +3,31 @@
 Owns: the form of each question (its key, its operation, its answer) and what is refused at once.
 The public names of the sdk carry types on top of it. Must never know: types of values, sockets.
 
-Keys: the first wait on stream `approval` is `approval#0`, in the first task that this task creates
-`1/approval#0`; a value that was passed over makes the next one `approval#0~1`.
+Keys: the first step `fetch` is `fetch#0`, in the first task that this task creates `1/fetch#0`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from headrace.errors import BadValue, OutsideRun, StreamHasHandler
+from headrace.errors import OutsideRun, StreamHasHandler
 from headrace.kernel.journal import Asked
-from headrace.kernel.model import Entry, Instant, Key, StreamId
+from headrace.kernel.model import Instant, StreamId
 from headrace.sdk.execution_asking import own_answer
 from headrace.sdk.execution_course import Runnable
-from headrace.sdk.execution_faults import bad_value, fault_of, own_error, step_failure
+from headrace.sdk.execution_faults import fault_of, own_error, step_failure
 from headrace.sdk.execution_gate import Abandoned
 from headrace.sdk.execution_life import Life
 from headrace.sdk.execution_listen import Handler, Listener
 from headrace.sdk.execution_outlet import Outlet, fits_in
-from headrace.sdk.execution_question import Question
+from headrace.sdk.execution_question import Place, Question
 from headrace.sdk.execution_rest import Stance
+from headrace.sdk.execution_waits import Taken, stand, take
 from headrace.sdk.scope import STEP, Scope, here
 from headrace.wire import channel
 
@@ -45,6 +43,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+SLEEP: Final = "sleep"
+"""The name of every wait for time."""
 _CURRENT: ContextVar[Execution | None] = ContextVar("headrace_run", default=None)
 
 
@@ -71,30 +71,6 @@ def require(what: str) -> Execution:
 def make_current(execution: Execution) -> None:
     """Let the code of the present context execute this run."""
     _CURRENT.set(execution)
-
-
-@dataclass(frozen=True, slots=True)
-class Taken(Generic[T]):
-    """A record that the run has taken. `value` is what `fits` made of `body`."""
-
-    body: bytes
-    seq: int
-    deadline: Instant | None
-    value: T
-
-
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """How a branch waits: until when, and whether the run may be put away meanwhile."""
-
-    timeout_ms: int | None
-    until: Instant | None
-    parks: bool
-
-    @property
-    def is_set(self) -> bool:
-        """Tell whether it ends by itself."""
-        return self.timeout_ms is not None or self.until is not None
 
 
 class Execution:
@@ -180,6 +156,8 @@ class Execution:
         parks: bool,
         line: str,
         on_invalid: Literal["wait", "raise"] = "wait",
+        keep_warm_ms: int | None = None,
+        shown: str = "",
     ) -> Taken[T] | None:
         """Take the next record of `stream`, or return None when the time is over.
 
@@ -188,65 +166,53 @@ class Execution:
         """
         scope = await self._admitted(f"a wait on {stream[1:]!r}")
         self._has_no_handler(stream, "a wait", line)
-        limit = _Limit(timeout_ms, until, parks)
-        key = base = scope.key(name)
-        for count in itertools.count(1):
-            entry = await self._wait(Asked(key, "take", line=line), stream, limit)
-            if entry.ending == "timeout":
-                return None
-            taken = self._fitting(entry, stream, fits)
-            if isinstance(taken, Taken):
-                return taken
-            if on_invalid == "raise":
-                raise taken
-            key = Key(f"{base}~{count}")
-            limit = _Limit(None, entry.deadline, parks)
-        return None
+        place = Place(
+            name,
+            scope.number(name),
+            scope.path,
+            timeout_ms=timeout_ms,
+            until=until,
+            shown=shown,
+            parks=parks,
+            keep_warm_ms=keep_warm_ms,
+        )
+        return await take(self._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
 
-    def _fitting(
-        self, entry: Entry, stream: StreamId, fits: Callable[[bytes], T]
-    ) -> Taken[T] | BadValue:
-        """Return the value of a record, or why it was, or is now, rejected."""
-        asked = Asked(Key(f"{entry.key}!"), "rejected", line=entry.line)
-        known = self._life.asking.known(asked)
-        if known is not None:
-            return bad_value(known.body)
-        try:
-            value = fits(entry.body)
-        except BadValue as error:
-            why = fault_of(error)
-            self._life.remember(own_answer(asked, "value", why, stream=stream, seq=entry.seq))
-            return error
-        return Taken(entry.body, entry.seq, entry.deadline, value)
+    async def take_on(
+        self,
+        stream: StreamId,
+        place: Place,
+        *,
+        fits: Callable[[bytes], T],
+        line: str,
+        on_invalid: Literal["wait", "raise"],
+    ) -> Taken[T] | None:
+        """Go on with a `take` in which a snapshot was made."""
+        return await take(self._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
 
-    async def sleep(self, *, timeout_ms: int | None, until: Instant | None, line: str) -> None:
+    async def sleep(
+        self,
+        *,
+        timeout_ms: int | None,
+        until: Instant | None,
+        line: str,
+        keep_warm_ms: int | None = None,
+    ) -> None:
         """Wait for some time, or until a moment."""
         scope = await self._admitted("a wait")
-        asked = Asked(scope.key("sleep"), "timer", line=line)
-        await self._wait(asked, None, _Limit(timeout_ms, until, parks=True))
-
-    async def _wait(self, asked: Asked, stream: StreamId | None, limit: _Limit) -> Entry:
-        life = self._life
-        await life.gate.admit()
-        if not life.course.may_wait(asked):
-            raise asyncio.CancelledError("the run has been told to stop")
-        stands = channel.Standing(
-            run=life.run_id,
-            epoch=life.epoch,
-            key=asked.key,
-            stream=stream[1:] if stream else "",
-            timeout_ms=-1 if limit.timeout_ms is None else limit.timeout_ms,
-            until=limit.until or 0,
-            held=limit.is_set,
-            line=asked.line,
+        place = Place(
+            SLEEP,
+            scope.number(SLEEP),
+            scope.path,
+            timeout_ms=timeout_ms,
+            until=until,
+            keep_warm_ms=keep_warm_ms,
         )
-        stance = Stance.PARKS if limit.parks else Stance.ASKS
-        question = life.asking.ask(asked, stance, lambda: self._stand(stands))
-        return await life.replay.answer(question)
+        await stand(self._life, place, None, line)
 
-    def _stand(self, stands: channel.Standing) -> None:
-        self._life.ledger.post(stands)
-        self._life.parking.look()
+    async def sleep_on(self, place: Place, *, line: str) -> None:
+        """Go on with a `sleep` in which a snapshot was made."""
+        await stand(self._life, place, None, line)
 
     def _has_no_handler(self, stream: StreamId, verb: str, line: str) -> None:
         ear = self._life.ears.get(stream)

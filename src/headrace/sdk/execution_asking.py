@@ -32,7 +32,9 @@ class Asking:
     ) -> None:
         self._run_id, self._replay, self._block, self._strict = run_id, replay, block, strict
         self.bytes = 0
-        """How much the journal holds."""
+        """How much the journal holds since the last snapshot."""
+        self.start = 0
+        """The number of the first entry since then."""
 
     @property
     def _journal(self) -> Journal:
@@ -42,7 +44,7 @@ class Asking:
         self, asked: Asked, stance: Stance, launch: Callable[[], None] | None = None
     ) -> Question:
         """Put a question, unless the code no longer fits its journal: then nobody goes on."""
-        entries = self._journal.next_n
+        entries = self._journal.next_n - self.start
         if entries >= ENTRIES_AT_MOST or self.bytes >= BYTES_AT_MOST:
             raise TooLarge(
                 f"the journal of this run is full: {entries} entries, {self.bytes} bytes",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from headrace.errors import Mistake, TooLarge
+from headrace.frames import NotRestored
 from headrace.kernel.journal import Asked
 from headrace.sdk.execution_faults import cause_of
 from headrace.sdk.scope import Branch, Scope, spawn
@@ -75,7 +77,7 @@ class Course:
 
     def begin(self, context: contextvars.Context, scope: Scope) -> None:
         """Start the task."""
-        self._main = context.run(spawn, self._whole(), scope)
+        self._main = spawn(self._whole(), scope, context)
         self._life.replay.pulse.stir()
         if self.is_stopping:
             self._life.replay.when_told(self._cancel)
@@ -113,6 +115,15 @@ class Course:
         """
         return not self.no_more_waits or self._life.asking.is_known(asked)
 
+    def beside(self) -> tuple[Branch, ...]:
+        """Return the live branches beside the task."""
+        return self._life.crew.others(self._main)
+
+    def when_over(self, tidy: Callable[[], None]) -> None:
+        """Call `tidy` when the task has ended."""
+        if self._main is not None:
+            self._main.add_done_callback(lambda _: tidy())
+
     def fail(self, error: Exception) -> None:
         """End the attempt from a branch beside the task: a handler has raised."""
         if self._failure is None and not self._life.is_gone:
@@ -136,7 +147,7 @@ class Course:
         life = self._life
         self._has_begun = True
         try:
-            output = await self._runnable.execute(life.payload)
+            output = await self._executed()
             self._is_returning = True
             await self._wind_up()
             end: channel.Operation = channel.Completed(life.run_id, life.epoch, _sized(output))
@@ -144,10 +155,26 @@ class Course:
             raise
         except BaseException as error:  # noqa: BLE001 - however it ended, it is the task's end
             self._is_returning = True
-            if life.is_gone:
+            if life.is_gone or self._is_unfit(error):
                 return
             end = await self._why(error)
         life.end(end)
+
+    async def _executed(self) -> bytes:
+        suspension = self._life.suspension
+        if suspension is None:
+            return await self._runnable.execute(self._life.payload)
+        return await suspension.executed(self._life.payload, self._life.opened)
+
+    def _is_unfit(self, error: BaseException) -> bool:
+        """Tell whether the snapshot could not be taken up; then none of the code has run."""
+        suspension = self._life.suspension
+        if suspension is None or suspension.has_code_run:
+            return False
+        if isinstance(error, NotRestored):
+            self._life.unfit(str(error))
+            return True
+        return False
 
     async def _wind_up(self) -> None:
         """Let what the task has started come to an end, at the place where it returned.

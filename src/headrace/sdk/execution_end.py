@@ -18,9 +18,9 @@ class Tail:
 
     __slots__ = ("_entries", "_next_n")
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], start: int = 0) -> None:
         self._entries: list[Entry] = []
-        self._next_n = 0
+        self._next_n = start
         for entry in entries:
             self.add(entry)
 

@@ -84,6 +84,15 @@ class Ledger:
         """Tell whether the server has answered everything but waits and output."""
         return not any(kind in {"left", "own", "out"} for kind, _ in self._open)
 
+    @property
+    def only_waits(self) -> bool:
+        """Tell whether the server has answered everything but where the run stands."""
+        return all(kind in {"stand", "park"} for kind, _ in self._open)
+
+    def say(self, operation: Operation) -> None:
+        """Post what has no answer of its own, and is not posted again."""
+        self._outbox.post(operation)
+
     def _tell_if_quiet(self) -> None:
         if self._emptied is not None and not self._emptied.done() and self.is_quiet:
             self._emptied.set_result(None)

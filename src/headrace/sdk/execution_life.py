@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 import structlog
 
+from headrace.frames import NotPutAway
 from headrace.kernel.journal import UNORDERED, Diverged, Journal
 from headrace.kernel.model import Cause, Entry, StreamId, inward
 from headrace.sdk.execution_asking import Asking, own_answer
@@ -21,12 +22,15 @@ from headrace.sdk.execution_course import GRACE_S, Course, Ear, Runnable
 from headrace.sdk.execution_end import Tail
 from headrace.sdk.execution_faults import error_of
 from headrace.sdk.execution_gate import Gate
+from headrace.sdk.execution_leaving import Leaving, Shelf, Stay, place_of
 from headrace.sdk.execution_ledger import Ledger, Outbox
 from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import MOVES, is_moving
+from headrace.sdk.execution_suspension import Opened, Suspends, Suspension, opened
 from headrace.sdk.replay import Replay
 from headrace.sdk.scope import Crew, Scope
+from headrace.sdk.sealing import NotOpened, Sealer
 from headrace.wire import channel
 from headrace.wire.channel import Assigned, Operation, Push
 
@@ -37,18 +41,29 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+KEEP_WARM_S: Final = 30.0
+Snapshots: TypeAlias = Literal["warm", "always"]
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How runs are executed.
 
     `strict` blocks a run whose recorded arguments differ. `evicts` gives a run back at every
     wait, so that each answer is followed by a replay: what does not survive one shows at once.
-    `warned` holds the lines of which somebody has been told, once for all runs.
+    With a `sealer` runs are saved that wait for `keep_warm_s`, or at each wait by `snapshots`.
+    `drops` lets a snapshot stand for a long journal: every worker must then be able to open it.
+    `version` is that of the code. `warned` holds what somebody has been told, once for all runs.
     """
 
     strict: bool = False
     evicts: bool = False
     grace_s: float = GRACE_S
+    sealer: Sealer | None = None
+    keep_warm_s: float = KEEP_WARM_S
+    snapshots: Snapshots = "warm"
+    drops: bool = True
+    version: str = ""
     warned: set[str] = field(default_factory=set[str], compare=False)
 
 
@@ -56,7 +71,12 @@ class Life:
     """The inside of an execution. The worker begins it, feeds it pushes, and lets it go."""
 
     def __init__(
-        self, assigned: Assigned, runnable: Runnable, outbox: Outbox, manner: Manner
+        self,
+        assigned: Assigned,
+        runnable: Runnable,
+        outbox: Outbox,
+        manner: Manner,
+        shelf: Shelf | None = None,
     ) -> None:
         self.run_id, self.epoch, self.attempt = assigned.run, assigned.epoch, assigned.attempt
         self.task_id, self.tags = assigned.task, assigned.tags
@@ -73,9 +93,11 @@ class Life:
         self.crew = Crew(self._branch_ended)
         self.gate = Gate()
         self.ledger = Ledger(outbox)
-        self.tail = Tail(assigned.entries)
-        self.replay = Replay(Journal(assigned.entries), self.crew, self.gate, self)
+        start = assigned.saved if assigned.snapshot else assigned.base
+        self.tail = Tail(assigned.entries, start)
+        self.replay = Replay(Journal(assigned.entries, start), self.crew, self.gate, self)
         self.asking = Asking(self.run_id, self.replay, self.block, strict=manner.strict)
+        self.asking.start = start
         self.asking.bytes = sum(len(entry.body) for entry in assigned.entries)
         place = (self.run_id, self.epoch)
         self.parking = Parking(
@@ -84,12 +106,58 @@ class Life:
         self.parking.is_forbidden = assigned.stopping
         self.course = Course(self, runnable, stopping=assigned.stopping, grace_s=manner.grace_s)
         self._evicts = manner.evicts
+        self._assigned, self._manner = assigned, manner
+        self.suspension = _suspension(self, runnable, manner.sealer)
+        self.opened: Opened | None = None
+        """The snapshot that the code is taken up from."""
+        self.way_out = Leaving(self, assigned, manner, Stay() if shelf is None else shelf)
+        self.is_unfit = False
+        """Whether the snapshot could not be used: the run will be assigned again without."""
 
     # --- for the worker ----------------------------------------------------------------------
 
     def begin(self, context: contextvars.Context) -> None:
-        """Start the task."""
-        self.course.begin(context, Scope(self.crew))
+        """Start the task, or take it up where it was saved."""
+        scope = Scope(self.crew)
+        if self._is_refused(scope):
+            return
+        if self.suspension is not None:
+            self.suspension.prepare(scope, context)
+        self.course.begin(context, scope)
+
+    def _is_refused(self, scope: Scope) -> bool:
+        """Open the snapshot, or say why the run cannot go on by it."""
+        assigned, sealer = self._assigned, self._manner.sealer
+        if not assigned.snapshot:
+            if assigned.base:
+                self.unfit("its snapshot is missing")
+            return self.is_gone
+        try:
+            if self.suspension is None:
+                raise NotOpened(f"task {self.task_id!r} is not one that can be taken up here")
+            place = place_of(self.run_id, assigned.saved)
+            self.opened = opened(sealer, place, assigned.snapshot)
+        except NotOpened as error:
+            self.unfit(str(error))
+            return True
+        self.opened.counted(scope)
+        self.way_out.weight = self.opened.weight
+        return False
+
+    def unfit(self, why: str) -> None:
+        """Say that the snapshot cannot be used here: have the whole journal, if it is all there."""
+        assigned = self._assigned
+        if assigned.base and not self.is_gone:
+            self.block(
+                f"{why}; and {assigned.base} entries of its journal have been dropped for that "
+                "snapshot\n--- recorded\n+++ this code\n"
+                f"-version {assigned.code or '?'}\n+version {self._manner.version or '?'}"
+            )
+        elif not self.is_gone:
+            _log.warning("a snapshot cannot be used; its run is replayed", run=self.run_id, why=why)
+            self.is_unfit = True
+            self.end(channel.Unfit(self.run_id, self.epoch))
+            self.course.dismiss()
 
     @property
     def is_at_rest(self) -> bool:
@@ -107,11 +175,14 @@ class Life:
             case channel.Emit(key=key):
                 self.ledger.emitted(key)
                 _settle(self.emissions.pop(key, None))
+                self.way_out.acknowledged()
             case channel.Note(key=key):
                 self.ledger.noted(key)
+                self.way_out.acknowledged()
             case channel.Unread(stream=stream, seq=seq, body=body):
                 self.newest[inward(stream)] = (seq, body)
             case channel.Stopping():
+                self.way_out.woken()
                 self.parking.is_forbidden = True
                 self.course.stop()
             case channel.Refusal():
@@ -124,6 +195,46 @@ class Life:
         if not self.is_gone:
             self.is_given_back = True
             self.end(channel.Released(self.run_id, self.epoch))
+
+    def leave(self) -> bool:
+        """Save the run and give it back, if it waits; tell whether that may succeed."""
+        return self.way_out.leave()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Tell whether the server was asked to take the run back with its snapshot."""
+        return self.way_out.is_asked
+
+    def put_away(self) -> None:
+        """Drop the code where it stands: it is saved, and none of it runs here any more."""
+        standing = self.replay.standing
+        waiter = None if standing is None else standing.waiter
+        if self.suspension is None or waiter is None:
+            self.drop()
+            return
+        self.is_gone = True
+        self.gate.close()
+        self.crew.is_dismissed = True
+        try:
+            self.suspension.put_away()
+        except NotPutAway as error:
+            _log.warning("code did not let go of its wait", run=self.run_id, why=str(error))
+            self.drop()
+            return
+        # What was awaited is gone: the task fails in our own code, which says nothing of it.
+        waiter.set_result(None)
+        self.course.when_over(self._forget)
+
+    def _forget(self) -> None:
+        """Let go of all parts: they hold each other, and would wait for the collector."""
+        self.replay.forget()
+        self.crew.forget()
+        vars(self).clear()
+        self.is_gone = True
+
+    def stands(self) -> None:
+        """Note that a branch stands in a wait."""
+        self.way_out.stands()
 
     def drop(self) -> None:
         """Abandon the code: it ends here, and nothing that it still does counts."""
@@ -153,6 +264,7 @@ class Life:
             self.ledger.answered(entry.key)
             if entry.n >= self.replay.journal.next_n:
                 self._add(entry)
+        self.way_out.woken()
         self.parking.woken()
         self.replay.advance()
 
@@ -230,6 +342,14 @@ class Life:
     def _parked(self) -> None:
         if self._evicts:
             self.release()
+        else:
+            self.way_out.parked()
+
+
+def _suspension(life: Life, runnable: Runnable, sealer: Sealer | None) -> Suspension | None:
+    if sealer is None or not isinstance(runnable, Suspends) or not runnable.is_resumable:
+        return None
+    return Suspension(life, runnable, sealer)
 
 
 def _settle(emission: asyncio.Future[None] | None) -> None:

@@ -47,6 +47,11 @@ class Listener:
         self._question: Question | None = None
         self._branch = spawn(self._pump(), Scope(life.crew, f"{key}/"))
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing will be heard, and nothing is being handled."""
+        return self._is_off and self._branch.done()
+
     def off(self) -> None:
         """Hear no more. A message that has been taken already is still handled."""
         if not self._is_off:

@@ -38,6 +38,10 @@ class Pulse:
         restless = self._ticks >= RESTLESS_TICKS
         return self.is_settled and (restless or not is_moving(self._crew))
 
+    def forget(self) -> None:
+        """Call nobody any more."""
+        self._rested = _nothing
+
     def stir(self) -> None:
         """Note that the code moves; once it rests again, `rested` is called."""
         self.is_settled = False
@@ -55,3 +59,7 @@ class Pulse:
         self._is_looking = False
         self.is_settled = True
         self._rested()
+
+
+def _nothing() -> None:
+    """Say nothing."""

@@ -10,8 +10,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.kernel.journal import Asked
-from headrace.kernel.model import Entry
+from headrace.kernel.model import Entry, Instant, Key
 from headrace.sdk.execution_rest import Stance, Waiter
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a branch waits, and how: what is needed to stand there again.
+
+    `name` and `number` say which call it is; `count` how many values were passed over there.
+    `parks` allows the run to be put away, after `keep_warm_ms` if that is said.
+    """
+
+    name: str
+    number: int
+    path: str = ""
+    count: int = 0
+    timeout_ms: int | None = None
+    until: Instant | None = None
+    shown: str = ""
+    """How the limit is shown, for the message when it is over."""
+    parks: bool = True
+    keep_warm_ms: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return the key of the question asked here."""
+        base = f"{self.path}{self.name}#{self.number}"
+        return Key(f"{base}~{self.count}" if self.count else base)
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether it ends by itself."""
+        return self.timeout_ms is not None or self.until is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +60,7 @@ class Question:
     cancel: asyncio.CancelledError | None = None
     """The asker has been cancelled."""
     waiter: Waiter | None = None
+    place: Place | None = None
     is_launched: bool = False
     is_told: bool = False
     is_unwanted: bool = False

@@ -24,9 +24,17 @@ from headrace.sdk.answers import Answer, Ok, Pending, TimedOut
 from headrace.sdk.codecs import Codec, codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Deadline, Duration, deadline
+from headrace.sdk.execution_question import Place
 from headrace.sdk.lines import caller_line
-from headrace.sdk.registry import checked_name, declared_here, registry
+from headrace.sdk.registry import (
+    Stream,
+    checked_name,
+    declared_here,
+    declared_stream,
+    registry,
+)
 from headrace.wire.channel import StreamSpec
+from headrace.wire.durations import duration_ms
 from headrace.wire.views import Receipt
 
 T = TypeVar("T")
@@ -58,12 +66,18 @@ class Subscription:
 
     __slots__ = ("_listener",)
 
-    def __init__(self, listener: execution.Listener) -> None:
+    def __init__(self, listener: execution.Listener | None) -> None:
         self._listener = listener
+
+    def __reduce__(self) -> tuple[type[Subscription], tuple[None]]:
+        if self._listener is not None and not self._listener.is_over:
+            raise TypeError("a live `on` cannot be saved; switch it off first (`.off()`)")
+        return Subscription, (None,)
 
     def off(self) -> None:
         """Hear no more. A handler that is running goes on to its end."""
-        self._listener.off()
+        if self._listener is not None:
+            self._listener.off()
 
     @property
     def sync(self) -> SyncSubscription:
@@ -122,9 +136,16 @@ class InputStream(Generic[T]):
     def __repr__(self) -> str:
         return f"InputStream({self.id!r}, {self.codec.name})"
 
-    def wait(self, *, timeout: Duration | None = None, until: datetime | None = None) -> Pending[T]:
-        """Wait for the next value; meanwhile the run's memory may be given back."""
-        return self._next(deadline(timeout, until), parks=True)
+    def wait(
+        self,
+        *,
+        timeout: Duration | None = None,
+        until: datetime | None = None,
+        keep_warm: Duration | None = None,
+    ) -> Pending[T]:
+        """Wait for the next value; the run's memory is given back after `keep_warm`."""
+        warm_ms = None if keep_warm is None else duration_ms(keep_warm)
+        return self._next(deadline(timeout, until), parks=True, keep_warm_ms=warm_ms)
 
     def once(self, *, timeout: Duration | None = None, until: datetime | None = None) -> Pending[T]:
         """Return the next value; the run stays in its process."""
@@ -169,6 +190,9 @@ class InputStream(Generic[T]):
         raw = self.codec.encode(value, self.id)
         return self._send(run_id_of(run), raw, idempotency_key, caller_line())
 
+    def __reduce__(self) -> tuple[Callable[[str], Stream], tuple[str]]:
+        return declared_stream, (self.id,)
+
     @property
     def sync(self) -> SyncInputStream[T]:
         """The same, blocking."""
@@ -181,10 +205,23 @@ class InputStream(Generic[T]):
             name=self.id, inward=True, schema=self.codec.schema, trusted=self._trusted
         )
 
-    def _next(self, limit: Deadline, *, parks: bool) -> Pending[T]:
-        return Pending(self._take(limit, parks=parks, line=caller_line()))
+    def again(self, place: Place) -> Pending[T]:
+        """Go on with a `wait` or `once` in which a snapshot was made."""
+        return Pending(self._take_on(place, line=caller_line()))
 
-    async def _take(self, limit: Deadline, *, parks: bool, line: str) -> Answer[T]:
+    async def _take_on(self, place: Place, *, line: str) -> Answer[T]:
+        taken = await execution.require(f"{self.id}.wait").take_on(
+            inward(self.id), place, fits=self._decode, line=line, on_invalid=self._on_invalid
+        )
+        return self._answer(taken, Deadline(shown=place.shown))
+
+    def _next(self, limit: Deadline, *, parks: bool, keep_warm_ms: int | None = None) -> Pending[T]:
+        line = caller_line()
+        return Pending(self._take(limit, parks=parks, line=line, keep_warm_ms=keep_warm_ms))
+
+    async def _take(
+        self, limit: Deadline, *, parks: bool, line: str, keep_warm_ms: int | None
+    ) -> Answer[T]:
         verb = "wait" if parks else "once"
         run = execution.require(f"{self.id}.{verb}")
         taken = await run.take(
@@ -196,7 +233,12 @@ class InputStream(Generic[T]):
             parks=parks,
             line=line,
             on_invalid=self._on_invalid,
+            keep_warm_ms=keep_warm_ms,
+            shown=limit.shown,
         )
+        return self._answer(taken, limit)
+
+    def _answer(self, taken: execution.Taken[T] | None, limit: Deadline) -> Answer[T]:
         if taken is None:
             return TimedOut(WaitTimeout(f"nothing came on {self.id!r} {limit.shown}"))
         return Ok(taken.value)

@@ -7,7 +7,14 @@ Must never know: where records live.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Coroutine, Iterable
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+)
 from typing import Any, Generic, TypeVar, overload
 
 from typing_extensions import TypeForm
@@ -19,7 +26,13 @@ from headrace.sdk.codecs import Codec, codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.inputs import AnyRun, run_id_of
 from headrace.sdk.lines import caller_line
-from headrace.sdk.registry import checked_name, declared_here, registry
+from headrace.sdk.registry import (
+    Stream,
+    checked_name,
+    declared_here,
+    declared_stream,
+    registry,
+)
 from headrace.wire.channel import StreamSpec
 
 T = TypeVar("T")
@@ -67,6 +80,9 @@ class OutputStream(Generic[T]):
         api = await connected()
         async for record in api.tail(run_id_of(run), self.id, inward=False, start=start):
             yield self.codec.decode(bytes(record.data), self.id)
+
+    def __reduce__(self) -> tuple[Callable[[str], Stream], tuple[str]]:
+        return declared_stream, (self.id,)
 
     @property
     def sync(self) -> SyncOutputStream[T]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from headrace.errors import Mistake
 from headrace.sdk.execution import Runnable
@@ -50,6 +50,7 @@ class Stream(Protocol):
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
 
 Thing: TypeAlias = Runnable | Stream
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -81,6 +82,11 @@ class Registry:
     def imported(self) -> Mapping[str, Runnable]:
         """The tasks that modules define, without those that some function has made since."""
         return {name: task for name, (site, task) in self._tasks.items() if not site.is_local}
+
+    @property
+    def streams(self) -> Mapping[str, Stream]:
+        """The streams, by id."""
+        return {name: stream for name, (_, stream) in self._streams.items()}
 
     def registration(self, tasks: Iterable[Runnable] | None = None) -> Registration:
         """Return what a worker that serves `tasks` (all, by default) declares.
@@ -166,3 +172,20 @@ def defined_at(function: Callable[..., object]) -> Site:
 
 registry = Registry()
 """The registry of this process."""
+
+
+def declared_task(name: str) -> Runnable:
+    """Return a task. Snapshots call this by its name."""
+    return _found(registry.tasks, "task", name)
+
+
+def declared_stream(name: str) -> Stream:
+    """Return a stream. Snapshots call this by its name."""
+    return _found(registry.streams, "stream", name)
+
+
+def _found(known: Mapping[str, T], what: str, name: str) -> T:
+    found = known.get(name)
+    if found is None:
+        raise Mistake(f"there is no {what} {name!r} here", hint="Import the module that has it.")
+    return found

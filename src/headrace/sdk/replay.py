@@ -244,6 +244,21 @@ class Replay:
         while self._held and not self.journal.is_replaying:
             self._held.pop(0)()
 
+    @property
+    def standing(self) -> Question | None:
+        """Return the question of the branch that waits and has no answer yet, if one does."""
+        for question in self.questions.values():
+            stands = question.place is not None and question.waiter is not None
+            if stands and question.is_launched and question.entry is None:
+                return None if question.is_unwanted else question
+        return None
+
+    def forget(self) -> None:
+        """Let go of what was asked, and of whoever asked."""
+        self.questions.clear()
+        self._due.clear()
+        self.pulse.forget()
+
     # --- rest --------------------------------------------------------------------------------
 
     def _rested(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary, ref
 
@@ -60,6 +60,10 @@ class Crew:
         """List the live tasks but `branch`."""
         return tuple(task for task in self.members if task is not branch and not task.done())
 
+    def forget(self) -> None:
+        """Tell nobody of what ends."""
+        self.on_end = _nothing
+
     def _ended(self, branch: Branch) -> None:
         self.members.pop(branch, None)
         self.bridges.discard(branch)
@@ -68,26 +72,34 @@ class Crew:
         self.on_end()
 
 
+def _nothing() -> None:
+    """Say nothing."""
+
+
 class Scope:
     """One branch's place, and how often it has asked under each name."""
 
-    __slots__ = ("__weakref__", "_asked", "_children", "crew", "path")
+    __slots__ = ("__weakref__", "asked", "children", "crew", "path")
 
     def __init__(self, crew: Crew, path: str = "") -> None:
         self.crew, self.path = crew, path
-        self._asked: dict[str, int] = {}
-        self._children = 0
+        self.asked: dict[str, int] = {}
+        self.children = 0
+
+    def number(self, name: str) -> int:
+        """Count a question under `name`; return how many there were before."""
+        count = self.asked.get(name, 0)
+        self.asked[name] = count + 1
+        return count
 
     def key(self, name: str) -> Key:
         """Return the key of the next question under `name`."""
-        count = self._asked.get(name, 0)
-        self._asked[name] = count + 1
-        return Key(f"{self.path}{name}#{count}")
+        return Key(f"{self.path}{name}#{self.number(name)}")
 
     def child(self) -> Scope:
         """Return the scope of the next task that this branch creates."""
-        self._children += 1
-        return Scope(self.crew, f"{self.path}{self._children}/")
+        self.children += 1
+        return Scope(self.crew, f"{self.path}{self.children}/")
 
 
 # The crew alone keeps a scope, which knows the crew and so the task: kept here, a task that never
@@ -109,12 +121,12 @@ def _scope_of(task: Branch) -> Scope | None:
     return None if known is None else known()
 
 
-def spawn(body: Body, scope: Scope) -> Branch:
-    """Start a task of a run under a scope of its own.
+def spawn(body: Body, scope: Scope, context: Context | None = None) -> Branch:
+    """Start a task of a run under a scope of its own, in this context or a copy of the present one.
 
     It belongs to no task group: a run falls and stands alone, and its crew holds the task.
     """
-    branch: Branch = asyncio.Task(body, loop=asyncio.get_running_loop())
+    branch: Branch = asyncio.Task(body, loop=asyncio.get_running_loop(), context=context)
     _adopt(branch, scope)
     return branch
 

@@ -66,6 +66,9 @@ class Step(Generic[A, R]):
         """Call it without arguments: `await step("name", fn)`."""
         return self().__await__()
 
+    def __reduce__(self) -> str:
+        return str(getattr(self, "__qualname__", self.name))  # found by name, as a function is
+
     @property
     def sync(self) -> SyncStep[A, R]:
         """The same, blocking."""

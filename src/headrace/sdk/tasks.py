@@ -16,13 +16,16 @@ import msgspec
 
 from headrace.sdk import execution
 from headrace.sdk._sync import SyncTask
+from headrace.sdk.awaited import Awaited
 from headrace.sdk.blocking import in_thread
 from headrace.sdk.codecs import codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration, seconds_text
+from headrace.sdk.execution_question import Place
 from headrace.sdk.handles import Handle
 from headrace.sdk.lines import caller_line
-from headrace.sdk.registry import checked_name, defined_at, registry
+from headrace.sdk.registry import checked_name, declared_task, defined_at, registry
+from headrace.sdk.resuming import resumable, wait_again
 from headrace.sdk.retrying import Retry
 from headrace.sdk.signatures import TaskSignature
 from headrace.wire.channel import TaskSpec
@@ -49,6 +52,8 @@ class Options:
     retry: Retry | None = None
     ttl: Duration | None = None
     max_duration: Duration | None = None
+    keep_warm: Duration | None = None
+    snapshot: bool = True
 
 
 class Start(TypedDict, total=False):
@@ -70,7 +75,10 @@ class Task(Generic[P, R]):
 
     def __init__(self, fn: Callable[..., Any], options: Options) -> None:
         update_wrapper(self, fn)
-        self.fn = fn
+        self.fn, self.not_resumable = resumable(fn) if options.snapshot else (fn, "")
+        """The function, and why it cannot be saved, if it should and cannot."""
+        self._snapshot = options.snapshot
+        self.keep_warm_ms = None if options.keep_warm is None else duration_ms(options.keep_warm)
         self.id = checked_name("task", options.id or _name(fn).replace("_", "-"))
         self._signature = TaskSignature(fn)
         self._retry = (options.retry or Retry()).policy(options.max_attempts)
@@ -143,7 +151,29 @@ class Task(Generic[P, R]):
 
     async def execute(self, payload: bytes) -> bytes:
         """Run the function on JSON text; return that of its result."""
-        result = await self._call(*self._arguments(payload))
+        return self.encoded(await self._call(*self._arguments(payload)))
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return declared_task, (self.id,)
+
+    # --- for whoever saves its runs --------------------------------------------------------------
+
+    @property
+    def is_resumable(self) -> bool:
+        """Tell whether a run that waits can be saved."""
+        return self._snapshot and self._signature.is_async and not self.not_resumable
+
+    def call(self, payload: bytes) -> Coroutine[Any, Any, Any]:
+        """Return the function's own coroutine, not begun."""
+        made: Coroutine[Any, Any, Any] = self.fn(*self._arguments(payload))
+        return made
+
+    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+        """Make a wait again in which a snapshot was made."""
+        return wait_again(place, unwraps=unwraps)
+
+    def encoded(self, result: object) -> bytes:
+        """Return JSON text of what the function returned."""
         return self._signature.result.encode(result, "result")
 
     async def _call(self, *payload: Any) -> Any:
@@ -207,6 +237,8 @@ def task(
     retry: Retry | None = ...,
     ttl: Duration | None = ...,
     max_duration: Duration | None = ...,
+    keep_warm: Duration | None = ...,
+    snapshot: bool = ...,
 ) -> Decorator: ...
 def task(
     fn: Callable[..., Any] | None = None,
@@ -217,14 +249,19 @@ def task(
     retry: Retry | None = None,
     ttl: Duration | None = None,
     max_duration: Duration | None = None,
+    keep_warm: Duration | None = None,
+    snapshot: bool = True,
 ) -> Task[Any, Any] | Decorator:
     """Make a function, async or plain, one that is run durably; it takes one parameter, or none.
 
     Use it bare or with options. The `id` is by default the function's name, with dashes.
     `max_attempts` goes before that of `retry`. `ttl` is how long a run may stand in the queue,
     `max_duration` how long it may execute, waiting not counted.
+
+    A run that waits is saved and its memory given back after `keep_warm` (30 s by default, `"0s"`
+    is at once). With `snapshot=False` it stays in memory, and goes on by replay elsewhere.
     """
-    options = Options(id, max_attempts, retry, ttl, max_duration)
+    options = Options(id, max_attempts, retry, ttl, max_duration, keep_warm, snapshot)
     return Decorator(options) if fn is None else _declared(fn, options)
 
 

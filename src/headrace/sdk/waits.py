@@ -11,8 +11,11 @@ from typing import Any
 
 from headrace.sdk import execution
 from headrace.sdk._sync import SyncWaits
-from headrace.sdk.deadlines import Duration, deadline
+from headrace.sdk.awaited import Awaited
+from headrace.sdk.deadlines import Deadline, Duration, deadline
+from headrace.sdk.execution_question import Place
 from headrace.sdk.lines import caller_line
+from headrace.wire.durations import duration_ms
 
 
 class Waits:
@@ -20,22 +23,37 @@ class Waits:
 
     __slots__ = ()
 
-    def for_(self, duration: Duration) -> Coroutine[Any, Any, None]:
+    def for_(
+        self, duration: Duration, *, keep_warm: Duration | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Wait for as long as said: `await wait.for_("1h")`."""
-        limit = deadline(duration, None)
-        run = execution.require("wait.for_")
-        return run.sleep(timeout_ms=limit.timeout_ms, until=limit.until, line=caller_line())
+        return _slept("wait.for_", deadline(duration, None), keep_warm)
 
-    def until(self, moment: datetime) -> Coroutine[Any, Any, None]:
+    def until(
+        self, moment: datetime, *, keep_warm: Duration | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Wait until an aware datetime; one that is past already ends at once."""
-        limit = deadline(None, moment)
-        run = execution.require("wait.until")
-        return run.sleep(timeout_ms=limit.timeout_ms, until=limit.until, line=caller_line())
+        return _slept("wait.until", deadline(None, moment), keep_warm)
 
     @property
     def sync(self) -> SyncWaits:
         """The same, blocking."""
         return SyncWaits(self)
+
+
+def _slept(what: str, limit: Deadline, keep_warm: Duration | None) -> Awaited[None]:
+    slept = execution.require(what).sleep(
+        timeout_ms=limit.timeout_ms,
+        until=limit.until,
+        line=caller_line(),
+        keep_warm_ms=None if keep_warm is None else duration_ms(keep_warm),
+    )
+    return Awaited(slept)
+
+
+def again(place: Place) -> Awaited[None]:
+    """Go on with a pause in which a snapshot was made."""
+    return Awaited(execution.require("wait").sleep_on(place, line=caller_line()))
 
 
 wait = Waits()

@@ -17,7 +17,7 @@ import structlog
 
 from headrace.errors import HeadraceError
 from headrace.ports import Api, Channel
-from headrace.wire.channel import decode_hello, decode_operations, encode
+from headrace.wire.channel import apart, decode_hello, decode_operations, encode
 
 T = TypeVar("T")
 HELLO_S: Final = 15.0
@@ -98,7 +98,8 @@ async def _listen(pipe: Pipe, channel: Channel) -> Ended:
 async def _tell(pipe: Pipe, channel: Channel) -> Ended | None:
     try:
         async for pushes in channel.pushes:
-            await pipe.put(encode(pushes))
+            for part in apart(pushes):
+                await pipe.put(encode(part))
     except EOFError:
         return Ended.GONE
     return None

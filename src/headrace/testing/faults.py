@@ -37,6 +37,7 @@ from headrace.ports import (
     Leases,
     Order,
     Runs,
+    Snapshots,
     Stores,
     Streams,
 )
@@ -107,6 +108,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
     return replace(
         stores,
         runs=FailingRuns(stores.runs, faults),
+        snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
         else FailingStreams(streams, faults),
@@ -165,6 +167,17 @@ class FailingRuns:
         if value is None:
             return await self._faults.read(self._inner.metadata(run_id))
         return await self._faults.write(lambda: self._inner.metadata(run_id, value))
+
+
+class FailingSnapshots:
+    """`Snapshots`; they are only read, since changes of runs write them."""
+
+    def __init__(self, inner: Snapshots, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        """Return the snapshot."""
+        return await self._faults.read(self._inner.read(run_id, saved))
 
 
 class FailingStreams:

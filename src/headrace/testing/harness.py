@@ -28,6 +28,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 T = TypeVar("T")
 
 Replay = Literal["crashes", "always"]
+Snapshot = Literal["warm", "always"]
 PATIENCE_S: Final = 10.0
 """How long code may execute, in real time, before a test is told what hangs."""
 ROUNDS: Final = 25
@@ -163,14 +164,17 @@ def _unanswered(view: RunView) -> HeadraceError:
 
 
 @asynccontextmanager
-async def local(*tasks: Runnable, replay: Replay = "crashes") -> AsyncGenerator[Harness]:
+async def local(
+    *tasks: Runnable, replay: Replay = "crashes", snapshot: Snapshot = "warm"
+) -> AsyncGenerator[Harness]:
     """Run tasks in this process while the block lasts: those given, or all that are imported.
 
     With `replay="always"` every run is put away at each wait and goes on by replay, so that code
-    which does not replay well fails here first.
+    which does not replay well fails here first. With `snapshot="always"` it is saved and put away
+    at each wait, and goes on from there with its variables.
     """
     clock = ManualClock()
-    async with open_local(clock, tasks, evicts=replay == "always") as opened:
+    async with open_local(clock, tasks, evicts=replay == "always", snapshots=snapshot) as opened:
         # The only worker is this process: no lease of it ends because time flies.
         await opened.stores.leases.extend(later(clock.now(), MOST_MS))
         yield Harness(opened, clock)

@@ -2,7 +2,8 @@
 
     pytest_plugins = ["headrace.testing.plugin"]
 
-`pytest --headrace-replay=always` then puts every run away at each of its waits.
+`pytest --headrace-replay=always` then puts every run away at each of its waits, and
+`pytest --headrace-snapshot=always` saves it there and takes it up again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Protocol, cast
 import pytest
 
 from headrace.app.local import Runnable
-from headrace.testing.harness import Harness, Replay, local
+from headrace.testing.harness import Harness, Replay, Snapshot, local
 
 _OPTION = "--headrace-replay"
+_SNAPSHOT = "--headrace-snapshot"
 
 
 class Opener(Protocol):
@@ -36,9 +38,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="when a run is put away and replayed: only where a test crashes it, or at every wait",
     )
 
+    parser.getgroup("headrace").addoption(
+        _SNAPSHOT,
+        choices=("warm", "always"),
+        default="warm",
+        help="when a run is saved and put away: when it has waited for a while, or at every wait",
+    )
+
 
 @pytest.fixture
 def headrace(request: pytest.FixtureRequest) -> Opener:
     """Give `headrace.testing.local`, told by the command line when to replay."""
     replay = cast("Replay", request.config.getoption(_OPTION))
-    return partial(local, replay=replay)
+    snapshot = cast("Snapshot", request.config.getoption(_SNAPSHOT))
+    return partial(local, replay=replay, snapshot=snapshot)

@@ -8,7 +8,8 @@ Must never know: sockets.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -168,6 +169,35 @@ class Noted(Message, frozen=True):
     key: str = ""
 
 
+SNAPSHOT_AT_MOST = 64 * 1_048_576
+
+
+class Saved(Message, frozen=True):
+    """Keep the sealed state of the run's code, as it is after its first `seen` entries.
+
+    Nothing answers it, and it is not posted again. Nothing happens where the journal holds more:
+    the worker hears of it. With `drops` the entries before are let go of. With `leaves` the worker
+    gives the run up in the same commit, and hears `Ended`; it may, once the run waits.
+    """
+
+    run: str
+    epoch: int
+    seen: int
+    body: bytes
+    drops: bool = False
+    leaves: bool = False
+
+
+class Unfit(Message, frozen=True):
+    """The snapshot cannot be used here: the run is assigned once more, without it.
+
+    The snapshot stays where it is; the answer is `Assigned` with every entry that is still kept.
+    """
+
+    run: str
+    epoch: int
+
+
 class Completed(Message, frozen=True):
     """The task returned."""
 
@@ -226,6 +256,8 @@ Operation: TypeAlias = (
     | Sent
     | Emitted
     | Noted
+    | Saved
+    | Unfit
     | Completed
     | Raised
     | Yielded
@@ -239,7 +271,13 @@ Operation: TypeAlias = (
 
 
 class Assigned(Message, frozen=True):
-    """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream."""
+    """Execute this run. `payload` and `metadata` are JSON text; `newest` is unread, per stream.
+
+    With a `snapshot` (else empty) the code goes on from it, and `entries` begin at number `saved`.
+    Without one the code begins at its top, and `entries` begin at `base`: where that is not 0, what
+    came before is gone, and only a snapshot can take its place. `code` is the version of the code
+    that the run started on ("": unknown).
+    """
 
     run: str
     epoch: int
@@ -251,6 +289,10 @@ class Assigned(Message, frozen=True):
     newest: dict[str, tuple[int, bytes]]
     tags: tuple[str, ...] = ()
     stopping: bool = False
+    snapshot: bytes = b""
+    saved: int = 0
+    base: int = 0
+    code: str = ""
 
 
 class Told(Message, frozen=True):
@@ -326,6 +368,28 @@ class Ended(Message, frozen=True):
 
 
 Push: TypeAlias = Assigned | Told | Emit | Note | Unread | Stopping | Refusal | Fenced | Ended
+
+LARGE = 1_048_576
+M = TypeVar("M", bound=Operation | Push)
+
+
+def apart(messages: Sequence[M]) -> Iterator[Sequence[M]]:
+    """Cut a batch, so that two that carry a large snapshot are not in one frame."""
+    start = 0
+    for n, message in enumerate(messages):
+        if _weight(message) > LARGE and n > start:
+            yield messages[start:n]
+            start = n
+    yield messages[start:]
+
+
+def _weight(message: Operation | Push) -> int:
+    match message:
+        case Saved(body=body) | Assigned(snapshot=body):
+            return len(body)
+        case _:
+            return 0
+
 
 encode = msgspec.msgpack.Encoder().encode
 decode_operations = msgspec.msgpack.Decoder(list[Operation]).decode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import structlog
 
@@ -16,15 +17,20 @@ from headrace.sdk.execution_ledger import Outbox
 from headrace.sdk.execution_life import Life, Manner
 from headrace.wire import channel
 from headrace.wire.channel import Assigned, Holding, Operation, Push, Released
+from headrace.worker.shelf import Shelf
 
+AGAIN_S: Final = 1.0
+"""How long after a reconnect a run asks again to leave."""
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.worker")
 
 
 class Holdings:
     """All lives, by run."""
 
-    def __init__(self, tasks: Mapping[str, Runnable], outbox: Outbox, manner: Manner) -> None:
-        self._tasks, self._outbox, self._manner = tasks, outbox, manner
+    def __init__(
+        self, tasks: Mapping[str, Runnable], outbox: Outbox, manner: Manner, shelf: Shelf
+    ) -> None:
+        self._tasks, self._outbox, self._manner, self._shelf = tasks, outbox, manner, shelf
         self._lives: dict[str, Life] = {}
         self.takes_more = True
         self.unwinds = True
@@ -58,7 +64,7 @@ class Holdings:
                 life.receive(push)
 
     def _assigned(self, assigned: Assigned, life: Life | None) -> None:
-        if life is not None and life.epoch >= assigned.epoch:
+        if life is not None and life.epoch >= assigned.epoch and not life.is_unfit:
             return  # told twice
         if life is not None:
             life.drop()
@@ -67,13 +73,18 @@ class Holdings:
         if runnable is None or not self.takes_more:
             self._outbox.post(Released(assigned.run, assigned.epoch))
             return
-        life = Life(assigned, runnable, self._outbox, self._manner)
+        life = Life(assigned, runnable, self._outbox, self._manner, self._shelf)
         self._lives[assigned.run] = life
         context = contextvars.copy_context()
         context.run(make_current, Execution(life))
         life.begin(context)
 
     def _let_go(self, life: Life, push: Push) -> None:
+        self._shelf.woken(life)
+        if life.is_leaving:
+            life.put_away()  # it is saved; or another worker has it, and has what was saved
+            self._shelf.gone()
+            return
         if isinstance(push, channel.Fenced):
             _log.warning("another worker has this run now; it is dropped here", run=push.run)
         elif life.is_given_back and not self.unwinds:
@@ -86,6 +97,12 @@ class Holdings:
         lives = self._lives.items()
         return tuple(Holding(run, life.epoch, life.replay.journal.next_n) for run, life in lives)
 
+    def come_back(self) -> None:
+        """See which runs still want to leave: what was asked of the lost connection may be lost."""
+        for life in self._lives.values():
+            if life.is_leaving:
+                self._shelf.parked(life, AGAIN_S)
+
     def unanswered(self) -> Iterator[Operation]:
         """Yield what must be posted again."""
         for life in self._lives.values():
@@ -95,7 +112,14 @@ class Holdings:
         """Give runs back: all, or those that wait."""
         for life in self._lives.values():
             if life.parking.is_parked or not parked_only:
-                life.release()
+                self._give_back(life, parked_only=parked_only)
+
+    def _give_back(self, life: Life, *, parked_only: bool) -> None:
+        """Save it if that can be; while the server has not said so, do not ask again."""
+        if parked_only and (life.is_leaving or life.leave()):
+            return
+        self._shelf.woken(life)
+        life.release()
 
     def abandon(self) -> None:
         """Drop everything: nobody is there any more to give it back to."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import psutil
 
 from headrace.ports import Chance
+from headrace.sdk.execution_life import KEEP_WARM_S, Snapshots
+from headrace.sdk.sealing import Sealer
 
 LEASE_S = 5.0
 
@@ -24,9 +26,10 @@ def resident() -> int:
 class Options:
     """What `app` decides for a worker. `worker` is an id that no other worker has.
 
-    For `strict` and `evicts` see `Manner`.
+    For `strict`, `evicts`, `sealer`, `keep_warm_s`, `snapshots` and `drops` see `Manner`.
 
-    `memory_limit` is in bytes. Near it `tired` is called, once, and no new run is taken: whoever
+    `memory_limit` is in bytes. Near it runs that wait leave, those that have waited longest first.
+    If that does not help `tired` is called, once, and no new run is taken: whoever
     hears it starts another worker and ends this one. Where nobody does, or when the limit itself
     is near, the worker gives everything back and ends by itself. `rss` says what it uses.
 
@@ -40,6 +43,10 @@ class Options:
     slots: int = 100
     strict: bool = False
     evicts: bool = False
+    sealer: Sealer | None = None
+    keep_warm_s: float = KEEP_WARM_S
+    snapshots: Snapshots = "warm"
+    drops: bool = True
     grace_s: float = 10.0
     memory_limit: int | None = None
     rss: Callable[[], int] = resident

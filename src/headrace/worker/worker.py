@@ -22,6 +22,7 @@ from headrace.wire.channel import Hello, Refusal, Registration, Renewed
 from headrace.worker.frames import Frames
 from headrace.worker.holdings import Holdings
 from headrace.worker.options import Options
+from headrace.worker.shelf import Shelf
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
@@ -29,6 +30,8 @@ LAST_WORDS_S: Final = 5.0
 """How long the end waits for the server's word that the runs given back are nobody's now."""
 NEAR: Final = 0.8
 VERY_NEAR: Final = 0.95
+AT_A_TIME: Final = 1_000
+"""Runs that leave between two looks at the memory."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.worker")
 
@@ -52,8 +55,17 @@ class Worker:
     ) -> None:
         self._api, self._registration, self._options = api, registration, options
         self._frames = Frames(self._frame_sent)
-        manner = Manner(strict=options.strict, evicts=options.evicts)
-        self._holdings = Holdings(tasks, self._frames, manner)
+        manner = Manner(
+            strict=options.strict,
+            evicts=options.evicts,
+            sealer=options.sealer,
+            keep_warm_s=options.keep_warm_s,
+            snapshots=options.snapshots,
+            drops=options.drops,
+            version=registration.version,
+        )
+        self._shelf = Shelf()
+        self._holdings = Holdings(tasks, self._frames, manner, self._shelf)
         self._holdings.unwinds = options.unwinds
         self._tasks = tuple(tasks)
         self._slots = options.slots
@@ -83,7 +95,7 @@ class Worker:
         failure: HeadraceError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                work = (self._serve(), self._renew(), self._weigh())
+                work = (self._serve(), self._renew(), self._weigh(), self._shelf.run())
                 running = [group.create_task(part) for part in work]
                 await self._leaves.wait()
                 await self._give_back()
@@ -131,6 +143,7 @@ class Worker:
         )
         async with self._api.attach(hello) as link:
             self._frames.connect(link, self._holdings.unanswered())
+            self._holdings.come_back()
             self.attached.set()
             async for pushes in link.pushes:
                 for push in pushes:
@@ -188,6 +201,8 @@ class Worker:
         while True:
             await asyncio.sleep(options.weigh_s)
             used = await asyncio.to_thread(rss)
+            if NEAR * limit < used <= VERY_NEAR * limit and self._shelf.press(AT_A_TIME):
+                continue  # look again when they have left
             if used > limit * NEAR and not is_tired:
                 is_tired = True
                 self._tire(used, limit)

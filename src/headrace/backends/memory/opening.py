@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
-from headrace.backends.memory.runs import MemoryRuns
+from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.backends.memory.tables import Tables
 from headrace.ports import Clock, Stores
@@ -20,6 +20,7 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
     tables = Tables()
     yield Stores(
         runs=MemoryRuns(tables),
+        snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
         leases=MemoryLeases(),
         catalog=MemoryCatalog(),

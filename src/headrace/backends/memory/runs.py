@@ -1,4 +1,4 @@
-"""Runs, their orders and journals, in memory.
+"""Runs, their orders, journals and snapshots, in memory.
 
 Owns: the storage of runs. Must never know: a transition; `claim` asks the kernel.
 """
@@ -131,6 +131,19 @@ class MemoryRuns:
         return self._tables.metadata.get(run_id, b"")
 
 
+class MemorySnapshots:
+    """The `Snapshots` port."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        """Return the run's snapshot, if it is the one that was taken at entry number `saved`."""
+        run = self._tables.runs.get(run_id)
+        is_it = run is not None and run.saved == saved
+        return self._tables.snapshots.get(run_id) if is_it else None
+
+
 def apply(tables: Tables, change: Change) -> None:
     """Do everything that `change` says, or raise before anything is done."""
     before, after = change.before, change.after
@@ -145,8 +158,13 @@ def apply(tables: Tables, change: Change) -> None:
     keys = [entry.key for entry in (*kept, *change.entries)]
     if len(set(keys)) < len(keys):
         raise Clash
-    tables.journals[before.id] = [*kept, *change.entries]
+    first = change.dropped or 0
+    tables.journals[before.id] = [e for e in (*kept, *change.entries) if e.n >= first]
     tables.runs[before.id] = durable(after)
+    if change.saved is not None:
+        tables.snapshots[before.id] = change.saved
+    elif after.saved is None:
+        tables.snapshots.pop(before.id, None)
 
 
 def names(run: Run) -> set[str]:

@@ -38,6 +38,7 @@ class Tables:
     runs: dict[RunId, Run] = field(default_factory=dict[RunId, Run])
     orders: dict[RunId, Order] = field(default_factory=dict[RunId, Order])
     metadata: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
+    snapshots: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
     journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])
     keys: dict[KeyPlace, Taken] = field(default_factory=dict[KeyPlace, Taken])
     records: dict[RunId, dict[StreamId, list[Record]]] = field(

@@ -1,4 +1,4 @@
-"""Small numbers for what many rows share: (environment, task), and names of streams.
+"""Small numbers for what many rows share: (environment, task), names of streams, versions of code.
 
 Owns: which numbers are known for sure. Must never know: rows of runs.
 """
@@ -18,8 +18,8 @@ class Names:
     """The numbers that are on disk, and those of the transaction under way."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], int] = {}
-        self._new: dict[tuple[str, ...], int] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._new: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def task(self, db: Database, env: EnvId, task: TaskId) -> int:
         """Return the number of a task, given to it now if it has none."""
@@ -29,13 +29,17 @@ class Names:
         """Return the number of a stream's name, given to it now if it has none."""
         return self._number(db, "stream", (name,))
 
+    def code(self, db: Database, version: str) -> int | None:
+        """Return the number of a version, given to it now if it has none; "" is no version."""
+        return self._number(db, "code", (version,)) if version else None
+
     def _number(self, db: Database, table: str, name: tuple[str, ...]) -> int:
-        number = self._known.get(name) or self._new.get(name)
+        number = self._known.get((table, name)) or self._new.get((table, name))
         if number is None:
             found = db.rows(SQL[f"select_{table}_number"], name)
             found = found or db.rows(SQL[f"insert_{table}"], name)
             # Until the commit it may still be undone, and given to another name.
-            self._new[name] = number = cast("int", found[0][0])
+            self._new[table, name] = number = cast("int", found[0][0])
         return number
 
     def landed(self) -> None:

@@ -8,7 +8,7 @@ from typing import Final, cast
 
 import apsw
 
-from headrace.backends.sqlite.database import is_taken
+from headrace.backends.sqlite.database import Database, is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.rows.orders import (
@@ -34,6 +34,8 @@ from headrace.ports import Clash, Conflict, Created, Filter, Order
 
 LONG_JOURNAL: Final = 200
 """Entries; reading more would hold up the event loop."""
+LARGE_SNAPSHOT: Final = 256 * 1_024
+"""Bytes; likewise."""
 
 
 class SqliteRuns:
@@ -92,9 +94,11 @@ class SqliteRuns:
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
         """Return the entries numbered `start` and above, in order."""
         length = await self._reader.rows(SQL["select_journal_length"], (run_id,))
-        if not length or cast("int", length[0][0]) <= start:
+        end, kept = cast("tuple[int, int]", length[0]) if length else (0, 0)
+        if end <= start:
             return []
-        is_long = cast("int", length[0][0]) > LONG_JOURNAL
+        # All that are kept are looked through, however few are asked for.
+        is_long = kept > LONG_JOURNAL
         read = self._reader.search if is_long else self._reader.rows
         return [entry_from(row) for row in await read(SQL["select_entries"], (run_id, start))]
 
@@ -127,6 +131,23 @@ class SqliteRuns:
         return cast("bytes", found[0][0]) if found else b""
 
 
+class SqliteSnapshots:
+    """The `Snapshots` port."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def read(self, run_id: RunId, saved: int) -> bytes | None:
+        """Return the run's snapshot, if it is the one that was taken at entry number `saved`."""
+        sql, asked = SQL["select_snapshot"], (run_id, saved)
+        found = await self._reader.rows(sql, (*asked, LARGE_SNAPSHOT))
+        body, length = cast("tuple[bytes | None, int]", found[0]) if found else (None, 0)
+        if body is None and found:
+            found = await self._reader.search(sql, (*asked, length))
+            body = cast("bytes | None", found[0][0]) if found else None
+        return body
+
+
 def _create(transaction: Transaction, run: Run, order: Order) -> Created:
     db, keys = transaction.db, taken_keys(order)
     task = transaction.names.task(db, run.env, run.task)
@@ -135,7 +156,8 @@ def _create(transaction: Transaction, run: Run, order: Order) -> Created:
         if found:
             older = cast("RunId", found[0][0])
             return Created(older, cached=True, by_request=space == "request")
-    if not db.run(SQL["insert_run"], insert_values(run, task, order)):
+    code = transaction.names.code(db, run.code)
+    if not db.run(SQL["insert_run"], insert_values(run, order, task, code)):
         return Created(run.id, cached=True)
     for part, body in large_parts(order):
         db.run(SQL["insert_large"], (run.id, part, body))
@@ -152,7 +174,8 @@ def _claim(
     chosen = sorted(cast("list[tuple[int, int]]", ready))[:limit]
     places = {number: place for place, (_, number) in enumerate(chosen)}
     numbers = json.dumps(list(places))
-    db.run(SQL["claim_runs"], (command.worker, now, numbers))
+    code = transaction.names.code(db, command.version)
+    db.run(SQL["claim_runs"], (command.worker, now, numbers, code))
     found = db.rows(SQL["select_runs_by_number"], (numbers,))
     found.sort(key=lambda row: places[cast("int", row[0])])
     return [run_from(row) for row in found]
@@ -178,7 +201,9 @@ def apply(transaction: Transaction, change: Change) -> int:
             ),
         )
     else:
-        found = db.rows(SQL["update_run"], (before.id, before.version, *run_columns(after)))
+        code = transaction.names.code(db, after.code)
+        columns = run_columns(after, code)
+        found = db.rows(SQL["update_run"], (before.id, before.version, *columns))
     if not found:
         raise Conflict
     number = cast("int", found[0][0])
@@ -191,4 +216,14 @@ def apply(transaction: Transaction, change: Change) -> int:
         if is_taken(error):
             raise Clash from error
         raise
+    _apply_snapshot(db, number, change)
     return number
+
+
+def _apply_snapshot(db: Database, number: int, change: Change) -> None:
+    if change.dropped is not None:
+        db.run(SQL["drop_entries"], (number, change.dropped))
+    if change.saved is not None:
+        db.run(SQL["upsert_snapshot"], (number, change.saved))
+    elif change.before.saved is not None and change.after.saved is None:
+        db.run(SQL["delete_snapshot"], (number,))

@@ -1,6 +1,6 @@
 -- The present form of the database: what all migrations together make. CHECKs repeat the laws.
--- Small numbers stand for what many rows share: `run.task` for (environment, task), `record.stream`
--- for a stream's name. No foreign keys: one writer writes what belongs together in one transaction.
+-- Small numbers stand for what many rows share: `run.task` for (environment, task), `run.code` for a
+-- version, `record.stream` for a stream's name. No foreign keys: one writer writes what belongs together in one transaction.
 
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -79,6 +79,12 @@ CREATE TABLE run (
             )
         END
     ) VIRTUAL,
+    base INTEGER NOT NULL DEFAULT 0         -- entries below it are gone: a snapshot stands for them
+        CHECK (base BETWEEN 0 AND entries),
+    saved INTEGER                           -- `entries` when the snapshot was taken; NULL: there is none
+        CHECK (saved IS NULL OR (saved BETWEEN base AND entries AND state <> 'over')),
+    code INTEGER                            -- what it started on
+        CHECK (code IS NULL OR epoch > 0),
     CHECK ((moment IS NOT NULL) = (state IN ('delayed', 'queued', 'retrying', 'over'))),
     CHECK ((worker IS NOT NULL) >= (state = 'running')),
     CHECK (worker IS NULL OR state IN ('running', 'waiting')),
@@ -104,8 +110,21 @@ SELECT
     run.epoch, run.attempt, run.failures, run.lost, run.entries,
     run.updated, run.started, run.resumed, run.ran_ms, run.stop_by, run.stop_outcome,
     run.max_attempts, run.ttl_ms, run.max_duration_ms,
-    run.cursors, run.waits, run.deadlines
+    run.cursors, run.waits, run.deadlines,
+    run.saved, run.base, (SELECT version FROM code WHERE code.no = run.code) AS code
 FROM run JOIN task ON task.no = run.task;
+
+-- Versions of code that runs have started on.
+CREATE TABLE code (
+    no INTEGER PRIMARY KEY,
+    version TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- The state of a run's code, as its worker sealed it. It stands for the entries below `run.saved`.
+CREATE TABLE snapshot (
+    run INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
 
 -- What of an order is too big for a row that is written again with every change of the run.
 CREATE TABLE large (

@@ -25,7 +25,7 @@ from headrace.ports import Order, Stores
 from headrace.testing.contracts.given import ENV, T0, TASK, queued, walk
 
 NOW = later(T0, 3_600_000)
-CLAIM = Claim(WorkerId("worker-2"))
+CLAIM = Claim(WorkerId("worker-2"), "another version")
 EVERYTHING = 10_000
 
 
@@ -33,13 +33,15 @@ class ClaimingContract:
     """`claim` and `due`."""
 
     async def test_a_claim_equals_the_kernel(self, stores: Stores) -> None:
-        runs = await _lives(stores, 300)
+        runs = await _lives(stores, 400)
         queue = [run for run in runs if isinstance(run.state, Queued)]
         assert any(run.waits for run in queue)
         assert any(run.stop for run in queue)
         assert any(run.epoch for run in queue)
         assert any(run.limits.max_duration_ms and run.ran_ms for run in queue)
         assert any(run.limits.ttl_ms is not None and run.epoch for run in queue)
+        assert any(run.saved is not None for run in queue)
+        assert {bool(run.code) for run in queue} == {False, True}
         claimed = await stores.runs.claim(CLAIM, ENV, [TASK], NOW, EVERYTHING)
         decided = {run.id: _claimed(run, NOW) for run in queue}
         expected = {run_id: after for run_id, after in decided.items() if after is not None}
@@ -70,7 +72,7 @@ class ClaimingContract:
             assert decide(left, Elapse(), now).after.state == Over(Expired(), now)
 
     async def test_due_is_what_the_kernel_says(self, stores: Stores) -> None:
-        runs = await _lives(stores, 300)
+        runs = await _lives(stores, 400)
         await _expect_due(stores, runs)
         claimed = await stores.runs.claim(CLAIM, ENV, [TASK], NOW, EVERYTHING)
         after = {run.id: run for run in claimed}

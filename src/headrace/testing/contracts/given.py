@@ -39,6 +39,7 @@ T0: Final = Instant(1_700_000_000_000)
 ENV: Final = EnvId("dev")
 TASK: Final = TaskId("greet")
 WORKER: Final = WorkerId("worker-1")
+VERSION: Final = "3f2a9c"
 APPROVAL: Final = inward("approval")
 MEBIBYTE: Final = 1_048_576
 BODIES: Final = (
@@ -59,7 +60,7 @@ def queued(name: str = "run-1", *, task: TaskId = TASK, env: EnvId = ENV, at: In
 
 def claimed(run: Run, *, now: Instant = T0) -> Change:
     """Return the change by which `WORKER` takes `run` up."""
-    return decide(run, c.Claim(WORKER), now)
+    return decide(run, c.Claim(WORKER, VERSION), now)
 
 
 def answer(key: str, body: bytes = b"1") -> Entry:
@@ -78,6 +79,13 @@ def parked(run: Run, *, now: Instant = T0) -> Change:
     standing = decide(run, c.Stand(run.epoch, wait), now).after
     after = decide(standing, c.Park(run.epoch, run.entries), now).after
     return Change(run, replace(after, version=run.version + 1))
+
+
+def saved(
+    run: Run, body: bytes = b"frames", *, drops: bool = False, leaves: bool = False
+) -> Change:
+    """Return the change by which the worker keeps the state of the code, and perhaps leaves."""
+    return decide(run, c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves), T0)
 
 
 def draft(
@@ -174,8 +182,9 @@ class _Walker:
 
     def _outside(self, run: Run) -> list[Command]:
         heads = {APPROVAL: self._record(run)} if self.random.random() < 0.5 else {}
-        often: list[Command] = [c.Claim(WORKER), c.Deliver(APPROVAL, (self._record(run),))] * 3
-        seldom: list[Command] = [c.Cancel(30_000)] if self.random.random() < 0.2 else []
+        claim, deliver = c.Claim(WORKER, VERSION), c.Deliver(APPROVAL, (self._record(run),))
+        often: list[Command] = [claim, deliver] * 3
+        seldom: list[Command] = [c.Cancel(30_000)] if self.random.random() < 0.3 else []
         return [*often, *seldom, c.Elapse(heads), c.Lose(WORKER), c.Unblock()]
 
     def _record(self, run: Run) -> Record:
@@ -195,12 +204,18 @@ class _Walker:
             *[c.Remember(epoch, (replace(answer(self.key()), n=7),)) for _ in range(3)],
             *[c.Leave(epoch, wait.key) for wait in run.waits[:1]],
             *[c.Park(epoch, entries) for _ in range(4)],
+            *[self._save(run) for _ in range(3 if isinstance(run.state, Running) else 9)],
             c.Release(epoch),
             fail,
             self.random.choice(
                 (c.Block(epoch, cause), c.Complete(epoch, b'{"ok": true}'), c.Yield(epoch))
             ),
         ]
+
+    def _save(self, run: Run) -> c.Save:
+        body = self.random.randbytes(self.random.choice((1, 130, 5_000)))
+        drops, leaves = self.random.random() < 0.3, self.random.random() < 0.5
+        return c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves)
 
     def _wait(self) -> Wait:
         return Wait(

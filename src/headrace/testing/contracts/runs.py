@@ -54,6 +54,7 @@ class RunsContract:
                 undone = change.after.entries if change.undone is None else change.undone
                 journal = {key: n for key, n in journal.items() if n < undone}
                 journal |= {entry.key: entry.n for entry in change.entries}
+                journal = {k: n for k, n in journal.items() if n >= change.after.base}
             kept = await stores.runs.journal(run_id)
             assert {entry.key: entry.n for entry in kept} == journal
 

@@ -15,6 +15,7 @@ from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
+from headrace.testing.contracts.snapshots import SnapshotsContract
 from headrace.testing.contracts.streams import StreamsContract
 from headrace.testing.contracts.wakeups import WakeupsContract
 
@@ -28,6 +29,7 @@ __all__ = [
     "LeasesContract",
     "RunsContract",
     "SharedContract",
+    "SnapshotsContract",
     "StreamsContract",
     "WakeupsContract",
 ]

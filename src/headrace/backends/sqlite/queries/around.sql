@@ -26,6 +26,14 @@ SELECT no FROM stream WHERE name = ?1;
 -- On first use.
 INSERT INTO stream (name) VALUES (?1) RETURNING no;
 
+-- name: select_code_number
+-- The number of a version of the code.
+SELECT no FROM code WHERE version = ?1;
+
+-- name: insert_code
+-- On first use.
+INSERT INTO code (version) VALUES (?1) RETURNING no;
+
 -- name: upsert_lease
 -- A late renewal never shortens the lease.
 INSERT INTO lease (worker, until) VALUES (?1, ?2)

@@ -9,9 +9,27 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 -- Failures at the journal's end, which the next attempt tries again.
 DELETE FROM entry WHERE run = ?1 AND n >= ?2;
 
+-- name: drop_entries
+-- A snapshot stands for them.
+DELETE FROM entry WHERE run = ?1 AND n < ?2;
+
+-- name: upsert_snapshot
+-- The newest counts.
+INSERT INTO snapshot (run, body) VALUES (?1, ?2)
+ON CONFLICT (run) DO UPDATE SET body = excluded.body;
+
+-- name: delete_snapshot
+-- The run is over.
+DELETE FROM snapshot WHERE run = ?1;
+
+-- name: select_snapshot
+-- The body, unless it is longer than what is read in the event loop, and its length.
+SELECT iif(length(body) <= ?3, body, NULL), length(body)
+FROM snapshot WHERE run = (SELECT no FROM run WHERE id = ?1 AND saved = ?2);
+
 -- name: select_journal_length
 -- A long journal is not read in the event loop.
-SELECT entries FROM run WHERE id = ?1;
+SELECT entries, entries - base FROM run WHERE id = ?1;
 
 -- name: select_entries
 -- In the order of completion, which is not that of the keys.

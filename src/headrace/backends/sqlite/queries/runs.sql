@@ -3,11 +3,12 @@
 INSERT INTO run (
     id, task, created, max_attempts, ttl_ms, max_duration_ms, tags, parent, keys, payload, metadata,
     version, state, moment, worker, outcome, detail, epoch, attempt, failures, lost, entries,
-    updated, started, resumed, ran_ms, stop_by, stop_outcome, cursors, waits, deadlines, wait_due
+    updated, started, resumed, ran_ms, stop_by, stop_outcome, cursors, waits, deadlines, wait_due,
+    saved, base, code
 )
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35
 )
 ON CONFLICT (id) DO NOTHING;
 
@@ -37,7 +38,7 @@ UPDATE run SET
     version = ?3, state = ?4, moment = ?5, worker = ?6, outcome = ?7, detail = ?8, epoch = ?9,
     attempt = ?10, failures = ?11, lost = ?12, entries = ?13, updated = ?14, started = ?15,
     resumed = ?16, ran_ms = ?17, stop_by = ?18, stop_outcome = ?19, cursors = ?20, waits = ?21,
-    deadlines = ?22, wait_due = ?23
+    deadlines = ?22, wait_due = ?23, saved = ?24, base = ?25, code = ?26
 WHERE id = ?1 AND version = ?2
 RETURNING no;
 
@@ -62,7 +63,8 @@ ORDER BY moment, no LIMIT ?2;
 -- The set-based form of machine.decide(run, Claim, now); the contract shows that they agree.
 UPDATE run SET
     state = 'running', moment = NULL, worker = ?1, resumed = ?2, epoch = epoch + 1,
-    attempt = failures + 1, started = coalesce(started, ?2), version = version + 1, updated = ?2
+    attempt = failures + 1, started = coalesce(started, ?2), version = version + 1, updated = ?2,
+    code = iif(started IS NULL, ?4, code)
 WHERE no IN (SELECT value FROM json_each(?3)) AND state = 'queued';
 
 -- name: select_due

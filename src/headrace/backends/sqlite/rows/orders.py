@@ -36,8 +36,8 @@ _pack = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
 
-def insert_values(run: Run, task: int, order: Order) -> Row:
-    """Return what `insert_run` takes."""
+def insert_values(run: Run, order: Order, task: int, code: int | None) -> Row:
+    """Return what `insert_run` takes; `task` and `code` are their numbers."""
     limits = run.limits
     return (
         run.id,
@@ -51,7 +51,7 @@ def insert_values(run: Run, task: int, order: Order) -> Row:
         _packed_keys(order),
         order.payload if 0 < len(order.payload) <= SMALL else None,
         order.metadata if 0 < len(order.metadata) <= SMALL else None,
-        *run_columns(run),
+        *run_columns(run, code),
     )
 
 

@@ -70,6 +70,9 @@ class RunRow(NamedTuple):
     cursors: bytes | None
     waits: bytes | None
     deadlines: bytes | None
+    saved: int | None
+    base: int
+    code: str | None
 
 
 StateColumns: TypeAlias = tuple[str, int | None, str | None, str | None, bytes | None]
@@ -137,8 +140,11 @@ def outcome_columns(outcome: Outcome) -> tuple[str, bytes | None]:
             assert_never(outcome)
 
 
-def run_columns(run: Run) -> Row:
-    """Return what `insert_run` takes, from the version to `wait_due`, and `update_run` likewise."""
+def run_columns(run: Run, code: int | None) -> Row:
+    """Return what `insert_run` and `update_run` take from the version on.
+
+    `code` is the number of the version of the code.
+    """
     stop = run.stop
     return (
         run.version,
@@ -158,6 +164,9 @@ def run_columns(run: Run) -> Row:
         packed_waits(run),
         _pack(run.deadlines) if run.deadlines else None,
         wait_due(run),
+        run.saved,
+        run.base,
+        code,
     )
 
 
@@ -194,6 +203,8 @@ def goes_on_in_place(before: Run, after: Run) -> bool:
         and before.ran_ms == after.ran_ms
         and before.stop == after.stop
         and before.deadlines == after.deadlines
+        and before.saved == after.saved
+        and before.base == after.base
         and wait_due(before) == wait_due(after)
     )
 
@@ -225,6 +236,9 @@ def run_from(columns: Row) -> Run:
         updated=row.updated,
         resumed=row.resumed,
         ran_ms=row.ran_ms,
+        saved=row.saved,
+        base=row.base,
+        code=row.code or "",
     )
 
 

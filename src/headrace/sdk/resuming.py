@@ -1,0 +1,45 @@
+"""Which functions can be saved while they wait, and the waits to which they come back.
+
+Owns: the way from a saved place to the stream, or pause, that it is about.
+Must never know: what a snapshot holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from headrace import frames
+from headrace.errors import Mistake
+from headrace.sdk import waits
+from headrace.sdk.awaited import Awaited
+from headrace.sdk.execution import SLEEP
+from headrace.sdk.execution_question import Place
+from headrace.sdk.inputs import InputStream
+from headrace.sdk.registry import declared_stream
+
+Function = Callable[..., Any]
+
+
+def resumable(function: Function) -> tuple[Function, str]:
+    """Return an async function made resumable; or as it is, and why it cannot be."""
+    if not inspect.iscoroutinefunction(inspect.unwrap(function)) or frames.is_resumable(function):
+        return function, ""
+    try:
+        return frames.resumable(function), ""
+    except frames.NotResumable as error:
+        return function, str(error)
+    except Exception as error:  # noqa: BLE001 - a bug there must not keep a module from loading
+        return function, f"a bug in headrace.frames: {type(error).__name__}: {error}"
+
+
+def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:
+    """Make the wait at a place once more."""
+    if place.name == SLEEP:
+        return waits.again(place)
+    stream = declared_stream(place.name.partition(":")[2])
+    if not isinstance(stream, InputStream):
+        raise Mistake(f"the run waits on {place.name!r}, which is no input stream here")
+    pending = stream.again(place)
+    return pending.unwrap() if unwraps else pending

@@ -1,0 +1,192 @@
+"""A run that waits leaves its process, and goes on after that line in another, with its variables.
+
+The processes are real, and are killed with -9; what the code does leaves lines in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import time
+from pathlib import Path
+
+import apsw
+import psutil
+import pytest
+
+from tests.cli.house import PATIENCE_S, House, Long
+
+pytestmark = pytest.mark.timeout(90)
+
+TASKS = """
+from pathlib import Path
+
+from beside import asked
+from headrace import step, streams, task
+
+go = streams.input("go", str)
+
+
+def note(line):
+    with Path("trace").open("a") as file:
+        print(line, file=file)
+
+
+@step
+async def prepared(title: str) -> str:
+    note("step")
+    return title.upper()
+
+
+@task
+async def publish(title: str) -> str:
+    note("begins")
+    draft = await prepared(title)
+    said = []
+    try:
+        with Path("log").open("w") as log:
+            for number in range(2):
+                answer = await asked(go, number)
+                said.append(answer)
+                print(answer, file=log)
+                note(f"heard {answer}")
+    finally:
+        note("finally")
+    return f"{draft} {' '.join(said)}"
+"""
+BESIDE = """
+async def asked(stream, number):
+    found = await stream.wait().unwrap()
+    return f"{number}:{found}"
+"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    (tmp_path / "beside.py").write_text(BESIDE, "utf-8")
+    return House(tmp_path, TASKS)
+
+
+def trace(house: House) -> list[str]:
+    return (house.folder / "trace").read_text("utf-8").splitlines()
+
+
+def until_saved(house: House, run: str, entries: int) -> None:
+    """Return once a snapshot stands for so many entries of the run's journal."""
+    end = time.monotonic() + PATIENCE_S
+    database = apsw.Connection(
+        str(house.folder / ".headrace/headrace.db"), flags=apsw.SQLITE_OPEN_READONLY
+    )
+    while True:
+        found = list(database.execute("SELECT saved FROM run WHERE id = ?", (run,)))
+        if found == [(entries,)]:
+            database.close()
+            return
+        assert time.monotonic() < end, f"{run} is never saved after {entries} entries: {found}"
+        time.sleep(0.02)
+
+
+def worker_of(house: House) -> int:
+    return int((house.folder / ".headrace/worker.pid").read_text())
+
+
+def kill_worker(house: House, dev: Long) -> None:
+    os.kill(worker_of(house), signal.SIGKILL)
+    assert dev.until("died").why == "by SIGKILL"
+    dev.until("ready")
+
+
+def sends(house: House, run: str, text: str) -> None:
+    assert house.run("send", run, "go", f'"{text}"').returncode == 0
+
+
+def test_a_killed_worker_is_no_loss_to_a_run_that_has_left_it(house: House) -> None:
+    with house.long("dev", "jobs.py", "--snapshot=always") as dev:
+        dev.until("ready")
+        run = house.trigger("publish", '"title"')
+        until_saved(house, run, 1)
+        kill_worker(house, dev)
+        assert trace(house) == ["begins", "step"]
+        sends(house, run, "one")
+        until_saved(house, run, 2)
+        assert (house.folder / "log").read_text("utf-8") == "0:one\n"
+        kill_worker(house, dev)
+        sends(house, run, "two")
+        house.until_status(run, "COMPLETED")
+        shown = house.run("runs", "show", run)
+        assert "TITLE 0:one 1:two" in shown.stdout
+    assert trace(house) == ["begins", "step", "heard 0:one", "heard 1:two", "finally"]
+    assert (house.folder / "log").read_text("utf-8") == "0:one\n1:two\n"
+    assert "cannot be saved" not in "".join(dev.seen)
+
+
+def test_everything_may_be_killed(house: House) -> None:
+    with house.long("dev", "jobs.py", "--snapshot=always") as dev:
+        dev.until("ready")
+        run = house.trigger("publish", '"title"')
+        until_saved(house, run, 1)
+        worker = psutil.Process(worker_of(house))
+        dev.end(signal.SIGKILL)
+        worker.wait(PATIENCE_S)
+    with house.long("dev", "jobs.py", "--snapshot=always") as dev:
+        dev.until("ready")
+        sends(house, run, "one")
+        sends(house, run, "two")
+        house.until_status(run, "COMPLETED")
+    assert trace(house) == ["begins", "step", "heard 0:one", "heard 1:two", "finally"]
+
+
+def test_a_new_worker_takes_up_what_the_old_one_had_warm(house: House) -> None:
+    with house.dev() as dev:
+        run = house.trigger("publish", '"title"')
+        house.until_status(run, "WAITING")
+        house.file.write_text(TASKS + "\n\n# a comment changes nothing\nMORE = 1\n", "utf-8")
+        dev.until("ready")
+        until_saved(house, run, 1)
+        sends(house, run, "one")
+        sends(house, run, "two")
+        house.until_status(run, "COMPLETED")
+    assert trace(house) == ["begins", "step", "heard 0:one", "heard 1:two", "finally"]
+
+
+def test_changed_code_goes_on_by_replay(house: House) -> None:
+    with house.long("dev", "jobs.py", "--snapshot=always") as dev:
+        dev.until("ready")
+        run = house.trigger("publish", '"title"')
+        until_saved(house, run, 1)
+        changed = TASKS.replace('note("begins")', 'note("begins anew")')
+        house.file.write_text(changed, "utf-8")
+        dev.until("ready")
+        sends(house, run, "one")
+        sends(house, run, "two")
+        house.until_status(run, "COMPLETED")
+    assert trace(house)[:3] == ["begins", "step", "begins anew"]
+    assert "the source of publish() in jobs changed" in "".join(dev.seen)
+
+
+def test_the_key_is_made_once_and_for_its_owner_only(house: House) -> None:
+    with house.dev():
+        key = house.folder / ".headrace/snapshot-key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        made = key.read_text("ascii")
+    with house.dev():
+        assert key.read_text("ascii") == made
+
+
+def test_what_stays_in_memory_is_said_when_a_worker_starts(house: House) -> None:
+    deep = "".join(f"{'    ' * n}async with beside():\n" for n in range(1, 19))
+    source = f"{TASKS}\n\nasync def deep(beside):\n{deep}{'    ' * 19}await beside()\n"
+    house.file.write_text(source, "utf-8")
+    with house.dev() as dev:
+        line = len(TASKS.splitlines()) + 3
+        told = [line for line in dev.seen if "stays in memory" in line]
+        assert len(told) == 1
+        assert "jobs.deep" in told[0]
+        assert f"jobs.py:{line}" in told[0]
+
+
+def test_an_unknown_time_to_save_is_refused(house: House) -> None:
+    done = house.typed("dev", "jobs.py", "--snapshot=sometimes")
+    assert done.returncode == 3
+    assert "warm, always, off" in done.stderr
