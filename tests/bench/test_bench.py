@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from bench.targets import judged
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--quick", "--scale", "0.03", "--json")
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+"""In such steps the machine counts processor time, on each core."""
 
 
 def sample(workload: str, foreign: float = 0.0, **figures: float) -> Sample:
@@ -45,7 +48,8 @@ def test_a_tiny_run_measures_everything_and_prints_json() -> None:
     assert 0 < rows["live, 3 ms gaps, p50"].value <= rows["live, 3 ms gaps, p99"].value < 10_000
     assert 100 < rows["disk, each of 30 waiting runs"].value < 100_000
     for each in report.samples:
-        assert 0 <= each.foreign <= 1.5, each.workload
+        most = (os.cpu_count() or 1) * (1 + 2 * TICK_S / each.seconds)
+        assert 0 <= each.foreign <= most, each.workload
     live = next(each for each in report.samples if each.workload == "live paced")
     assert live.figures["met a wait"] > 0.5
     assert live.cpu_us["server"] > 0
