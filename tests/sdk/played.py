@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from headrace.kernel.model import EPOCH, Ending, Entry, Instant, Key, Kind, Retry, inward
 from headrace.sdk.awaited import Awaited
-from headrace.sdk.execution import SLEEP, Execution, make_current, require
+from headrace.sdk.execution import SLEEP, Execution, make_current, require, sleep_on, take_on
 from headrace.sdk.execution_life import Life, Manner
 from headrace.sdk.execution_question import Place
 from headrace.sdk.scope import install
@@ -208,12 +208,12 @@ def again(place: Place) -> Awaited[Any]:
     """Go on with one of these where a snapshot was made in it."""
     run, line = require("take"), f"flow.py:{place.name}"
     if place.name == SLEEP:
-        return Awaited(run.sleep_on(place, line=line))
+        return Awaited(sleep_on(run, place, line=line))
     return Awaited(_take_on(run, place, line))
 
 
 async def _take_on(run: Execution, place: Place, line: str) -> bytes | None:
-    taken = await run.take_on(inward(place.name), place, fits=bytes, line=line, on_invalid="wait")
+    taken = await take_on(run, inward(place.name), place, fits=bytes, line=line, on_invalid="wait")
     return None if taken is None else taken.body
 
 

@@ -178,18 +178,6 @@ class Execution:
         )
         return await take(self._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
 
-    async def take_on(
-        self,
-        stream: StreamId,
-        place: Place,
-        *,
-        fits: Callable[[bytes], T],
-        line: str,
-        on_invalid: Literal["wait", "raise"],
-    ) -> Taken[T] | None:
-        """Go on with a `take` in which a snapshot was made."""
-        return await take(self._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
-
     async def sleep(
         self,
         *,
@@ -208,10 +196,6 @@ class Execution:
             until=until,
             keep_warm_ms=keep_warm_ms,
         )
-        await stand(self._life, place, None, line)
-
-    async def sleep_on(self, place: Place, *, line: str) -> None:
-        """Go on with a `sleep` in which a snapshot was made."""
         await stand(self._life, place, None, line)
 
     def _has_no_handler(self, stream: StreamId, verb: str, line: str) -> None:
@@ -339,3 +323,21 @@ class Execution:
                 "a task group there; not in a callback of the event loop.",
             )
         return scope
+
+
+async def take_on(
+    run: Execution,
+    stream: StreamId,
+    place: Place,
+    *,
+    fits: Callable[[bytes], T],
+    line: str,
+    on_invalid: Literal["wait", "raise"],
+) -> Taken[T] | None:
+    """Go on with a `take` in which a snapshot was made."""
+    return await take(run._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)  # noqa: SLF001
+
+
+async def sleep_on(run: Execution, place: Place, *, line: str) -> None:
+    """Go on with a `sleep` in which a snapshot was made."""
+    await stand(run._life, place, None, line)  # noqa: SLF001

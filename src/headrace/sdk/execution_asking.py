@@ -5,7 +5,7 @@ Owns: what becomes of code that no longer fits. Must never know: the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -39,6 +39,10 @@ class Asking:
     @property
     def _journal(self) -> Journal:
         return self._replay.journal
+
+    def begin(self, entries: Sequence[Entry], start: int) -> None:
+        """Count the entries that there are, from number `start` on."""
+        self.start, self.bytes = start, sum(len(entry.body) for entry in entries)
 
     def ask(
         self, asked: Asked, stance: Stance, launch: Callable[[], None] | None = None

@@ -164,7 +164,7 @@ class Course:
         suspension = self._life.suspension
         if suspension is None:
             return await self._runnable.execute(self._life.payload)
-        return await suspension.executed(self._life.payload, self._life.opened)
+        return await suspension.executed(self._life.payload, self._life.opening.opened)
 
     def _is_unfit(self, error: BaseException) -> bool:
         """Tell whether the snapshot could not be taken up; then none of the code has run."""
@@ -172,7 +172,7 @@ class Course:
         if suspension is None or suspension.has_code_run:
             return False
         if isinstance(error, NotRestored):
-            self._life.unfit(str(error))
+            self._life.opening.unfit(str(error))
             return True
         return False
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-from headrace.sdk.execution_suspension import CannotSave, Suspension
+from headrace.frames import NotPutAway
+from headrace.sdk.execution_suspension import CannotSave, Suspension, place_of
+from headrace.sdk.replay import forget, standing
 from headrace.wire import channel
 from headrace.wire.channel import Assigned
 
@@ -28,11 +30,11 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
 class Shelf(Protocol):
     """Where lives stand that wait, until it is time for them to leave."""
 
-    def parked(self, life: Life, warm_s: float) -> None:
+    def parked(self, warm: Leaving, warm_s: float) -> None:
         """Let it `leave` after so many seconds, or earlier."""
         ...
 
-    def woken(self, life: Life) -> None:
+    def woken(self, warm: Leaving) -> None:
         """It waits no more."""
         ...
 
@@ -40,16 +42,11 @@ class Shelf(Protocol):
 class Stay:
     """A shelf that nobody leaves."""
 
-    def parked(self, life: Life, warm_s: float) -> None:
+    def parked(self, warm: Leaving, warm_s: float) -> None:
         """Let it stay."""
 
-    def woken(self, life: Life) -> None:
+    def woken(self, warm: Leaving) -> None:
         """Let it go on."""
-
-
-def place_of(run_id: str, seen: int) -> bytes:
-    """Return what a snapshot's seal binds it to."""
-    return f"{run_id}/{seen}".encode()
 
 
 class Leaving:
@@ -58,8 +55,6 @@ class Leaving:
     def __init__(self, life: Life, assigned: Assigned, manner: Manner, shelf: Shelf) -> None:
         self._life, self._manner, self._shelf = life, manner, shelf
         self._base = assigned.base
-        self.weight = 0
-        """Bytes of the journal before this life that a replay would still need."""
         self._looked_at = assigned.saved
         self._wants = False
         self.is_asked = False
@@ -68,10 +63,10 @@ class Leaving:
     def parked(self) -> None:
         """Leave in a while, now that the run waits."""
         if self._life.suspension is not None:
-            self._shelf.parked(self._life, self._warm_s(self._life.suspension))
+            self._shelf.parked(self, self._warm_s(self._life.suspension))
 
     def _warm_s(self, suspension: Suspension) -> float:
-        question = self._life.replay.standing
+        question = standing(self._life.replay)
         place = None if question is None else question.place
         asked = [None if place is None else place.keep_warm_ms, suspension.keep_warm_ms]
         said = next((ms for ms in asked if ms is not None), None)
@@ -81,7 +76,12 @@ class Leaving:
     def woken(self) -> None:
         """Stay: there are news."""
         self.is_asked = self._wants = False
-        self._shelf.woken(self._life)
+        self._shelf.woken(self)
+
+    def refused(self, key: str) -> None:
+        """Stay, if it was the snapshot that the server does not take: it has no key."""
+        if not key:
+            self.is_asked = False
 
     def acknowledged(self) -> None:
         """Leave now, if that was put off until the server had answered."""
@@ -98,6 +98,25 @@ class Leaving:
             return True
         self.is_asked = self._saved(life.suspension, leaves=True)
         return self.is_asked
+
+    def put_away(self) -> None:
+        """Drop the code where it stands: it is saved, and none of it runs here any more."""
+        life, question = self._life, standing(self._life.replay)
+        waiter = None if question is None else question.waiter
+        if life.suspension is None or waiter is None:
+            life.drop()
+            return
+        life.is_gone = life.crew.is_dismissed = True
+        life.gate.close()
+        try:
+            life.suspension.put_away()
+        except NotPutAway as error:
+            _log.warning("code did not let go of its wait", run=life.run_id, why=str(error))
+            life.drop()
+            return
+        # What was awaited is gone: the task fails in our own code, which says nothing of it.
+        waiter.set_result(None)
+        life.course.when_over(lambda: _forget(life))
 
     def stands(self) -> None:
         """Save the run where it stands, if there is much that a replay would repeat."""
@@ -120,7 +139,8 @@ class Leaving:
         """Post a snapshot; say once of each place why there can be none."""
         life = self._life
         seen = self._looked_at = life.replay.journal.next_n
-        weight = self.weight + life.asking.bytes
+        before = life.opening.opened
+        weight = life.asking.bytes + (0 if before is None else before.weight)
         is_long = seen - self._base > JOURNAL_KEPT or weight > JOURNAL_KEPT_BYTES
         drops = is_long and self._manner.drops
         try:
@@ -146,3 +166,11 @@ class Leaving:
                 task=self._life.task_id,
                 run=self._life.run_id,
             )
+
+
+def _forget(life: Life) -> None:
+    """Let go of all parts: they hold each other, and would wait for the collector."""
+    forget(life.replay)
+    life.crew.forget()
+    vars(life).clear()
+    life.is_gone = True

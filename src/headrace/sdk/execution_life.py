@@ -14,7 +14,6 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 import structlog
 
-from headrace.frames import NotPutAway
 from headrace.kernel.journal import UNORDERED, Diverged, Journal
 from headrace.kernel.model import Cause, Entry, StreamId, inward
 from headrace.sdk.execution_asking import Asking, own_answer
@@ -22,15 +21,16 @@ from headrace.sdk.execution_course import GRACE_S, Course, Ear, Runnable
 from headrace.sdk.execution_end import Tail
 from headrace.sdk.execution_faults import error_of
 from headrace.sdk.execution_gate import Gate
-from headrace.sdk.execution_leaving import Leaving, Shelf, Stay, place_of
+from headrace.sdk.execution_leaving import Leaving, Shelf, Stay
 from headrace.sdk.execution_ledger import Ledger, Outbox
+from headrace.sdk.execution_opening import Opening
 from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import MOVES, is_moving
-from headrace.sdk.execution_suspension import Opened, Suspends, Suspension, opened
+from headrace.sdk.execution_suspension import suspension_of
 from headrace.sdk.replay import Replay
 from headrace.sdk.scope import Crew, Scope
-from headrace.sdk.sealing import NotOpened, Sealer
+from headrace.sdk.sealing import Sealer
 from headrace.wire import channel
 from headrace.wire.channel import Assigned, Operation, Push
 
@@ -97,8 +97,7 @@ class Life:
         self.tail = Tail(assigned.entries, start)
         self.replay = Replay(Journal(assigned.entries, start), self.crew, self.gate, self)
         self.asking = Asking(self.run_id, self.replay, self.block, strict=manner.strict)
-        self.asking.start = start
-        self.asking.bytes = sum(len(entry.body) for entry in assigned.entries)
+        self.asking.begin(assigned.entries, start)
         place = (self.run_id, self.epoch)
         self.parking = Parking(
             place, self.gate, self.replay, self.ledger, self._parked, warned=manner.warned
@@ -106,58 +105,19 @@ class Life:
         self.parking.is_forbidden = assigned.stopping
         self.course = Course(self, runnable, stopping=assigned.stopping, grace_s=manner.grace_s)
         self._evicts = manner.evicts
-        self._assigned, self._manner = assigned, manner
-        self.suspension = _suspension(self, runnable, manner.sealer)
-        self.opened: Opened | None = None
-        """The snapshot that the code is taken up from."""
+        self.suspension = suspension_of(self, runnable, manner.sealer)
+        self.opening = Opening(self, assigned, manner)
         self.way_out = Leaving(self, assigned, manner, Stay() if shelf is None else shelf)
-        self.is_unfit = False
-        """Whether the snapshot could not be used: the run will be assigned again without."""
 
     # --- for the worker ----------------------------------------------------------------------
 
     def begin(self, context: contextvars.Context) -> None:
         """Start the task, or take it up where it was saved."""
         scope = Scope(self.crew)
-        if self._is_refused(scope):
-            return
-        if self.suspension is not None:
-            self.suspension.prepare(scope, context)
-        self.course.begin(context, scope)
-
-    def _is_refused(self, scope: Scope) -> bool:
-        """Open the snapshot, or say why the run cannot go on by it."""
-        assigned, sealer = self._assigned, self._manner.sealer
-        if not assigned.snapshot:
-            if assigned.base:
-                self.unfit("its snapshot is missing")
-            return self.is_gone
-        try:
-            if self.suspension is None:
-                raise NotOpened(f"task {self.task_id!r} is not one that can be taken up here")
-            place = place_of(self.run_id, assigned.saved)
-            self.opened = opened(sealer, place, assigned.snapshot)
-        except NotOpened as error:
-            self.unfit(str(error))
-            return True
-        self.opened.counted(scope)
-        self.way_out.weight = self.opened.weight
-        return False
-
-    def unfit(self, why: str) -> None:
-        """Say that the snapshot cannot be used here: have the whole journal, if it is all there."""
-        assigned = self._assigned
-        if assigned.base and not self.is_gone:
-            self.block(
-                f"{why}; and {assigned.base} entries of its journal have been dropped for that "
-                "snapshot\n--- recorded\n+++ this code\n"
-                f"-version {assigned.code or '?'}\n+version {self._manner.version or '?'}"
-            )
-        elif not self.is_gone:
-            _log.warning("a snapshot cannot be used; its run is replayed", run=self.run_id, why=why)
-            self.is_unfit = True
-            self.end(channel.Unfit(self.run_id, self.epoch))
-            self.course.dismiss()
+        if self.opening.is_open(scope):
+            if self.suspension is not None:
+                self.suspension.prepare(scope, context)
+            self.course.begin(context, scope)
 
     @property
     def is_at_rest(self) -> bool:
@@ -195,46 +155,6 @@ class Life:
         if not self.is_gone:
             self.is_given_back = True
             self.end(channel.Released(self.run_id, self.epoch))
-
-    def leave(self) -> bool:
-        """Save the run and give it back, if it waits; tell whether that may succeed."""
-        return self.way_out.leave()
-
-    @property
-    def is_leaving(self) -> bool:
-        """Tell whether the server was asked to take the run back with its snapshot."""
-        return self.way_out.is_asked
-
-    def put_away(self) -> None:
-        """Drop the code where it stands: it is saved, and none of it runs here any more."""
-        standing = self.replay.standing
-        waiter = None if standing is None else standing.waiter
-        if self.suspension is None or waiter is None:
-            self.drop()
-            return
-        self.is_gone = True
-        self.gate.close()
-        self.crew.is_dismissed = True
-        try:
-            self.suspension.put_away()
-        except NotPutAway as error:
-            _log.warning("code did not let go of its wait", run=self.run_id, why=str(error))
-            self.drop()
-            return
-        # What was awaited is gone: the task fails in our own code, which says nothing of it.
-        waiter.set_result(None)
-        self.course.when_over(self._forget)
-
-    def _forget(self) -> None:
-        """Let go of all parts: they hold each other, and would wait for the collector."""
-        self.replay.forget()
-        self.crew.forget()
-        vars(self).clear()
-        self.is_gone = True
-
-    def stands(self) -> None:
-        """Note that a branch stands in a wait."""
-        self.way_out.stands()
 
     def drop(self) -> None:
         """Abandon the code: it ends here, and nothing that it still does counts."""
@@ -281,6 +201,7 @@ class Life:
 
     def _refused(self, refusal: channel.Refusal) -> None:
         key, code = refusal.key, refusal.code
+        self.way_out.refused(key)
         self.ledger.answered(key)
         self.ledger.emitted(key)
         self.ledger.noted(key)
@@ -344,12 +265,6 @@ class Life:
             self.release()
         else:
             self.way_out.parked()
-
-
-def _suspension(life: Life, runnable: Runnable, sealer: Sealer | None) -> Suspension | None:
-    if sealer is None or not isinstance(runnable, Suspends) or not runnable.is_resumable:
-        return None
-    return Suspension(life, runnable, sealer)
 
 
 def _settle(emission: asyncio.Future[None] | None) -> None:

@@ -21,11 +21,13 @@ from headrace.sdk.execution_question import Place
 from headrace.sdk.execution_rest import waiter_of
 from headrace.sdk.lines import line_at
 from headrace.sdk.packing import packed, unpacked
+from headrace.sdk.replay import standing
 from headrace.sdk.scope import Branch, Scope
 from headrace.sdk.sealing import NotOpened, Sealer
 from headrace.wire.channel import SNAPSHOT_AT_MOST
 
 if TYPE_CHECKING:
+    from headrace.sdk.execution_course import Runnable
     from headrace.sdk.execution_life import Life
 
 UserCode: TypeAlias = Coroutine[Any, Any, Any]
@@ -121,6 +123,11 @@ class Opened:
         return place, one.unwraps
 
 
+def place_of(run_id: str, seen: int) -> bytes:
+    """Return what a snapshot's seal binds it to."""
+    return f"{run_id}/{seen}".encode()
+
+
 def opened(sealer: Sealer | None, place: bytes, data: bytes) -> Opened:
     """Open a snapshot, or raise `NotOpened`; nothing of it is unpickled yet."""
     if sealer is None:
@@ -129,6 +136,13 @@ def opened(sealer: Sealer | None, place: bytes, data: bytes) -> Opened:
         return Opened(_decode(unpacked(sealer.opened(place, data))))
     except ValueError as error:  # msgspec's are such, too
         raise NotOpened(f"the snapshot has another form: {error}") from None
+
+
+def suspension_of(life: Life, runnable: Runnable, sealer: Sealer | None) -> Suspension | None:
+    """Return what saves a task's code, if that can be."""
+    if sealer is None or not isinstance(runnable, Suspends) or not runnable.is_resumable:
+        return None
+    return Suspension(life, runnable, sealer)
 
 
 class Suspension:
@@ -189,7 +203,7 @@ class Suspension:
         return body
 
     def _enveloped(self, code: bytes, stands: Awaited[Any], weight: int) -> bytes:
-        scope, question = self._scope, self._life.replay.standing
+        scope, question = self._scope, standing(self._life.replay)
         place = None if question is None else question.place
         if place is None:
             raise CannotSave("it is between two waits", "")

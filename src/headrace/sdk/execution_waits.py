@@ -103,4 +103,4 @@ async def stand(life: Life, place: Place, stream: StreamId | None, line: str) ->
 def _posted(life: Life, stands: channel.Standing) -> None:
     life.ledger.post(stands)
     life.parking.look()
-    life.stands()
+    life.way_out.stands()

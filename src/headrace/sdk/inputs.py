@@ -210,8 +210,13 @@ class InputStream(Generic[T]):
         return Pending(self._take_on(place, line=caller_line()))
 
     async def _take_on(self, place: Place, *, line: str) -> Answer[T]:
-        taken = await execution.require(f"{self.id}.wait").take_on(
-            inward(self.id), place, fits=self._decode, line=line, on_invalid=self._on_invalid
+        taken = await execution.take_on(
+            execution.require(f"{self.id}.wait"),
+            inward(self.id),
+            place,
+            fits=self._decode,
+            line=line,
+            on_invalid=self._on_invalid,
         )
         return self._answer(taken, Deadline(shown=place.shown))
 

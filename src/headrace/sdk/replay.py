@@ -244,21 +244,6 @@ class Replay:
         while self._held and not self.journal.is_replaying:
             self._held.pop(0)()
 
-    @property
-    def standing(self) -> Question | None:
-        """Return the question of the branch that waits and has no answer yet, if one does."""
-        for question in self.questions.values():
-            stands = question.place is not None and question.waiter is not None
-            if stands and question.is_launched and question.entry is None:
-                return None if question.is_unwanted else question
-        return None
-
-    def forget(self) -> None:
-        """Let go of what was asked, and of whoever asked."""
-        self.questions.clear()
-        self._due.clear()
-        self.pulse.forget()
-
     # --- rest --------------------------------------------------------------------------------
 
     def _rested(self) -> None:
@@ -280,3 +265,18 @@ class Replay:
         waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
         settled = self.pulse.is_settled
         return stances(self._crew, waiters.get, settled=settled, timed=timed)
+
+
+def standing(replay: Replay) -> Question | None:
+    """Return the question of the branch that waits and has no answer yet, if one does."""
+    for question in replay.questions.values():
+        stands = question.place is not None and question.waiter is not None
+        if stands and question.is_launched and question.entry is None:
+            return None if question.is_unwanted else question
+    return None
+
+
+def forget(replay: Replay) -> None:
+    """Let go of what was asked, and of whoever asked: the run is put away."""
+    replay.questions.clear()
+    replay.pulse.forget()

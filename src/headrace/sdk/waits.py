@@ -53,7 +53,7 @@ def _slept(what: str, limit: Deadline, keep_warm: Duration | None) -> Awaited[No
 
 def again(place: Place) -> Awaited[None]:
     """Go on with a pause in which a snapshot was made."""
-    return Awaited(execution.require("wait").sleep_on(place, line=caller_line()))
+    return Awaited(execution.sleep_on(execution.require("wait"), place, line=caller_line()))
 
 
 wait = Waits()

@@ -64,7 +64,7 @@ class Holdings:
                 life.receive(push)
 
     def _assigned(self, assigned: Assigned, life: Life | None) -> None:
-        if life is not None and life.epoch >= assigned.epoch and not life.is_unfit:
+        if life is not None and life.epoch >= assigned.epoch and not life.opening.is_unfit:
             return  # told twice
         if life is not None:
             life.drop()
@@ -80,9 +80,10 @@ class Holdings:
         life.begin(context)
 
     def _let_go(self, life: Life, push: Push) -> None:
-        self._shelf.woken(life)
-        if life.is_leaving:
-            life.put_away()  # it is saved; or another worker has it, and has what was saved
+        way_out = life.way_out
+        self._shelf.woken(way_out)
+        if way_out.is_asked:
+            way_out.put_away()  # it is saved; or another worker has it, and has what was saved
             self._shelf.gone()
             return
         if isinstance(push, channel.Fenced):
@@ -100,8 +101,8 @@ class Holdings:
     def come_back(self) -> None:
         """See which runs still want to leave: what was asked of the lost connection may be lost."""
         for life in self._lives.values():
-            if life.is_leaving:
-                self._shelf.parked(life, AGAIN_S)
+            if life.way_out.is_asked:
+                self._shelf.parked(life.way_out, AGAIN_S)
 
     def unanswered(self) -> Iterator[Operation]:
         """Yield what must be posted again."""
@@ -116,9 +117,10 @@ class Holdings:
 
     def _give_back(self, life: Life, *, parked_only: bool) -> None:
         """Save it if that can be; while the server has not said so, do not ask again."""
-        if parked_only and (life.is_leaving or life.leave()):
+        way_out = life.way_out
+        if parked_only and (way_out.is_asked or way_out.leave()):
             return
-        self._shelf.woken(life)
+        self._shelf.woken(way_out)
         life.release()
 
     def abandon(self) -> None:

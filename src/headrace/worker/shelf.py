@@ -50,20 +50,20 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._warm)
 
-    def parked(self, life: Warm, warm_s: float) -> None:
+    def parked(self, warm: Warm, warm_s: float) -> None:
         """Let it leave after so many seconds."""
-        self.woken(life)
+        self.woken(warm)
         if warm_s <= 0:
-            life.leave()
+            warm.leave()
             return
-        number = self._warm[life] = next(self._numbers)
-        heapq.heappush(self._due, (self._loop.time() + warm_s, number, life))
+        number = self._warm[warm] = next(self._numbers)
+        heapq.heappush(self._due, (self._loop.time() + warm_s, number, warm))
         if self._due[0][1] == number:
             self._news.set()
 
-    def woken(self, life: Warm) -> None:
+    def woken(self, warm: Warm) -> None:
         """Forget it: it waits no more."""
-        self._warm.pop(life, None)
+        self._warm.pop(warm, None)
         if len(self._due) > 2 * len(self._warm) + IN_A_ROW:
             self._due = [one for one in self._due if self._counts(one)]
             heapq.heapify(self._due)
@@ -76,9 +76,9 @@ class Shelf:
     def press(self, most: int) -> int:
         """Let those leave soon that have waited longest; return how many."""
         chosen = list(itertools.islice(self._warm, most))
-        for life in chosen:
-            number = self._warm[life] = next(self._numbers)
-            heapq.heappush(self._due, (self._loop.time(), number, life))
+        for warm in chosen:
+            number = self._warm[warm] = next(self._numbers)
+            heapq.heappush(self._due, (self._loop.time(), number, warm))
         self._news.set()
         return len(chosen)
 
@@ -114,9 +114,9 @@ class Shelf:
         for _ in range(IN_A_ROW):
             if self._rest() != 0:
                 return
-            _, _, life = heapq.heappop(self._due)
-            self._warm.pop(life, None)
-            life.leave()
+            _, _, warm = heapq.heappop(self._due)
+            self._warm.pop(warm, None)
+            warm.leave()
 
     async def _news_or(self, pause: float | None) -> None:
         try:
