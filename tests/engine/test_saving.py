@@ -96,6 +96,7 @@ async def test_a_run_that_nobody_took_up_at_once_is_given_with_all_that_came_mea
         assert [entry.key for entry in again.entries] == ["/q#0", "/q#1"]
         again.step("/next#0")
         assert (await again.told()).n == 4
+        assert again.again == []
 
 
 async def test_news_that_come_first_keep_the_run_warm(house: House) -> None:
