@@ -78,6 +78,19 @@ async def test_a_run_that_nobody_took_up_at_once_is_given_with_all_that_came_mea
         assert again.again == []
 
 
+async def test_what_has_just_been_written_is_not_read_however_long_the_journal(
+    troubled: tuple[House, Gates],
+) -> None:
+    house, gates = troubled
+    run = await house.start()
+    async with attached(house) as worker:
+        await left(house, await remembers(await worker.job(run), 50))
+        gates.journals_fail = True
+        await house.api.send(run, "notes", b"7")
+        again = await worker.job(run)
+        assert [(entry.n, entry.body) for entry in again.entries] == [(50, b"7")]
+
+
 async def test_news_that_come_first_keep_the_run_warm(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
