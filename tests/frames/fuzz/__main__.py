@@ -36,6 +36,7 @@ from tests.frames.fuzz.loading import Shelf
 from tests.frames.fuzz.minimising import minimised
 
 MOST_SHOWN: Final = 8
+LINE_EVERY: Final = 1_000
 INTRODUCTION: Final = (
     "Each program is run as Python runs it, then transformed, then saved, put away and restored"
     " at its suspensions (two of three runs at nine of ten, where the tenth is saved only; one run"
@@ -66,6 +67,8 @@ def _fuzzed(options: argparse.Namespace, console: Console) -> Total:
         def seen(total: Total) -> None:
             told = f"{total.suspensions:,} suspensions, {len(total.differences)} differences"
             bar.update(task, completed=total.programs, description=told)
+            if not console.is_terminal and total.programs % LINE_EVERY == 0:
+                console.print(f"{total.programs:,} programs, {told}")
 
         return campaign(
             options.seed, options.programs, options.processes, seen, seconds=options.seconds
