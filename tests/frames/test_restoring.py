@@ -64,10 +64,10 @@ async def inner() -> object:
 @pytest.fixture
 def saved() -> bytes:
     RAN.clear()
-    coroutine: Coro = outer()
+    coroutine: Any = outer()
     started(coroutine)
     blob = bytes(frames.save(coroutine, token))
-    frames.put_away(coroutine)  # type: ignore[arg-type] # a coroutine of an async function
+    frames.put_away(coroutine)
     return blob
 
 
@@ -127,7 +127,7 @@ def test_a_coroutine_that_is_never_begun_leaves_nothing_behind(saved: bytes) -> 
 
 def test_another_function_that_begins_meanwhile_takes_nothing_up(saved: bytes) -> None:
     first = frames.restore(saved, again)
-    other: Coro = inner()
+    other: Any = inner()
     started(other)
     first.send(None)
     with pytest.raises(StopIteration):
@@ -165,7 +165,7 @@ async def holding(watched: list[Any]) -> int:
 
 def test_memory_goes_back_without_the_collector() -> None:
     watched: list[Any] = []
-    coroutine: Coro = holding(watched)
+    coroutine: Any = holding(watched)
     started(coroutine)
     gc.collect()
     gc.disable()
@@ -174,7 +174,7 @@ def test_memory_goes_back_without_the_collector() -> None:
             frames.save(coroutine, token)
         watched_there = watched.pop()
         saved = frames.save(coroutine, token)
-        frames.put_away(coroutine)  # type: ignore[arg-type] # a coroutine of an async function
+        frames.put_away(coroutine)
         del coroutine
         assert watched_there() is None
         made = frames.restore(saved, again)

@@ -55,7 +55,7 @@ def outcome(module: ModuleType, name: str = "main", *, saved: bool = False) -> t
 def moved(coroutine: Coro) -> Coro:
     """Save a coroutine, put it away, and make it again."""
     blob = bytes(frames.save(coroutine, token))
-    frames.put_away(coroutine)  # type: ignore[arg-type] # a coroutine of an async function
+    frames.put_away(coroutine)
     return frames.restore(blob, again)
 
 
