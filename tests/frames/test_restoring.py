@@ -13,7 +13,7 @@ import pytest
 from headrace import frames
 from headrace.frames import runtime
 from headrace.frames.saved import MARK, THIS
-from tests.frames.parking import Coro, again, started, token, wait
+from tests.frames.parking import again, started, token, wait
 from tests.frames.written import load
 
 RAN: list[str] = []
