@@ -11,7 +11,7 @@ import pytest
 
 from headrace.app.connecting import target
 from headrace.app.home import Address, Home, find
-from headrace.app.settings import Settings
+from headrace.app.settings import KEY_LETTERS, Settings
 from headrace.errors import Mistake, Unauthorized
 
 
@@ -48,6 +48,16 @@ def test_a_key_is_made_once(home: Home) -> None:
     assert {path.name for path in home.path.iterdir()} == {".gitignore", "key"}
     assert home.key().startswith("tr_dev_")
     assert not home.key().startswith("tr_dev_sk_")
+
+
+def test_the_key_of_snapshots_is_made_once_and_is_another(home: Home) -> None:
+    made = home.made_snapshot_key()  # it makes the folder, too
+    path = home.path / "snapshot-key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert home.made_snapshot_key() == made
+    assert made != home.made_key()
+    assert len(made) >= KEY_LETTERS
+    assert {one.name for one in home.path.iterdir()} == {".gitignore", "key", "snapshot-key"}
 
 
 def test_a_damaged_key_is_named(home: Home) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace import frames
 from headrace.app.loading import CannotImport, load
 from headrace.errors import Mistake, NotFound
 
@@ -15,9 +16,9 @@ from headrace.errors import Mistake, NotFound
 @pytest.fixture(autouse=True)
 def unchanged() -> Iterator[None]:
     """Leave the interpreter as it was."""
-    path, modules = list(sys.path), set(sys.modules)
+    path, modules, meta = list(sys.path), set(sys.modules), list(sys.meta_path)
     yield
-    sys.path[:] = path
+    sys.path[:], sys.meta_path[:] = path, meta
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 
@@ -66,3 +67,24 @@ def test_what_is_no_module_is_refused(tmp_path: Path) -> None:
         load(_file(tmp_path, "my-tasks.py", ""))
     with pytest.raises(Mistake, match="name"):
         load(_file(tmp_path, "tasks.txt", ""))
+
+
+def test_the_users_own_functions_can_be_saved_and_no_others(tmp_path: Path) -> None:
+    installed = tmp_path / "venv/lib/python3/site-packages"
+    installed.mkdir(parents=True)
+    _file(installed, "of_others.py", "async def theirs(): await theirs()\n")
+    inner = tmp_path / "inner_part"
+    inner.mkdir()
+    _file(inner, "deep_part.py", "async def deep(): await deep()\n")
+    _file(tmp_path, "own_part.py", "async def beside(): await beside()\n")
+    sys.path.append(str(installed))
+    text = (
+        "import of_others, own_part\nfrom inner_part import deep_part\n"
+        "async def own(): await own()\n"
+    )
+    module = load(_file(tmp_path, "own_tasks.py", text))
+    assert frames.is_resumable(vars(module)["own"])
+    assert frames.is_resumable(vars(sys.modules["own_part"])["beside"])
+    assert frames.is_resumable(vars(sys.modules["inner_part.deep_part"])["deep"])
+    assert not frames.is_resumable(vars(sys.modules["of_others"])["theirs"])
+    assert vars(module)["own"].__code__.co_filename == str(tmp_path / "own_tasks.py")

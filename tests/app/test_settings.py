@@ -25,9 +25,21 @@ def test_everything_set_is_read() -> None:
         "HEADRACE_SLOTS": "2",
         "HEADRACE_MEMORY": "3",
         "HEADRACE_STRICT": "1",
+        "HEADRACE_SNAPSHOT": "always",
+        "HEADRACE_SNAPSHOT_KEY": "the newest of the keys, the one before it",
     }
     assert read(environment) == Settings(
-        Path("/h"), "sqlite:///x.db", "https://a.test", "tr_dev_k", "::1", 1, 2, 3, True
+        home=Path("/h"),
+        database="sqlite:///x.db",
+        url="https://a.test",
+        key="tr_dev_k",
+        host="::1",
+        port=1,
+        slots=2,
+        memory_mib=3,
+        strict=True,
+        snapshots="always",
+        snapshot_keys=("the newest of the keys", "the one before it"),
     )
 
 
@@ -42,17 +54,20 @@ def test_everything_set_is_read() -> None:
         ("HEADRACE_URL", "127.0.0.1:8700"),
         ("HEADRACE_SECRET_KEY", "two words"),
         ("HEADRACE_SECRET_KEY", "zwölf"),
+        ("HEADRACE_SNAPSHOT", "sometimes"),
+        ("HEADRACE_SNAPSHOT_KEY", "long enough for one,short"),
     ],
 )
 def test_what_is_wrong_is_named(name: str, value: str) -> None:
     with pytest.raises(BadRequest, match=name) as refused:
         read({name: value})
-    if name == "HEADRACE_SECRET_KEY":
+    if name.endswith("_KEY"):
         assert value not in str(refused.value)
 
 
 def test_a_key_is_not_shown() -> None:
     assert "tr_dev_k" not in repr(read({"HEADRACE_SECRET_KEY": "tr_dev_k"}))
+    assert "sixteen" not in repr(read({"HEADRACE_SNAPSHOT_KEY": "sixteen letters at least"}))
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,24 @@ step is called for it again. Every wait has a stream of its own, so that all get
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from headrace.errors import RunIsOver
+from headrace.frames import resumable
+from headrace.sdk.awaited import Awaited
+from headrace.sdk.execution_question import Place
 from headrace.wire.channel import Completed
+from headrace.worker import Options
 from tests.sdk.branches import branch
-from tests.sdk.played import EPOCH_NO, RUN, playing
-from tests.worker.scene import PLAIN, Faults, Job, Scene, employed, setting
+from tests.sdk.played import EPOCH_NO, RUN, again, playing
+from tests.worker.scene import PLAIN, SAVING, Faults, Job, Scene, employed, setting
 from tests.worker.workflows import World, get, step
 
 
@@ -87,9 +92,11 @@ class Machine:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    @resumable
     async def run(self, program: Program, place: str) -> object:
         return [await self._do(node, f"{place}.{n}") for n, node in enumerate(program)]
 
+    @resumable
     async def _do(self, node: Node, place: str) -> object:
         match node:
             case Step():
@@ -189,20 +196,46 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
+@resumable
+async def _told(program: Program, world: World) -> object:
+    try:
+        return await Machine(world).run(program, "p")
+    except ValueError as error:
+        return str(error)
+
+
+class Kept(Job):
+    """The program, whose code can be saved while it waits."""
+
+    is_resumable = True
+    keep_warm_ms = None
+
+    def __init__(self, case: Case, world: World) -> None:
+        code = _code(case, world)
+        super().__init__("job", lambda _: code())
+        self._program, self._world = case.program, world
+
+    def call(self, _payload: bytes) -> Coroutine[Any, Any, Any]:
+        return _told(self._program, self._world)
+
+    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+        assert not unwraps
+        return again(place)
+
+    def encoded(self, result: object) -> bytes:
+        return msgspec.json.encode(result)
+
+
 def _code(case: Case, world: World) -> Callable[[], Awaitable[bytes]]:
     async def code() -> bytes:
-        try:
-            return msgspec.json.encode(await Machine(world).run(case.program, "p"))
-        except ValueError as error:
-            return msgspec.json.encode(str(error))
+        return msgspec.json.encode(await _told(case.program, world))
 
     return code
 
 
 @asynccontextmanager
 async def _scene(case: Case, world: World) -> AsyncGenerator[Scene]:
-    code = _code(case, world)
-    async with setting(Job("job", lambda _: code()), inputs=case.messages) as scene:
+    async with setting(Kept(case, world), inputs=case.messages) as scene:
         yield scene
 
 
@@ -215,28 +248,29 @@ async def _send(scene: Scene, run: str, messages: Sequence[str]) -> None:
 
 
 async def _play(
-    case: Case, world: World, *, evicts: bool = False, cuts: frozenset[int] = frozenset()
+    case: Case, world: World, options: Options = PLAIN, cuts: frozenset[int] = frozenset()
 ) -> None:
-    async with _scene(case, world) as scene:
-        options = replace(PLAIN, evicts=evicts, strict=True)
-        async with employed(scene.worker("w", Faults(cut_before=cuts), options)):
-            run = await scene.start()
-            await _send(scene, run, case.messages)
-            await _judge(case, scene, run)
+    async with (
+        _scene(case, world) as scene,
+        employed(scene.worker("w", Faults(cut_before=cuts), options)),
+    ):
+        run = await scene.start()
+        await _send(scene, run, case.messages)
+        await _judge(case, scene, run)
 
 
-async def _play_killed(case: Case, world: World) -> None:
+async def _play_killed(case: Case, world: World, options: Options = PLAIN) -> None:
     faults = Faults(kill_at=case.kill_at, hears_it=case.hears_it)
     async with _scene(case, world) as scene:
         left = list(case.messages)
-        async with employed(scene.worker("first", faults)):
+        async with employed(scene.worker("first", faults, options)):
             run = await scene.start()
             await scene.calm()
             while left and not faults.killed.is_set() and not await scene.is_over(run):
                 await _send(scene, run, [left.pop(0)])
         if faults.killed.is_set():
             await scene.bury(6_000)
-        async with employed(scene.worker("second")):
+        async with employed(scene.worker("second", options=options)):
             await _send(scene, run, left)
             await _judge(case, scene, run)
 
@@ -275,7 +309,15 @@ async def test_undisturbed(case: Case) -> None:
 @given(cases())
 async def test_an_eviction_at_every_wait(case: Case) -> None:
     world = World()
-    await _play(case, world, evicts=True)
+    await _play(case, world, replace(PLAIN, evicts=True, strict=True))
+    assert len(set(world.done)) == len(world.done)
+
+
+@FUZZ
+@given(cases())
+async def test_a_snapshot_at_every_wait(case: Case) -> None:
+    world = World()
+    await _play(case, world, SAVING)
     assert len(set(world.done)) == len(world.done)
 
 
@@ -283,7 +325,7 @@ async def test_an_eviction_at_every_wait(case: Case) -> None:
 @given(cases())
 async def test_a_broken_connection(case: Case) -> None:
     world = World()
-    await _play(case, world, cuts=case.cuts)
+    await _play(case, world, SAVING, case.cuts)
     assert len(set(world.done)) == len(world.done)
 
 
@@ -292,4 +334,12 @@ async def test_a_broken_connection(case: Case) -> None:
 async def test_a_killed_worker(case: Case) -> None:
     world = World()
     await _play_killed(case, world)
+    assert max(Counter(world.done).values(), default=0) <= 2
+
+
+@FUZZ
+@given(cases())
+async def test_a_killed_worker_that_saves_at_every_wait(case: Case) -> None:
+    world = World()
+    await _play_killed(case, world, SAVING)
     assert max(Counter(world.done).values(), default=0) <= 2

@@ -1,0 +1,112 @@
+"""Who comes first when a run leaves: a message, the reply, a stop; laws 3 and 8."""
+
+import pytest
+
+from headrace.kernel.model import Waiting
+from headrace.wire.channel import Ended, Saved
+from headrace.worker import holdings
+from tests.worker import saved_tasks as tasks
+from tests.worker.keeping import LATER, Post, known, scene_of, sent, started
+from tests.worker.saved_tasks import Big, ran
+from tests.worker.scene import SAVING, employed
+
+pytestmark = pytest.mark.usefixtures("fresh")
+
+
+# --- who comes first ----------------------------------------------------------------------------
+
+
+async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.takes.clear()
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            await scene.api.send(run, "number", b"5")
+            post.takes.set()
+            await scene.calm()
+            assert any(isinstance(one, Saved) for one in post.said)
+            assert (worker.runs, (await known(scene, run)).epoch) == (1, 1)
+            assert ran == ["begins", "step", "between"]
+
+
+async def test_nothing_is_dropped_before_it_is_known_to_be_kept() -> None:
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.gives.clear()
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            assert (await known(scene, run)).state == Waiting(None), "it is saved"
+            assert (worker.runs, Big.alive) == (1, 1), "but the worker has not heard of it"
+            post.gives.set()
+            await scene.calm()
+            assert any(isinstance(one, Ended) for one in post.told)
+            assert (worker.runs, Big.alive) == (0, 0)
+    assert ran == ["begins", "step"]
+
+
+async def test_a_lost_reply_is_no_loss() -> None:
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.gives.clear()
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            post.cut()
+            await scene.calm()
+            assert (worker.runs, Big.alive) == (0, 0)
+            assert sum(isinstance(one, Saved) for one in post.said) == 1
+            await sent(scene, run, 5)
+            assert ran == ["begins", "step", "between"], "no `finally` ran where it was put away"
+
+
+async def test_what_was_not_heard_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holdings, "AGAIN_S", 0.0)
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.takes.clear()
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            assert isinstance((await known(scene, run)).state, Waiting)
+            assert (await known(scene, run)).saved is None
+            post.cut()
+            await scene.calm()
+            assert (await known(scene, run)).saved == 1
+            assert worker.runs == 0
+    assert ran == ["begins", "step"]
+
+
+async def test_a_run_that_is_told_to_stop_does_not_leave() -> None:
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.takes.clear()
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            await scene.api.cancel(run)
+            post.takes.set()
+            await scene.calm()
+            assert (await scene.over(run)).status == "CANCELED"
+    assert ran == ["begins", "step", "finally"]
+
+
+async def test_a_saved_run_that_is_cancelled_cleans_up_once() -> None:
+    async with scene_of(tasks.summed) as scene, employed(scene.worker("a", options=SAVING)):
+        run = await started(scene, "summed")
+        await scene.api.cancel(run)
+        await scene.calm()
+        assert (await scene.over(run)).status == "CANCELED"
+    assert ran == ["begins", "step", "finally"]
