@@ -10,6 +10,7 @@ import signal
 import stat
 import time
 from pathlib import Path
+from typing import Any
 
 import apsw
 import psutil
@@ -75,7 +76,7 @@ def trace(house: House) -> list[str]:
 def until_saved(house: House, run: str, entries: int) -> None:
     """Return once a snapshot stands for so many entries of the run's journal."""
     end = time.monotonic() + PATIENCE_S
-    database = apsw.Connection(
+    database: Any = apsw.Connection(
         str(house.folder / ".headrace/headrace.db"), flags=apsw.SQLITE_OPEN_READONLY
     )
     while True:

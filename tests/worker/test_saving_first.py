@@ -23,7 +23,7 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             await scene.api.send(run, "number", b"5")
             post.takes.set()
@@ -40,7 +40,7 @@ async def test_nothing_is_dropped_before_it_is_known_to_be_kept() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.gives.clear()
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             assert (await known(scene, run)).state == Waiting(None), "it is saved"
             assert (worker.runs, Big.alive) == (1, 1), "but the worker has not heard of it"
@@ -58,7 +58,7 @@ async def test_a_lost_reply_is_no_loss() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.gives.clear()
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             post.cut()
             await scene.calm()
@@ -76,7 +76,7 @@ async def test_what_was_not_heard_is_asked_again(monkeypatch: pytest.MonkeyPatch
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             assert isinstance((await known(scene, run)).state, Waiting)
             assert (await known(scene, run)).saved is None
@@ -94,7 +94,7 @@ async def test_a_run_that_is_told_to_stop_does_not_leave() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             await scene.api.cancel(run)
             post.takes.set()

@@ -67,7 +67,7 @@ def _beside(file: Path) -> Callable[[str, str], bool]:
 
     def is_own(name: str, path: str) -> bool:
         place = PurePath(path)
-        if name.partition(".")[0] == __package__.partition(".")[0] or folder not in place.parents:
+        if name.partition(".")[0] == __name__.partition(".")[0] or folder not in place.parents:
             return False
         return INSTALLED.isdisjoint(place.relative_to(folder).parts)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from headrace import frames
 from headrace.errors import Mistake
@@ -41,5 +41,5 @@ def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:
     stream = declared_stream(place.name.partition(":")[2])
     if not isinstance(stream, InputStream):
         raise Mistake(f"the run waits on {place.name!r}, which is no input stream here")
-    pending = stream.again(place)
+    pending = cast("InputStream[Any]", stream).again(place)
     return pending.unwrap() if unwraps else pending
