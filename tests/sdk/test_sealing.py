@@ -39,7 +39,9 @@ def test_a_snapshot_does_not_stand_for_another(place: bytes) -> None:
 
 def test_the_place_ends_where_it_ends() -> None:
     with pytest.raises(NotOpened, match="broken"):
-        OURS.opened(PLACE + b"c", OURS.sealed(PLACE, b"content").replace(b"content", b"content"[1:]))
+        OURS.opened(
+            PLACE + b"c", OURS.sealed(PLACE, b"content").replace(b"content", b"content"[1:])
+        )
 
 
 def test_another_key_is_said_to_be_another() -> None:

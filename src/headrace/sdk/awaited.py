@@ -51,5 +51,4 @@ def awaited_by(obj: object) -> Awaited[Any] | None:
     """Return the wait that a coroutine stands in, given what the coroutine awaits."""
     if not isinstance(obj, GeneratorType) or obj.gi_code is not _AWAIT or obj.gi_frame is None:
         return None
-    found: object = obj.gi_frame.f_locals.get("self")
-    return cast("Awaited[Any]", found) if isinstance(found, Awaited) else None
+    return cast("Awaited[Any] | None", obj.gi_frame.f_locals.get("self"))

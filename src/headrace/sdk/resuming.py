@@ -41,5 +41,6 @@ def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:
     stream = declared_stream(place.name.partition(":")[2])
     if not isinstance(stream, InputStream):
         raise Mistake(f"the run waits on {place.name!r}, which is no input stream here")
-    pending = cast("InputStream[Any]", stream).again(place)
+    known: InputStream[Any] = cast("Any", stream)
+    pending = known.again(place)
     return pending.unwrap() if unwraps else pending
