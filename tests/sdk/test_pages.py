@@ -20,6 +20,8 @@ BLOCK: Final = re.compile(
 PAGES: Final = {
     "docs/concepts/frames.md": (),
     "docs/concepts/replay.md": ("-o", "anyio_mode=auto"),
+    "docs/concepts/suspension.md": ("-o", "anyio_mode=auto"),
+    "docs/howto/give-memory-back.md": ("-o", "anyio_mode=auto"),
     "docs/howto/test-tasks.md": (),  # says itself how async tests are switched on
     "docs/reference/python.md": ("-o", "anyio_mode=auto"),
 }

@@ -58,6 +58,8 @@ class Post:
         self.gives.set()
         self.said: list[Operation] = []
         self.told: list[Push] = []
+        self.held: type[Push] | None = None
+        """What alone is held up, if only one kind of push is."""
         self._cut = asyncio.Event()
         self.kept: list[Operation] = []
 
@@ -113,7 +115,8 @@ class Held:
             if self._cut.is_set() or batch.cancelled():
                 return
             pushes = batch.result()
-            await self._post.gives.wait()
+            if self._post.held is None or any(isinstance(p, self._post.held) for p in pushes or ()):
+                await self._post.gives.wait()
             if pushes is None or self._cut.is_set():
                 return
             self._post.told.extend(pushes)

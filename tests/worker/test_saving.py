@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from headrace.kernel.model import Running, Waiting
 from headrace.sdk.execution import Runnable
-from headrace.wire.channel import Noted, Saved
+from headrace.sdk.execution_life import Life
+from headrace.wire.channel import Note, Noted, Saved
 from tests.worker import saved_tasks as tasks
 from tests.worker.keeping import LATER, Post, known, output, scene_of, sent, started
 from tests.worker.saved_tasks import Big, ran
@@ -49,8 +50,11 @@ async def test_a_worker_lets_go_of_what_it_has_saved() -> None:
             gc.collect()
             gc.disable()  # all of it goes at once, not when the collector finds it
             try:
+                lives = {id(one) for one in gc.get_objects() if isinstance(one, Life)}
                 await started(scene, "summed")
+                left = [one for one in gc.get_objects() if isinstance(one, Life)]
                 assert (worker.runs, Big.alive) == (0, 0)
+                assert {id(one) for one in left} <= lives
             finally:
                 gc.enable()
     assert ran == ["begins", "step"]
@@ -157,6 +161,19 @@ async def test_what_is_said_to_the_server_is_said_before_leaving() -> None:
             assert (await known(scene, run)).state == Waiting(None)
             shown = msgspec.json.encode(await scene.api.retrieve(run))
             assert b'"metadata":{"stage":"first"}' in shown
+
+
+async def test_a_run_does_not_leave_before_the_server_has_heard_it_out() -> None:
+    async with scene_of(tasks.noting) as scene:
+        post = Post(scene.api)
+        post.held = Note
+        post.gives.clear()
+        async with employed(scene.worker("a", options=SAVING, api=post)):
+            run = await started(scene, "noting", b"null")
+            assert not any(isinstance(one, Saved) for one in post.said)
+            post.gives.set()
+            await scene.calm()
+            assert (await known(scene, run)).state == Waiting(None)
 
 
 async def test_a_drained_worker_saves_what_waits() -> None:

@@ -31,6 +31,11 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
             assert any(isinstance(one, Saved) for one in post.said)
             assert (worker.runs, (await known(scene, run)).epoch) == (1, 1)
             assert ran == ["begins", "step", "between"]
+            await sent(scene, run, 6)
+            worker._holdings.release(parked_only=True)
+            await scene.calm()
+            assert worker.runs == 0, "it may ask again"
+            assert (await known(scene, run)).state == Waiting(None)
 
 
 async def test_nothing_is_dropped_before_it_is_known_to_be_kept() -> None:
