@@ -32,7 +32,7 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
             assert (worker.runs, (await known(scene, run)).epoch) == (1, 1)
             assert ran == ["begins", "step", "between"]
             await sent(scene, run, 6)
-            worker._holdings.release(parked_only=True)
+            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
             await scene.calm()
             assert worker.runs == 0, "it may ask again"
             assert (await known(scene, run)).state == Waiting(None)
