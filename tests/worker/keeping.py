@@ -61,7 +61,7 @@ class Post:
         self.held: type[Push] | None = None
         """What alone is held up, if only one kind of push is."""
         self._cut = asyncio.Event()
-        self._kept: list[Operation] = []
+        self.kept: list[Operation] = []
 
     async def register(self, registration: Registration) -> None:
         await self._api.register(registration)
@@ -77,7 +77,7 @@ class Post:
 
     def cut(self) -> None:
         """End the connection; what was held is lost."""
-        self._kept.clear()
+        self.kept.clear()
         self._cut.set()
         self.takes.set()
         self.gives.set()
@@ -94,10 +94,10 @@ class Held:
         if self._cut.is_set():
             return
         if self._post.takes.is_set():
-            self._channel.post([*self._post._kept, *operations])
-            self._post._kept.clear()
+            self._channel.post([*self._post.kept, *operations])
+            self._post.kept.clear()
         else:
-            self._post._kept.extend(operations)
+            self._post.kept.extend(operations)
 
     @property
     def pushes(self) -> AsyncIterator[Sequence[Push]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from types import CodeType, GeneratorType, TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -44,12 +44,11 @@ class Awaited(Coroutine[Any, Any, T_co]):
         self._inner.close()
 
 
-_AWAIT: Final[CodeType] = Awaited.__await__.__code__
+_AWAIT: Final[CodeType] = Awaited[Any].__await__.__code__
 
 
 def awaited_by(obj: object) -> Awaited[Any] | None:
     """Return the wait that a coroutine stands in, given what the coroutine awaits."""
     if not isinstance(obj, GeneratorType) or obj.gi_code is not _AWAIT or obj.gi_frame is None:
         return None
-    found: object = obj.gi_frame.f_locals.get("self")
-    return found if isinstance(found, Awaited) else None
+    return cast("Awaited[Any]", obj.gi_frame.f_locals["self"])

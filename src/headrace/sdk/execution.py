@@ -77,7 +77,7 @@ class Execution:
     """One claimed run in this worker, as its own code sees it."""
 
     def __init__(self, life: Life) -> None:
-        self._life = life
+        self.life = life
         self.loop = asyncio.get_running_loop()
         self.run_id, self.task_id, self.payload = life.run_id, life.task_id, life.payload
         self.attempt, self.epoch, self.tags = life.attempt, life.epoch, life.tags
@@ -85,12 +85,12 @@ class Execution:
     @property
     def is_replaying(self) -> bool:
         """Tell whether the code repeats what an earlier life of the run has done."""
-        return self._life.replay.is_past
+        return self.life.replay.is_past
 
     @property
     def metadata(self) -> dict[str, bytes]:
         """Return the run's metadata: JSON text by name."""
-        return self._life.metadata
+        return self.life.metadata
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -103,12 +103,12 @@ class Execution:
         """
         scope = await self._admitted(f"step {name}")
         asked = Asked(scope.key(name), "step", fingerprint, line)
-        question = self._life.asking.ask(asked, Stance.ASKS)
+        question = self.life.asking.ask(asked, Stance.ASKS)
         if question.entry is None:
-            await self._life.replay.launched(question)
+            await self.life.replay.launched(question)
             if question.cancel is None:
                 return await self._called(question, asked, name, call)
-        entry = await self._life.replay.answer(question)
+        entry = await self.life.replay.answer(question)
         if entry.ending == "failure":
             raise step_failure(entry.body, name)
         return entry.body
@@ -117,7 +117,7 @@ class Execution:
         self, question: Question, asked: Asked, name: str, call: Callable[[], Awaitable[bytes]]
     ) -> bytes:
         """Run a step that is new, and remember its end before anybody sees it."""
-        life, branch = self._life, asyncio.current_task()
+        life, branch = self.life, asyncio.current_task()
         token = STEP.set(name)
         try:
             body = await call()
@@ -140,8 +140,8 @@ class Execution:
         return body
 
     async def _failed(self, question: Question, asked: Asked, error: BaseException) -> None:
-        self._life.remember(own_answer(asked, "failure", fault_of(error)))
-        await self._life.replay.answer(question)
+        self.life.remember(own_answer(asked, "failure", fault_of(error)))
+        await self.life.replay.answer(question)
 
     # --- waits -------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Execution:
             parks=parks,
             keep_warm_ms=keep_warm_ms,
         )
-        return await take(self._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
+        return await take(self.life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
 
     async def sleep(
         self,
@@ -196,10 +196,10 @@ class Execution:
             until=until,
             keep_warm_ms=keep_warm_ms,
         )
-        await stand(self._life, place, None, line)
+        await stand(self.life, place, None, line)
 
     def _has_no_handler(self, stream: StreamId, verb: str, line: str) -> None:
-        ear = self._life.ears.get(stream)
+        ear = self.life.ears.get(stream)
         if ear is not None:
             raise StreamHasHandler(
                 f"{verb} at {line or '?'} on stream {stream[1:]!r}, which the handler of `on` at "
@@ -212,7 +212,7 @@ class Execution:
 
         A later life gets the same answer.
         """
-        life = self._life
+        life = self.life
         scope = self._scope(f"peek on {stream[1:]!r}")
         life.gate.check()
         asked = Asked(scope.key(f"peek:{stream[1:]}"), "peek", line=line)
@@ -236,7 +236,7 @@ class Execution:
         on_error: Literal["fail", "ignore"] = "fail",
     ) -> Listener:
         """Hand every record from the cursor on to `handler`, one at a time."""
-        life = self._life
+        life = self.life
         scope = self._scope(f"on on {stream[1:]!r}")
         life.gate.check()
         self._has_no_handler(stream, "on", line)
@@ -250,7 +250,7 @@ class Execution:
     def outlet(self, stream: StreamId) -> Outlet:
         """Open an output stream; the records put there count as those of this place in the code."""
         scope = self._scope(f"append to {stream[1:]!r}")
-        return Outlet(self._life, stream, scope.key(f"append:{stream[1:]}"))
+        return Outlet(self.life, stream, scope.key(f"append:{stream[1:]}"))
 
     async def emit(self, stream: StreamId, body: bytes, *, line: str) -> None:
         """Append one record to an output stream; it is durable when this returns."""
@@ -260,7 +260,7 @@ class Execution:
     async def start(self, task: str, order: bytes, *, line: str) -> str:
         """Start a run of `task` (`order`: JSON text of a `TriggerOrder`); return its id."""
         scope = await self._admitted(f"trigger of {task}")
-        life = self._life
+        life = self.life
         asked = Asked(scope.key(f"trigger:{task}"), "trigger", line=line)
         if not life.course.may_wait(asked):
             raise asyncio.CancelledError("the run has been told to stop")
@@ -271,7 +271,7 @@ class Execution:
         """Send to an input stream of another run; return the receipt's JSON text."""
         scope = await self._admitted(f"send to {stream!r}")
         fits_in(body, "a message")
-        life = self._life
+        life = self.life
         asked = Asked(scope.key(f"send:{stream}"), "send", line=line)
         sent = channel.Sent(
             run=life.run_id,
@@ -286,7 +286,7 @@ class Execution:
         return await self._reached(asked, sent)
 
     async def _reached(self, asked: Asked, operation: channel.Operation) -> bytes:
-        life = self._life
+        life = self.life
         question = life.asking.ask(asked, Stance.ASKS, lambda: life.ledger.post(operation))
         entry = await life.replay.answer(question)
         if entry.ending == "failure":
@@ -295,16 +295,16 @@ class Execution:
 
     def note(self, name: str, value: bytes) -> None:
         """Set metadata; in a later life, what has been set is not set again."""
-        self._life.gate.check()
-        self._life.metadata[name] = value
-        if not self._life.replay.is_past:
-            self._life.parking.note(name, value)
+        self.life.gate.check()
+        self.life.metadata[name] = value
+        if not self.life.replay.is_past:
+            self.life.parking.note(name, value)
 
     # --- who asks ----------------------------------------------------------------------------
 
     async def _admitted(self, what: str) -> Scope:
         scope = self._scope(what)
-        await self._life.gate.admit()
+        await self.life.gate.admit()
         return scope
 
     def _scope(self, what: str) -> Scope:
@@ -316,7 +316,7 @@ class Execution:
                 hint="Call it from the task, before or after the step.",
             )
         scope = here()
-        if scope is None or scope.crew is not self._life.crew:
+        if scope is None or scope.crew is not self.life.crew:
             raise OutsideRun(
                 f"{what} was called from code that the run's own tasks did not start",
                 hint="Call it in the task, or in a task made by asyncio.create_task, gather or "
@@ -335,9 +335,9 @@ async def take_on(
     on_invalid: Literal["wait", "raise"],
 ) -> Taken[T] | None:
     """Go on with a `take` in which a snapshot was made."""
-    return await take(run._life, stream, place, fits=fits, line=line, on_invalid=on_invalid)  # noqa: SLF001
+    return await take(run.life, stream, place, fits=fits, line=line, on_invalid=on_invalid)
 
 
 async def sleep_on(run: Execution, place: Place, *, line: str) -> None:
     """Go on with a `sleep` in which a snapshot was made."""
-    await stand(run._life, place, None, line)  # noqa: SLF001
+    await stand(run.life, place, None, line)
