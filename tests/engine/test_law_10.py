@@ -19,6 +19,7 @@ from headrace.testing.clock import ManualClock
 from headrace.wire.channel import Ended, Noted, Told
 from headrace.wire.views import Receipt, RunQuery
 from tests.engine.house import DECLARED, Ground, House
+from tests.engine.saving import save
 from tests.engine.worker import attached, emitted, parked
 
 
@@ -131,7 +132,7 @@ async def test_law_10_a_snapshot_survives_and_so_does_its_absence(house: House, 
         async with _after_a_crash(house, file) as left:
             assert (await left.run(run)).saved is None
             assert (await left.run(run)).state == Waiting(left.worker("worker"))
-        job.save(drops=True, leaves=True)
+        save(job, drops=True, leaves=True)
         await job.heard(Ended)
         async with _after_a_crash(house, file) as left:
             assert (await left.run(run)).state == Waiting(None)

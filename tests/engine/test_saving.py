@@ -14,29 +14,8 @@ from headrace.wire import channel as ch
 from headrace.wire.channel import Ended, Fenced, Refusal, Stopping
 from tests.engine.gates import Gates
 from tests.engine.house import House
+from tests.engine.saving import kept, left, remembers, save
 from tests.engine.worker import Job, attached, parked
-
-
-async def _remembers(job: Job, count: int) -> Job:
-    for n in range(count):
-        job.step(f"/s#{n}", str(n).encode())
-    for _ in range(count):
-        await job.told()
-    return job
-
-
-async def _left(house: House, job: Job, *, drops: bool = False) -> Job:
-    """Park, save and leave."""
-    await parked(house, job)
-    job.save(drops=drops, leaves=True)
-    await job.heard(Ended)
-    return job
-
-
-async def _kept(house: House, run: str) -> bytes | None:
-    saved = (await house.run(run)).saved
-    return None if saved is None else await house.stores.snapshots.read(RunId(run), saved)
-
 
 # --- leaving --------------------------------------------------------------------------------------
 
@@ -44,10 +23,10 @@ async def _kept(house: House, run: str) -> bytes | None:
 async def test_who_leaves_with_a_snapshot_holds_the_run_no_more(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _left(house, await _remembers(await worker.job(run), 3))
-        left = await house.run(run)
-        assert (left.state, left.saved, left.base) == (Waiting(None), 3, 0)
-        assert await _kept(house, run) == b"frames"
+        job = await left(house, await remembers(await worker.job(run), 3))
+        cold = await house.run(run)
+        assert (cold.state, cold.saved, cold.base) == (Waiting(None), 3, 0)
+        assert await kept(house, run) == b"frames"
         assert await house.status(run) == "WAITING"
         job.step("/late#0")
         await job.heard(Fenced)
@@ -59,7 +38,7 @@ async def test_whoever_goes_on_gets_the_snapshot_and_what_came_after_it(
 ) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _left(house, await _remembers(await worker.job(run), 3))
+        job = await left(house, await remembers(await worker.job(run), 3))
         if name == "worker":
             assert (await house.api.send(run, "notes", b"7")).resumed
             again = await worker.job(run)
@@ -86,9 +65,9 @@ async def test_a_run_that_nobody_took_up_at_once_is_given_with_all_that_came_mea
 ) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _remembers(await worker.job(run), 2)
+        job = await remembers(await worker.job(run), 2)
         job.stand("orders", "/q#1", held=True)
-        await _left(house, job)
+        await left(house, job)
     for stream in ("notes", "orders"):
         await house.api.send(run, stream, b"7")
     async with attached(house, name="heir") as heir:
@@ -96,6 +75,20 @@ async def test_a_run_that_nobody_took_up_at_once_is_given_with_all_that_came_mea
         assert [entry.key for entry in again.entries] == ["/q#0", "/q#1"]
         again.step("/next#0")
         assert (await again.told()).n == 4
+        assert again.again == []
+
+
+async def test_what_has_just_been_written_is_not_read_however_long_the_journal(
+    troubled: tuple[House, Gates],
+) -> None:
+    house, gates = troubled
+    run = await house.start()
+    async with attached(house) as worker:
+        await left(house, await remembers(await worker.job(run), 50))
+        gates.journals_fail = True
+        await house.api.send(run, "notes", b"7")
+        again = await worker.job(run)
+        assert [(entry.n, entry.body) for entry in again.entries] == [(50, b"7")]
 
 
 async def test_news_that_come_first_keep_the_run_warm(house: House) -> None:
@@ -103,7 +96,7 @@ async def test_news_that_come_first_keep_the_run_warm(house: House) -> None:
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
         assert (await house.api.send(run, "notes", b"7")).resumed
-        job.save(leaves=True)  # it has not heard yet
+        save(job, leaves=True)  # it has not heard yet
         assert (await job.told()).body == b"7"
         job.step("/next#0")
         assert (await job.told()).n == 1
@@ -115,7 +108,7 @@ async def test_news_that_come_after_it_in_one_batch_start_the_next_life(house: H
     run = await house.start()
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
-        job.save(leaves=True)
+        save(job, leaves=True)
         receipt = await house.api.send(run, "notes", b"7")
         assert receipt.resumed
         await job.heard(Ended)
@@ -124,14 +117,14 @@ async def test_news_that_come_after_it_in_one_batch_start_the_next_life(house: H
         assert [(entry.n, entry.body) for entry in again.entries] == [(0, b"7")]
 
 
-async def test_a_run_that_executes_cannot_be_left(house: House) -> None:
+async def test_a_run_that_executes_cannot_beleft(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _remembers(await worker.job(run), 1)
-        job.save(leaves=True)
+        job = await remembers(await worker.job(run), 1)
+        save(job, leaves=True)
         job.step("/next#0")
         assert (await job.told()).n == 1
-        assert await _kept(house, run) is None
+        assert await kept(house, run) is None
 
 
 async def test_a_run_that_was_told_to_stop_is_not_saved(house: House) -> None:
@@ -139,11 +132,11 @@ async def test_a_run_that_was_told_to_stop_is_not_saved(house: House) -> None:
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
         await house.api.cancel(run)
-        job.save(leaves=True)
-        job.save()
+        save(job, leaves=True)
+        save(job)
         await job.heard(Stopping)
         await house.rest()
-        assert await _kept(house, run) is None
+        assert await kept(house, run) is None
         assert await house.status(run) == "EXECUTING"
 
 
@@ -154,7 +147,7 @@ async def test_a_deadline_goes_on_while_the_run_is_away(house: House) -> None:
         job.stand(timeout_ms=60_000)
         job.park()
         await house.rest()
-        job.save(leaves=True)
+        save(job, leaves=True)
         await job.heard(Ended)
         await house.pass_time(60_000)
         again = await worker.job(run)
@@ -165,7 +158,7 @@ async def test_a_deadline_goes_on_while_the_run_is_away(house: House) -> None:
 async def test_a_cancelled_run_is_resumed_from_its_snapshot(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        await _left(house, await worker.job(run))
+        await left(house, await worker.job(run))
         await house.api.cancel(run)
         again = await worker.job(run)
         assert (again.assigned.snapshot, again.assigned.stopping) == (b"frames", True)
@@ -177,7 +170,7 @@ async def test_asking_again_for_a_wait_that_stands_changes_nothing(house: House)
     async with attached(house) as worker:
         job = await worker.job(run)
         job.stand("orders", "/q#1", held=True)
-        await _left(house, job)
+        await left(house, job)
         await house.api.send(run, "orders", b"1")
         again = await worker.job(run)
         again.stand("notes", "/q#0", held=True)
@@ -193,11 +186,11 @@ async def test_a_run_that_is_saved_in_place_goes_on_and_another_worker_goes_on_f
 ) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _remembers(await worker.job(run), 3)
-        job.save(b"older")
+        job = await remembers(await worker.job(run), 3)
+        save(job, b"older")
         job.step("/s#3")
         await job.told()
-        job.save()
+        save(job)
         job.step("/s#4")
         await job.told()
         job.release()
@@ -212,16 +205,16 @@ async def test_who_has_not_heard_everything_saves_nothing(house: House) -> None:
     async with attached(house) as worker:
         job = await worker.job(run)
         job.step("/s#0")
-        job.save()  # it does not know its number yet
+        save(job)  # it does not know its number yet
         await job.told()
         await house.rest()
-        assert await _kept(house, run) is None
+        assert await kept(house, run) is None
 
 
 async def test_what_a_snapshot_stands_for_can_be_let_go_of(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _left(house, await _remembers(await worker.job(run), 300), drops=True)
+        job = await left(house, await remembers(await worker.job(run), 300), drops=True)
         assert await house.stores.runs.journal(RunId(run)) == []
         await house.api.send(run, "notes", b"7")
         again = await worker.job(run)
@@ -241,7 +234,7 @@ async def test_a_failed_attempt_goes_on_from_the_snapshot(house: House) -> None:
         job = await worker.job(run)
         job.step("/s#0", b"{}", "failure")
         await job.told()
-        job.save()
+        save(job)
         job.step("/s#1", b"{}", "failure")
         await job.told()
         job.fail(undone=0)
@@ -267,56 +260,11 @@ async def test_the_end_takes_the_snapshot_along(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
         job = await worker.job(run)
-        job.save()
+        save(job)
         job.complete()
         await job.heard(Ended)
         for number in range(3):
             assert await house.stores.snapshots.read(RunId(run), number) is None
-
-
-# --- what cannot be used --------------------------------------------------------------------------
-
-
-async def test_who_cannot_use_it_gets_everything_else(house: House) -> None:
-    run = await house.start()
-    async with attached(house) as worker:
-        await _left(house, await _remembers(await worker.job(run), 3))
-        await house.api.send(run, "notes", b"7")
-        first = await worker.job(run)
-        first.unfit()
-        again = await worker.job(run)
-        assert (again.epoch, again.assigned.snapshot, again.start) == (first.epoch, b"", 0)
-        assert [entry.n for entry in again.entries] == [0, 1, 2, 3]
-        again.step("/next#0")
-        assert (await again.told()).n == 4
-        assert await _kept(house, run) == b"frames"  # somebody else may be able to
-
-
-async def test_who_cannot_use_it_misses_nothing_that_happens_meanwhile(house: House) -> None:
-    run = await house.start()
-    async with attached(house) as worker:
-        job = await worker.job(run)
-        job.stand("orders", "/q#1", held=True)
-        await _left(house, job)
-        await house.api.send(run, "notes", b"7")
-        first = await worker.job(run)
-        first.unfit()
-        await house.api.send(run, "orders", b"8")
-        again = await worker.job(run)
-        while len(again.entries) < 2:
-            await again.told()
-        assert [(entry.n, entry.body) for entry in again.entries] == [(0, b"7"), (1, b"8")]
-
-
-async def test_after_a_dropped_journal_only_what_is_kept_is_given(house: House) -> None:
-    run = await house.start()
-    async with attached(house) as worker:
-        await _left(house, await _remembers(await worker.job(run), 3), drops=True)
-        await house.api.send(run, "notes", b"7")
-        (await worker.job(run)).unfit()
-        again = await worker.job(run)
-        assert (again.assigned.base, again.assigned.snapshot) == (3, b"")
-        assert [entry.n for entry in again.entries] == [3]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +278,7 @@ async def test_what_is_no_snapshot_is_refused_and_the_run_goes_on(
     run = await house.start()
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
-        job.save(body, leaves=True)
+        save(job, body, leaves=True)
         assert (await job.heard(Refusal)).code == code
         await house.api.send(run, "notes", b"7")
         assert (await job.told()).body == b"7"
@@ -348,25 +296,25 @@ async def test_who_does_not_know_whether_it_has_left_is_told_when_it_comes_back(
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
         gates.fail_next(landed=landed)
-        job.save(leaves=True)
+        save(job, leaves=True)
         assert (await job.heard(Refusal)).code == "unavailable"
         await house.rest()
     async with attached(house, job.holding) as worker:
         job.moves_to(worker)
         if landed:
             await job.heard(Fenced)
-            assert await _kept(house, run) == b"frames"
+            assert await kept(house, run) == b"frames"
         else:
-            assert await _kept(house, run) is None
+            assert await kept(house, run) is None
             await house.api.send(run, "notes", b"7")
             assert (await job.told()).body == b"7"
 
 
-async def test_a_worker_that_was_away_is_fenced_from_what_it_left(house: House) -> None:
+async def test_a_worker_that_was_away_is_fenced_from_what_itleft(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
         job = await parked(house, await worker.job(run))
-        job.save(leaves=True)
+        save(job, leaves=True)
         await house.rest()
     async with attached(house, job.holding) as worker:
         job.moves_to(worker)
@@ -376,7 +324,7 @@ async def test_a_worker_that_was_away_is_fenced_from_what_it_left(house: House) 
 async def test_an_older_life_can_save_nothing(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        older = await _left(house, await worker.job(run))
+        older = await left(house, await worker.job(run))
         await house.api.send(run, "notes", b"7")
         job = await worker.job(run)
         worker.post(ch.Saved(run, older.epoch, 1, b"zombie", leaves=True))
@@ -394,7 +342,7 @@ async def test_an_older_life_can_save_nothing(house: House) -> None:
 async def test_a_run_knows_the_code_that_it_started_on(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:
-        job = await _left(house, await worker.job(run))
+        job = await left(house, await worker.job(run))
         assert job.assigned.code == "1"
     async with attached(house, name="newer", version="2") as newer:
         await house.api.send(run, "notes", b"7")

@@ -32,6 +32,8 @@ class Job:
         self.start = assigned.saved if assigned.snapshot else assigned.base
         """The number of the first entry that was handed over."""
         self.entries = list(assigned.entries)
+        self.next_n = self.start + len(self.entries)
+        """The number of the entry that it expects next."""
         self.again: list[Entry] = []
         """Entries that were told a second time."""
         self._fresh: deque[Entry] = deque()
@@ -40,11 +42,6 @@ class Job:
     def holding(self) -> Holding:
         """Return what a worker says of the run when it comes back."""
         return Holding(self.run, self.epoch, self.next_n)
-
-    @property
-    def next_n(self) -> int:
-        """Return the number of the entry that it expects next."""
-        return self.start + len(self.entries)
 
     def moves_to(self, worker: Worker) -> None:
         """Go on in another attachment of the worker."""
@@ -64,6 +61,7 @@ class Job:
             if entry.n < self.next_n:
                 self.again.append(entry)
             else:
+                self.next_n += 1
                 self.entries.append(entry)
                 self._fresh.append(entry)
 
@@ -88,14 +86,6 @@ class Job:
     def park(self) -> None:
         """Say that every branch stands in a wait."""
         self.post(ch.Parked(self.run, self.epoch, self.next_n))
-
-    def save(self, body: bytes = b"frames", *, drops: bool = False, leaves: bool = False) -> None:
-        """Keep the state of the code, and perhaps give the run up with it."""
-        self.post(ch.Saved(self.run, self.epoch, self.next_n, body, drops, leaves))
-
-    def unfit(self) -> None:
-        """Say that the snapshot is of no use here."""
-        self.post(ch.Unfit(self.run, self.epoch))
 
     def leave(self, key: str = "/q#0") -> None:
         """Give up a wait."""

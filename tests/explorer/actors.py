@@ -187,11 +187,11 @@ class Worker:
             await self.stage.cue(self.process, "parks")
             if life.asking not in life.journal:
                 self._channel.post([c.Parked(life.run, life.epoch, life.next_n)])
-        if (self.plan.evicted or self.plan.saves) and not self._evictions:
+        if self.plan.saves or (self.plan.evicted and not self._evictions):
             await self._evict(life)
 
     async def _evict(self, life: _Life) -> None:
-        """Put the run away, once."""
+        """Put the run away: once, but at every question if nothing runs again thereby."""
         await self.stage.cue(self.process, "evicts")
         self._evictions += 1
         if self._life is not life:

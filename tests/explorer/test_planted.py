@@ -92,6 +92,49 @@ def test_a_commit_without_the_guard_of_the_version_is_found() -> None:
     assert "UNSETTLED" in found
 
 
+class SavingBlindly(StagedRuns):
+    """A snapshot lands whatever has happened since its worker looked, and so does the leaving."""
+
+    async def commit(self, change: Change) -> None:
+        if change.saved is None:
+            await super().commit(change)
+            return
+        await self._process.write("commit", frozenset({RUN}))
+        run = self._process.stage.tables.runs[change.before.id]
+        before = replace(change.before, version=run.version)
+        after = replace(change.after, version=run.version + 1)
+        await self._runs.commit(replace(change, before=before, after=after))
+
+
+class NoGuardOfSnapshots(Backstage):
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        return SavingBlindly(process, delivering=delivering)
+
+
+def test_a_run_that_is_left_in_spite_of_news_is_found() -> None:
+    found = _found(Cast(A, alone=False, saves=True), NoGuardOfSnapshots)
+    assert "0/ask#0 stands, and record 0 is in the log" in found
+
+
+class LeavingFirst(StagedRuns):
+    """The run is left in one commit; its snapshot would come in the next."""
+
+    async def commit(self, change: Change) -> None:
+        kept = change.before.saved
+        left = replace(change, saved=None, after=replace(change.after, saved=kept))
+        await super().commit(change if change.saved is None else left)
+
+
+class TwoCommits(Backstage):
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        return LeavingFirst(process, delivering=delivering)
+
+
+def test_a_journal_that_goes_before_its_snapshot_comes_is_found() -> None:
+    found = _found(Cast(BOTH, saves=True, drops=True), TwoCommits)
+    assert "of snapshots there are 0" in found
+
+
 class DeafTimer(StagedDelivering):
     """The log is empty to whoever fires timers."""
 

@@ -24,7 +24,7 @@ from headrace.kernel.model import (
     Waiting,
     later,
 )
-from tests.kernel.world import CAUSE, STREAMS, WORKERS, Step, World
+from tests.kernel.world import CAUSE, STREAMS, WORKERS, Step, World, next_n
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,14 @@ def _sleep(world: World, choice: Choice) -> Step | None:
 
 def _park(world: World, choice: Choice) -> Step | None:
     behind = choice.which % 7 == 0
-    return world.play(c.Park(world.run.epoch, world.next_n - behind))
+    return world.play(c.Park(world.run.epoch, next_n(world) - behind))
 
 
 def _save(world: World, choice: Choice) -> Step | None:
     behind = choice.which % 7 == 0
     leaves = choice.one != 0
     return world.play(
-        c.Save(world.run.epoch, world.next_n - behind, b"s", drops=choice.yes, leaves=leaves)
+        c.Save(world.run.epoch, next_n(world) - behind, b"s", drops=choice.yes, leaves=leaves)
     )
 
 

@@ -132,11 +132,6 @@ class World:
         self.asked += step is not None
         return step
 
-    @property
-    def next_n(self) -> int:
-        """Return the number of the next entry, as a worker knows it that has heard everything."""
-        return self.journal[-1].n + 1 if self.journal else self.run.base
-
     def next_key(self) -> Key:
         """Return the next key that the journal does not know, as the same code would ask it."""
         while any(entry.key == self._key() for entry in self.journal) or any(
@@ -162,7 +157,7 @@ class World:
             undone = max(answered, default=self.run.base - 1) + 1
             cancelled = [e for e in self.journal if e.n >= undone and e.deadline is not None]
             revived = {e.key: e.deadline for e in cancelled if e.deadline is not None}
-        epoch, seen = self.run.epoch, self.next_n
+        epoch, seen = self.run.epoch, next_n(self)
         command = c.Fail(epoch, CAUSE, policy, 0.5, again, undone, seen, revived)
         step = self.play(command)
         if step is not None and step.change.after.failures > step.change.before.failures:
@@ -178,3 +173,8 @@ class World:
 
     def _begin_again(self) -> None:
         self.asked = 0 if self.run.saved is None else self.saved
+
+
+def next_n(world: World) -> int:
+    """Return the number of the next entry, as a worker knows it that has heard everything."""
+    return world.journal[-1].n + 1 if world.journal else world.run.base

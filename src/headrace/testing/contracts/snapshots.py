@@ -81,9 +81,9 @@ class SnapshotsContract:
         run = await landed(stores, saved(waiting, leaves=True))
         loaded = await stores.runs.load(run.id)
         assert loaded == run
-        assert loaded.state == Waiting(None)
+        assert run.state == Waiting(None)
         assert await stores.runs.held(_holder(waiting)) == []
-        assert await kept(stores, loaded) == b"frames"
+        assert await kept(stores, run) == b"frames"
 
     async def test_a_stale_save_conflicts_and_leaves_nothing(self, stores: Stores) -> None:
         waiting = await landed(stores, parked(await grown(stores)))
