@@ -14,10 +14,12 @@ import platform
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,13 +31,14 @@ from rich.progress import (
 )
 
 from tests.frames import page
-from tests.frames.fuzz.campaign import Total, campaign, text_of, verdict_on, way_of
+from tests.frames.fuzz.campaign import Total, campaign, chunk, text_of, verdict_on, way_of
 from tests.frames.fuzz.driving import Input, inputs
 from tests.frames.fuzz.judging import judged
 from tests.frames.fuzz.loading import Shelf
 from tests.frames.fuzz.minimising import minimised
 
 MOST_SHOWN: Final = 8
+LINE_EVERY: Final = 1_000
 INTRODUCTION: Final = (
     "Each program is run as Python runs it, then transformed, then saved, put away and restored"
     " at its suspensions (two of three runs at nine of ten, where the tenth is saved only; one run"
@@ -53,6 +56,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=7_200.0, help="at the most")
     parser.add_argument("--no-page", action="store_true", help="write nothing")
+    parser.add_argument("--chunk", help="of a campaign: FIRST:LAST; prints JSON")
     parser.add_argument("--show", type=int, metavar="SEED")
     parser.add_argument("--minimise", type=int, metavar="SEED")
     return parser.parse_args(arguments)
@@ -66,6 +70,8 @@ def _fuzzed(options: argparse.Namespace, console: Console) -> Total:
         def seen(total: Total) -> None:
             told = f"{total.suspensions:,} suspensions, {len(total.differences)} differences"
             bar.update(task, completed=total.programs, description=told)
+            if not console.is_terminal and total.programs % LINE_EVERY == 0:
+                console.print(f"{total.programs:,} programs, {told}")
 
         return campaign(
             options.seed, options.programs, options.processes, seen, seconds=options.seconds
@@ -91,7 +97,7 @@ def text(total: Total, first: int, seconds: float) -> str:
         f"| differences | {len(total.differences):,} |",
         f"| took | {seconds / 60:.0f} min |",
     ]
-    reasons = (total.not_resumable + total.not_saved).most_common(MOST_SHOWN)
+    reasons = Counter(total.not_resumable | total.not_saved).most_common(MOST_SHOWN)
     if reasons:
         lines += ["", "What was refused, most often first (`#`: a digit):", ""]
         lines += [f"- in {count:,} programs: {reason} …" for reason, count in reasons]
@@ -135,6 +141,9 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line says."""
     options = _options(arguments)
     sys.dont_write_bytecode = True
+    if options.chunk:
+        OUT.print(msgspec.json.encode(chunk(range(*map(int, options.chunk.split(":"))))).decode())
+        return 0
     if options.show is not None:
         return _shown(options.show)
     if options.minimise is not None:

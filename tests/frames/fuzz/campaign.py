@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import faulthandler
-import multiprocessing
+import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from tests.frames.fuzz.definitions import program
 from tests.frames.fuzz.driving import inputs
@@ -23,9 +24,14 @@ from tests.frames.fuzz.grammar import Writer
 from tests.frames.fuzz.judging import Verdict, judged
 from tests.frames.fuzz.loading import Shelf, Way
 
-CHUNK: Final = 50
-CHUNKS_A_CHILD: Final = 8
+ROOT: Final = Path(__file__).parents[3]
+CHUNK: Final = 250
 SECONDS_A_PROGRAM: Final = 60
+
+
+def _count(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, count in more.items():
+        counts[name] = counts.get(name, 0) + count
 
 
 @dataclass
@@ -37,8 +43,8 @@ class Total:
     restored: int = 0
     put_away: int = 0
     refused: int = 0
-    not_resumable: Counter[str] = field(default_factory=Counter[str])
-    not_saved: Counter[str] = field(default_factory=Counter[str])
+    not_resumable: dict[str, int] = field(default_factory=dict[str, int])
+    not_saved: dict[str, int] = field(default_factory=dict[str, int])
     differences: dict[int, str] = field(default_factory=dict[int, str])
 
     def add(self, seed: int, verdict: Verdict) -> None:
@@ -48,9 +54,9 @@ class Total:
         self.restored += verdict.restored
         self.put_away += verdict.put_away
         self.refused += verdict.is_refused
-        self.not_saved.update(verdict.not_saved.keys())
+        _count(self.not_saved, dict.fromkeys(verdict.not_saved, 1))
         if verdict.not_resumable:
-            self.not_resumable[verdict.not_resumable] += 1
+            _count(self.not_resumable, {verdict.not_resumable: 1})
         if verdict.difference:
             self.differences[seed] = f"{verdict.difference}\n{verdict.detail}"
 
@@ -61,8 +67,8 @@ class Total:
         self.restored += other.restored
         self.put_away += other.put_away
         self.refused += other.refused
-        self.not_resumable += other.not_resumable
-        self.not_saved += other.not_saved
+        _count(self.not_resumable, other.not_resumable)
+        _count(self.not_saved, other.not_saved)
         self.differences |= other.differences
 
 
@@ -97,6 +103,22 @@ def chunk(seeds: Iterable[int]) -> Total:
     return total
 
 
+def _apart(seeds: range) -> Total:
+    """Judge some programs in a process of their own, which may die of them."""
+    told = [f"{seeds.start}:{seeds.stop}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.frames.fuzz", "--chunk", *told],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace")[-2_000:]
+        return Total(differences={seeds.start: f"the process of {told} died, or hung:\n{said}"})
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Total)
+
+
 def campaign(
     first: int, programs: int, processes: int, seen: Callable[[Total], None], *, seconds: float
 ) -> Total:
@@ -105,15 +127,9 @@ def campaign(
     end = time.monotonic() + seconds
     seeds = range(first, first + programs)
     chunks = [seeds[at : at + CHUNK] for at in range(0, programs, CHUNK)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, max_tasks_per_child=CHUNKS_A_CHILD) as pool:
-        waiting = {pool.submit(chunk, each): each for each in chunks}
-        for done in as_completed(waiting):
-            try:
-                total.join(done.result())
-            except BrokenProcessPool:
-                total.differences[waiting[done][0]] = "a process died, or hung, in this chunk"
-                break
+    with ThreadPoolExecutor(processes) as pool:
+        for done in as_completed([pool.submit(_apart, each) for each in chunks]):
+            total.join(done.result())
             seen(total)
             if time.monotonic() > end:
                 pool.shutdown(cancel_futures=True)
