@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import apsw
 import psutil
 import pytest
 
 from tests.cli.house import PATIENCE_S, House, Long
+from tests.sqlite.raw import raw
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -76,16 +76,13 @@ def trace(house: House) -> list[str]:
 def until_saved(house: House, run: str, entries: int) -> None:
     """Return once a snapshot stands for so many entries of the run's journal."""
     end = time.monotonic() + PATIENCE_S
-    database: Any = apsw.Connection(
-        str(house.folder / ".headrace/headrace.db"), flags=apsw.SQLITE_OPEN_READONLY
-    )
-    while True:
-        found = list(database.execute("SELECT saved FROM run WHERE id = ?", (run,)))
-        if found == [(entries,)]:
-            database.close()
-            return
-        assert time.monotonic() < end, f"{run} is never saved after {entries} entries: {found}"
-        time.sleep(0.02)
+    with raw(house.folder / ".headrace/headrace.db") as database:
+        while True:
+            found = database.execute("SELECT saved FROM run WHERE id = ?", (run,)).fetchall()
+            if found == [(entries,)]:
+                return
+            assert time.monotonic() < end, f"{run} is never saved after {entries}: {found}"
+            time.sleep(0.02)
 
 
 def worker_of(house: House) -> int:

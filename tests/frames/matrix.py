@@ -104,11 +104,8 @@ def table(columns: Sequence[Column]) -> str:
     cells = [{one.name: one for one in column.verdicts} for column in columns]
     lines = [_summary(columns), ""]
     for theme, group in groupby(rows.values(), lambda one: one.theme):
-        lines += [
-            f"### {theme.replace('_', ' ')}",
-            "",
-            _row(["case", "construct", *(c.python for c in columns)]),
-        ]
+        lines += [f"### {theme.replace('_', ' ')}", ""]
+        lines.append(_row(["case", "construct", *(column.python for column in columns)]))
         lines.append(_row(["---"] * (2 + len(columns))))
         for row in group:
             shown = [_cell(by_name.get(row.name)) for by_name in cells]

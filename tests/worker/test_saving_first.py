@@ -23,7 +23,7 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             await scene.api.send(run, "number", b"5")
             post.takes.set()
@@ -32,7 +32,7 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
             assert (worker.runs, (await known(scene, run)).epoch) == (1, 1)
             assert ran == ["begins", "step", "between"]
             await sent(scene, run, 6)
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             assert worker.runs == 0, "it may ask again"
             assert (await known(scene, run)).state == Waiting(None)
@@ -45,7 +45,7 @@ async def test_nothing_is_dropped_before_it_is_known_to_be_kept() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.gives.clear()
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             assert (await known(scene, run)).state == Waiting(None), "it is saved"
             assert (worker.runs, Big.alive) == (1, 1), "but the worker has not heard of it"
@@ -63,7 +63,7 @@ async def test_a_lost_reply_is_no_loss() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.gives.clear()
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             post.cut()
             await scene.calm()
@@ -81,7 +81,7 @@ async def test_what_was_not_heard_is_asked_again(monkeypatch: pytest.MonkeyPatch
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             assert isinstance((await known(scene, run)).state, Waiting)
             assert (await known(scene, run)).saved is None
@@ -99,7 +99,7 @@ async def test_a_run_that_is_told_to_stop_does_not_leave() -> None:
         async with employed(worker):
             run = await started(scene, "summed")
             post.takes.clear()
-            worker._holdings.release(parked_only=True)  # pyright: ignore[reportPrivateUsage] - a test may look inside
+            worker.make_room(1)
             await scene.calm()
             await scene.api.cancel(run)
             post.takes.set()

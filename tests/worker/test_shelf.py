@@ -112,7 +112,7 @@ async def test_those_that_come_and_go_leave_nothing_behind() -> None:
     for _ in range(1_000):
         shelf.parked(book, 3_600)
         shelf.woken(book)
-    due = shelf._due  # pyright: ignore[reportPrivateUsage] - a test may look inside
+    due = shelf._due  # pyright: ignore[reportPrivateUsage] - what nobody sees must not grow
     assert len(due) <= 2 * shelves.IN_A_ROW
 
 

@@ -91,7 +91,7 @@ def _changed(patch: pytest.MonkeyPatch) -> None:
     from headrace.frames import registry  # noqa: PLC0415 - only here
 
     key = (tasks.__name__, "summed", 0)
-    units = registry._units  # pyright: ignore[reportPrivateUsage] - a test may look inside
+    units = registry._units  # pyright: ignore[reportPrivateUsage] - a source that changes
     patch.setitem(units, key, replace(units[key], fingerprint="00" * 12))
 
 

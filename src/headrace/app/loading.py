@@ -19,6 +19,7 @@ from typing import Final
 from headrace import frames
 from headrace.errors import Mistake, NotFound
 
+OURS: Final = __name__.partition(".")[0]
 INSTALLED: Final = frozenset({"site-packages", "dist-packages"})
 """Folders of what others wrote."""
 
@@ -67,7 +68,7 @@ def _beside(file: Path) -> Callable[[str, str], bool]:
 
     def is_own(name: str, path: str) -> bool:
         place = PurePath(path)
-        if name.partition(".")[0] == __name__.partition(".")[0] or folder not in place.parents:
+        if name.partition(".")[0] == OURS or folder not in place.parents:
             return False
         return INSTALLED.isdisjoint(place.relative_to(folder).parts)
 

@@ -44,11 +44,11 @@ class Awaited(Coroutine[Any, Any, T_co]):
         self._inner.close()
 
 
-_AWAIT: Final[CodeType] = cast("Any", Awaited).__await__.__code__
+_AWAIT: Final[CodeType] = Awaited[Any].__await__.__code__
 
 
 def awaited_by(obj: object) -> Awaited[Any] | None:
     """Return the wait that a coroutine stands in, given what the coroutine awaits."""
     if not isinstance(obj, GeneratorType) or obj.gi_code is not _AWAIT or obj.gi_frame is None:
         return None
-    return cast("Awaited[Any] | None", obj.gi_frame.f_locals.get("self"))
+    return cast("Awaited[Any]", obj.gi_frame.f_locals["self"])

@@ -13,10 +13,10 @@ from typing import Any, cast
 from headrace import frames
 from headrace.errors import Mistake
 from headrace.sdk import waits
+from headrace.sdk.answers import Pending
 from headrace.sdk.awaited import Awaited
 from headrace.sdk.execution import SLEEP
 from headrace.sdk.execution_question import Place
-from headrace.sdk.inputs import InputStream
 from headrace.sdk.registry import declared_stream
 
 Function = Callable[..., Any]
@@ -39,8 +39,8 @@ def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:
     if place.name == SLEEP:
         return waits.again(place)
     stream = declared_stream(place.name.partition(":")[2])
-    if not isinstance(stream, InputStream):
+    stands: Callable[[Place], Pending[Any]] | None = getattr(stream, "again", None)
+    if stands is None:
         raise Mistake(f"the run waits on {place.name!r}, which is no input stream here")
-    known: InputStream[Any] = cast("Any", stream)
-    pending = known.again(place)
+    pending = stands(place)
     return pending.unwrap() if unwraps else pending

@@ -89,6 +89,10 @@ class Worker:
         """Take nothing new, give everything back, end. For signal handlers; twice is once."""
         self._leaves.set()
 
+    def make_room(self, most: int) -> int:
+        """Let runs that wait leave, those first that have waited longest; return how many."""
+        return self._shelf.press(most)
+
     async def run(self) -> Outcome:
         """Work until drained. `Unauthorized` and other mistakes end it at once."""
         install(asyncio.get_running_loop())
@@ -201,7 +205,7 @@ class Worker:
         while True:
             await asyncio.sleep(options.weigh_s)
             used = await asyncio.to_thread(rss)
-            if NEAR * limit < used <= VERY_NEAR * limit and self._shelf.press(AT_A_TIME):
+            if NEAR * limit < used <= VERY_NEAR * limit and self.make_room(AT_A_TIME):
                 continue  # look again when they have left
             if used > limit * NEAR and not is_tired:
                 is_tired = True

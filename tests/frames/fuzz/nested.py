@@ -55,9 +55,11 @@ def _used(w: Writer, callee: Callee) -> Lines:
     options = [
         f"note({w.serial()}, {name}, {call}, {name})",
         f"note({w.serial()}, [{name}, {call}], {name} + 1)",
-        f"note({w.serial()}, both({name}, key={call}), f'{{{name}}} {{{call}}}')",
+        f"note({w.serial()}, both({name}, key={call}))",
         f"note({w.serial()}, {name} < {call} < {name} + 50)",
     ]
+    if alone:
+        options.append(f"note({w.serial()}, f'{{{name}}} {{{call}}} {{{name}}}')")
     if w.spot.targets:
         options += [
             f"{name} {w.pick(('+=', '-=', '^='))} {call}",
