@@ -10,7 +10,6 @@ import signal
 import stat
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
