@@ -70,6 +70,8 @@ class World:
     refusals: int = 0
     saved: int = 0
     """How many questions the code had asked when its snapshot was taken."""
+    past: set[Key] = field(default_factory=set[Key])
+    """The questions whose answers a snapshot stands for: code that goes on asks none of them."""
 
     @classmethod
     def new(cls, limits: Limits, delay_ms: int) -> World:
@@ -92,6 +94,7 @@ class World:
             self.journal = [entry for entry in self.journal if entry.n < change.undone]
         self.journal += change.entries
         if change.dropped is not None:
+            self.past |= {entry.key for entry in self.journal if entry.n < change.dropped}
             self.journal = [entry for entry in self.journal if entry.n >= change.dropped]
         if change.saved is not None:
             self.saved = self.asked
@@ -134,9 +137,8 @@ class World:
 
     def next_key(self) -> Key:
         """Return the next key that the journal does not know, as the same code would ask it."""
-        while any(entry.key == self._key() for entry in self.journal) or any(
-            wait.key == self._key() for wait in self.run.waits
-        ):
+        answered = self.past.union(entry.key for entry in self.journal)
+        while self._key() in answered or any(w.key == self._key() for w in self.run.waits):
             self.asked += 1
         return self._key()
 
