@@ -138,7 +138,7 @@ async def staying() -> int:
 
 
 @task(keep_warm="1h")
-async def warm() -> int:
+async def lukewarm() -> int:
     first = await number.wait().unwrap()
     return first + await number.wait(keep_warm="0s").unwrap()
 

@@ -129,10 +129,10 @@ async def test_a_run_leaves_when_it_has_been_warm_for_long_enough() -> None:
 
 async def test_a_wait_may_say_how_long_it_stays_warm() -> None:
     options = replace(LATER, keep_warm_s=0)
-    async with scene_of(tasks.warm) as scene:
+    async with scene_of(tasks.lukewarm) as scene:
         worker = scene.worker("a", options=options)
         async with employed(worker):
-            run = await started(scene, "warm", b"null")
+            run = await started(scene, "lukewarm", b"null")
             assert worker.runs == 1, "the task says an hour"
             await sent(scene, run, 1)
             assert worker.runs == 0, "the wait says at once"
