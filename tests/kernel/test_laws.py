@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import event, given, settings, strategies as st
 
 from headrace.kernel import commands as c
@@ -233,6 +234,7 @@ LIMITS = st.builds(
 DELAYS = st.sampled_from((0, 0, 0, 1, 500))
 
 
+@pytest.mark.timeout(120)  # thousands of steps: seconds alone, many on a busy machine
 @settings(max_examples=250)
 @given(LIMITS, DELAYS, st.lists(CHOICES, min_size=30, max_size=80))
 def test_no_history_breaks_a_law(limits: Limits, delay_ms: int, choices: list[Choice]) -> None:
