@@ -1,6 +1,7 @@
 """What holds for every test: one async backend, an event loop that is never blocked, told seeds."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -12,6 +13,13 @@ hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, 
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 SEED = int(os.environ.get("HEADRACE_TEST_SEED", "0"))
+
+
+def pytest_configure() -> None:
+    """Let programs under test be interrupted, although a shell that started us in the background
+    has all its children ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

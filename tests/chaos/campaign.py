@@ -105,8 +105,9 @@ def _wall_ms() -> int:
 def _allow(senders: list[subprocess.Popen[bytes]], total: int) -> None:
     for sender in senders:
         assert sender.stdin is not None
-        sender.stdin.write(b"%d\n" % total)
-        sender.stdin.flush()
+        with suppress(BrokenPipeError):  # it has had its share; whether it was all, its end tells
+            sender.stdin.write(b"%d\n" % total)
+            sender.stdin.flush()
 
 
 @contextmanager

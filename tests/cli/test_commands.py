@@ -200,7 +200,10 @@ def test_interrupting_a_wait_leaves_the_run_alone(house: House) -> None:
         assert process.stderr is not None
         run = process.stderr.readline().split()[1]
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=PATIENCE_S)
+        try:
+            _, said = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert f"The run goes on: headrace runs show {run}" in said
     assert "Traceback" not in said
