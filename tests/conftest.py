@@ -16,8 +16,10 @@ SEED = int(os.environ.get("HEADRACE_TEST_SEED", "0"))
 
 
 def pytest_configure() -> None:
-    """Let programs under test be interrupted, although a shell that started us in the background
-    has all its children ignore it."""
+    """Let programs under test be interrupted.
+
+    A shell that starts us in the background has all its children ignore it.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

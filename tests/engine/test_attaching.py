@@ -92,6 +92,43 @@ async def test_what_is_asked_again_is_not_done_again(house: House) -> None:
     assert len(await house.stores.runs.journal(RunId(run))) == 5
 
 
+async def test_what_was_answered_since_it_came_back_does_not_stand_again(house: House) -> None:
+    """The answer is on its way to it while it posts again what it had not heard of."""
+    run = await house.start()
+    async with attached(house) as worker:
+        job = await worker.job(run)
+        again = ch.Standing(run, job.epoch, "/q#0", "notes", timeout_ms=60_000, seen=0)
+        job.post(again)
+        await house.rest()
+    async with attached(house, job.holding) as worker:
+        job.moves_to(worker)
+        await house.rest()  # it has been told what it missed: nothing
+        await house.api.send(run, "notes", b"7")
+        job.post(again)
+        assert (await job.told()).key == "/q#0"
+        job.step("/s#0")
+        assert (await job.told()).key == "/s#0"
+        assert (await house.run(run)).waits == ()
+
+
+async def test_a_wait_that_the_journal_answers_is_let_go_of_for_good(house: House) -> None:
+    """However it came to stand: it must not take the next message, nor fail what takes it."""
+    run = await house.start()
+    async with attached(house) as worker:
+        job = await worker.job(run)
+        job.step("/q#0")
+        await job.told()
+        again = ch.Standing(run, job.epoch, "/q#0", "notes", timeout_ms=60_000)
+        job.post(again)
+        await house.rest()
+        assert [wait.key for wait in (await house.run(run)).waits] == ["/q#0"]
+        await house.api.send(run, "notes", b"7")
+        assert (await house.run(run)).waits == ()
+        await house.api.send(run, "notes", b"8")
+        job.stand("notes", "/next#0", timeout_ms=60_000)
+        assert (await job.told()).body == b"7"
+
+
 async def test_output_under_a_key_of_the_journal_is_output_all_the_same(house: House) -> None:
     run = await house.start()
     async with attached(house) as worker:

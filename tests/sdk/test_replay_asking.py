@@ -9,7 +9,7 @@ from headrace.wire.channel import Completed, Left, Parked, Remembered, Standing
 from tests.sdk.played import EPOCH_NO, RUN, entry_of, once, playing, sleep, step, take, wait
 
 
-def standing(key: str, stream: str, timeout_ms: int = -1) -> Standing:
+def standing(key: str, stream: str, timeout_ms: int = -1, *, seen: int = 0) -> Standing:
     return Standing(
         RUN,
         EPOCH_NO,
@@ -18,6 +18,7 @@ def standing(key: str, stream: str, timeout_ms: int = -1) -> Standing:
         timeout_ms=timeout_ms,
         held=timeout_ms >= 0,
         line=f"flow.py:{stream or 'sleep'}",
+        seen=seen,
     )
 
 
@@ -91,7 +92,10 @@ async def test_a_timeout_gives_none_and_a_sleep_ends_by_its_value() -> None:
     async with playing(flow) as play:
         assert await play.posted() == [standing("x#0", "x", 100), Parked(RUN, EPOCH_NO, 0)]
         play.tell(entry_of("x#0", "take", "timeout", b"", deadline=100))
-        assert await play.posted() == [standing("sleep#0", "", 50), Parked(RUN, EPOCH_NO, 1)]
+        assert await play.posted() == [
+            standing("sleep#0", "", 50, seen=1),
+            Parked(RUN, EPOCH_NO, 1),
+        ]
         play.tell(entry_of("sleep#0", "timer", "value", b""))
         assert await play.posted() == [Completed(RUN, EPOCH_NO, b'"late"')]
 
@@ -130,12 +134,12 @@ async def test_tasks_that_a_step_makes_do_not_count() -> None:
         await asyncio.gather(wait("x"))
 
     async with playing(flow, entry_of("draft#0")) as replayed:
-        assert standing("1/x#0", "x") in await replayed.posted()
+        assert standing("1/x#0", "x", seen=1) in await replayed.posted()
     async with playing(flow) as live:
         (remembered,) = await live.posted()
         assert isinstance(remembered, Remembered)
         live.echo(remembered.entry)
-        assert standing("1/x#0", "x") in await live.posted()
+        assert standing("1/x#0", "x", seen=1) in await live.posted()
 
 
 async def test_a_rejected_value_is_noted_and_the_wait_goes_on_with_its_deadline() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -239,8 +239,7 @@ class Desk:
             raise NotFound(message)
         sheet = Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
         if answered:  # a wait under such a key could only fail every change that answers it again
-            waits = tuple(wait for wait in self.run.waits if wait.key not in answered)
-            sheet.run = evolve(self.run, waits=waits)
+            sheet.run = _without(self.run, answered)
         return sheet
 
     async def _commit(self, sheet: Sheet) -> None:
@@ -261,6 +260,13 @@ class Desk:
             if (await self._streams.append(draft)).seq != draft.seq:
                 raise Clash
         await self._runs.commit(sheet.change())
+
+
+def _without(run: Run, answered: Container[Key]) -> Run:
+    """Let go of the waits under these keys; of durable ones in the store as well."""
+    waits = tuple(wait for wait in run.waits if wait.key not in answered)
+    is_lasting = any(wait.held for wait in run.waits if wait not in waits)
+    return evolve(run, waits=waits, version=run.version + is_lasting)
 
 
 def _heard(answer: asyncio.Future[object]) -> None:

@@ -221,13 +221,14 @@ class Posted:
     epoch: int
     key: str
     step: Step
+    seen: int = -1
 
     async def __call__(self, sheet: Sheet) -> object:
         """Carry it out."""
         run, seat = sheet.run, self.seat
         if run.env != seat.env or machine.holder(run) not in {None, seat.worker}:
             raise c.Fenced(run, c.Remember(self.epoch, ()))
-        if self.key and await self.teller.has_answer(seat, sheet, Key(self.key)):
+        if self.key and await self.teller.has_answer(seat, sheet, Key(self.key), self.seen):
             return None
         return await self.step(sheet)
 

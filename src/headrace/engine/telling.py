@@ -125,18 +125,22 @@ class Teller:
         _push_stop(seat, run, hold)
         account(seat, run)
 
-    async def has_answer(self, seat: Seat, sheet: Sheet, key: Key) -> bool:
+    async def has_answer(self, seat: Seat, sheet: Sheet, key: Key, seen: int = -1) -> bool:
         """Tell whether a worker asks for something that was answered before it could hear of it.
 
         It was away, or the reply of the store was lost: it was told that the outcome is unknown.
+        Or the answer is on its way to it, while it posts again what it has not heard of: then it
+        lies behind what it had `seen`.
         """
         run_id = sheet.run.id
         if key in sheet.answered or key in seat.answered.get(run_id, ()):
             return True
         hold = seat.known.get(run_id)
-        if hold is None or hold.next_n >= sheet.before.entries:
+        unseen = [n for n in (seen, hold.next_n if hold else -1) if n >= 0]
+        start = min(unseen, default=sheet.before.entries)
+        if start >= sheet.before.entries:
             return False
-        return any(entry.key == key for entry in await self._runs.journal(run_id, hold.next_n))
+        return any(entry.key == key for entry in await self._runs.journal(run_id, start))
 
     def end(self, run_id: RunId, *, own: bool) -> None:
         """Tell the worker that was told of the run last that it holds it no more."""

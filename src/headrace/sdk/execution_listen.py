@@ -95,14 +95,7 @@ class Listener:
         await life.gate.admit()
         if not life.course.may_wait(asked):
             return None
-        stands = Standing(
-            run=life.run_id,
-            epoch=life.epoch,
-            key=asked.key,
-            stream=self._stream[1:],
-            line=self.line,
-        )
-        question = life.asking.ask(asked, Stance.LISTENS, lambda: life.ledger.post(stands))
+        question = life.asking.ask(asked, Stance.LISTENS, lambda: self._stand(asked.key))
         self._question = question
         try:
             return (await life.replay.answer(question)).body
@@ -112,6 +105,12 @@ class Listener:
             raise
         finally:
             self._question = None
+
+    def _stand(self, key: str) -> None:
+        life, stream = self._life, self._stream[1:]
+        seen = life.replay.journal.next_n
+        stands = Standing(life.run_id, life.epoch, key, stream, line=self.line, seen=seen)
+        life.ledger.post(stands)
 
     async def _handle(self, body: bytes) -> None:
         self._is_handling = True

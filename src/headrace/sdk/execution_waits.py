@@ -84,23 +84,24 @@ async def stand(life: Life, place: Place, stream: StreamId | None, line: str) ->
     await life.gate.admit()
     if not life.course.may_wait(asked):
         raise asyncio.CancelledError("the run has been told to stop")
+    stance = Stance.PARKS if place.parks else Stance.ASKS
+    question = life.asking.ask(asked, stance, lambda: _post(life, place, stream, line))
+    question.place = place
+    return await life.replay.answer(question)
+
+
+def _post(life: Life, place: Place, stream: StreamId | None, line: str) -> None:
     stands = channel.Standing(
         run=life.run_id,
         epoch=life.epoch,
-        key=asked.key,
+        key=place.key,
         stream=stream[1:] if stream else "",
         timeout_ms=-1 if place.timeout_ms is None else place.timeout_ms,
         until=place.until or 0,
         held=place.is_limited,
         line=line,
+        seen=life.replay.journal.next_n,
     )
-    stance = Stance.PARKS if place.parks else Stance.ASKS
-    question = life.asking.ask(asked, stance, lambda: _posted(life, stands))
-    question.place = place
-    return await life.replay.answer(question)
-
-
-def _posted(life: Life, stands: channel.Standing) -> None:
     life.ledger.post(stands)
     life.parking.look()
     life.way_out.stands()

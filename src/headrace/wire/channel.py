@@ -79,7 +79,9 @@ class Hello(Struct, frozen=True, kw_only=True):
 class Standing(Message, frozen=True):
     """A branch waits on `stream` ("" = a timer). `until` wins over `timeout_ms`; 0 means none.
 
-    `held` asks for a durable wait; without it the wait lives in the server's memory.
+    `held` asks for a durable wait; without it the wait lives in the server's memory. `seen` is the
+    number of the next entry as the worker knew the journal: the answer to a wait that is posted
+    again, if there is one, stands there or behind (-1: it is not said).
     """
 
     run: str
@@ -91,6 +93,7 @@ class Standing(Message, frozen=True):
     held: bool = False
     fingerprint: str = ""
     line: str = ""
+    seen: int = -1
 
 
 class Parked(Message, frozen=True):
