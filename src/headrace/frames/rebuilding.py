@@ -20,6 +20,7 @@ from headrace.frames.registry import Ref, codes_in, plan_of
 from headrace.frames.units import unit_of
 
 Cells: TypeAlias = tuple[CellType, ...]
+Find: TypeAlias = Callable[[Ref], CodeType]
 FOREIGN: Final = -1
 """Stands for `nth` where the code is no part of a transformed function."""
 
@@ -85,12 +86,12 @@ def ref_of(function: FunctionType) -> Ref | None:
     return None
 
 
-def function(ref: Ref, closure: Cells) -> FunctionType:
+def function(ref: Ref, closure: Cells, find: Find = code_at) -> FunctionType:
     """Make a function again, over its cells."""
-    code = code_at(Ref(*ref))
-    module = sys.modules[ref[0]]
-    prepare(vars(module))
-    return FunctionType(code, vars(module), code.co_name, None, closure)
+    code = find(Ref(*ref))
+    around = vars(sys.modules[ref[0]])
+    prepare(around)
+    return FunctionType(code, around, code.co_name, None, closure)
 
 
 def decorated(made: FunctionType, state: Mapping[str, Any]) -> None:
@@ -102,9 +103,11 @@ def decorated(made: FunctionType, state: Mapping[str, Any]) -> None:
             setattr(made, name, value)
 
 
-def unbegun(ref: Ref, closure: Cells, variables: Mapping[str, Any]) -> object:
+def unbegun(
+    ref: Ref, closure: Cells, variables: Mapping[str, Any], find: Find = code_at
+) -> object:
     """Make a call again that has not begun."""
-    made = function(ref, closure)
+    made = function(ref, closure, find)
     code = made.__code__
     names = list(code.co_varnames)
     count = code.co_argcount
@@ -119,22 +122,28 @@ def unbegun(ref: Ref, closure: Cells, variables: Mapping[str, Any]) -> object:
     return cast("Callable[..., object]", made)(*arguments, **named)
 
 
-def blank(ref: Ref, closure: Cells) -> Any:
+def blank(ref: Ref, closure: Cells, find: Find = code_at) -> Any:
     """Make a call whose parameters are to be taken up from a snapshot."""
-    ref = Ref(*ref)
-    made = _blanks.get(ref)
-    if made is None:
-        made = function(ref, closure)
-        code = made.__code__
+    code = find(Ref(*ref))
+    made = _blanks.get(id(code))
+    if made is None or made.__globals__ is not vars(sys.modules[ref[0]]):
+        made = function(ref, closure, lambda _: code)
         made.__defaults__ = (None,) * code.co_argcount
         only_named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         made.__kwdefaults__ = dict.fromkeys(only_named)
         if not closure:
-            _blanks[ref] = made
+            _blanks[id(code)] = made
     return cast("Callable[[], object]", made)()
 
 
-_blanks: Final[dict[Ref, FunctionType]] = {}
+MAKERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "function": function,
+    "unbegun": unbegun,
+    "blank": blank,
+}
+"""What looks for code, and may be told to look elsewhere."""
+_blanks: Final[dict[int, FunctionType]] = {}
+"""By the code that they hold, so that its id stays its own."""
 
 
 def over() -> AsyncGeneratorType[Any, Any]:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from headrace.frames.functions import MARK, Made
 from headrace.frames.nodes import SITE
+from headrace.frames.sources import Origin
 
 
 class Ref(NamedTuple):
@@ -35,6 +36,7 @@ class Unit:
     nth: int
     fingerprint: str
     codes: tuple[CodeType, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,10 @@ _plans: Final[dict[int, Plan]] = {}
 _units: Final[dict[tuple[str, str, int], Unit]] = {}
 
 
-def register(unit: Unit, made: Sequence[Made]) -> None:
-    """Know the codes of a unit from now on."""
-    _units[unit.module, unit.qualname, unit.nth] = unit
+def register(unit: Unit, made: Sequence[Made], *, is_past: bool = False) -> None:
+    """Know the codes of a unit from now on; one of the past is not found by its name."""
+    if not is_past:
+        _units[unit.module, unit.qualname, unit.nth] = unit
     for index, code in enumerate(unit.codes):
         ref = Ref(unit.module, unit.qualname, unit.nth, index, unit.fingerprint)
         number = mark_of(code)

@@ -36,15 +36,34 @@ class Place:
     @property
     def first_line(self) -> int:
         """Return the first line as code objects have it: that of the first decorator."""
-        decorators = self.node.decorator_list
-        return decorators[0].lineno if decorators else self.node.lineno
+        return _first_line(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a function was compiled from, as it was then: the file may be another by now.
+
+    `first` to `last` are the lines of the outermost statement that the function stands in; `line`
+    is the function's own first.
+    """
+
+    text: str
+    file: str
+    first: int
+    last: int
+    line: int
+
+    @property
+    def statement(self) -> str:
+        """Return the text of that statement."""
+        return "\n".join(self.text.split("\n")[self.first - 1 : self.last])
 
 
 class Source:
-    """One source file."""
+    """One source file; `home` is where it is from, if its code is to show another `file`."""
 
-    def __init__(self, text: str, file: str) -> None:
-        self.text, self.file = text, file
+    def __init__(self, text: str, file: str, home: str = "") -> None:
+        self.text, self.file, self.home = text, file, home or file
         self._taken: list[Place] = []
 
     @cached_property
@@ -75,6 +94,15 @@ class Source:
         self._taken.append(place)
         return place.node
 
+    def origin(self, place: Place) -> Origin:
+        """Return what is to be known of the source when the file has changed."""
+        line = place.first_line
+        for node in self.tree.body:
+            last = node.end_lineno or 0
+            if line <= last:
+                return Origin(self.text, self.home, _first_line(node), last, line)
+        raise AssertionError(f"{place.qualname} is not in its own file")
+
     def of_code(self, code: CodeType) -> Place | None:
         """Find the function that a code object was compiled from."""
         for place in self.places:
@@ -88,6 +116,11 @@ class Source:
             if (place.qualname, place.nth) == (qualname, nth):
                 return place
         return None
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return decorators[0].lineno if decorators else node.lineno
 
 
 def _functions(

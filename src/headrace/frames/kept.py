@@ -1,0 +1,137 @@
+"""The sources that a snapshot takes along, and the code that is compiled from them later.
+
+Owns: their bytes, and the code of functions as they were, beside today's and never in its place.
+Must never know: frames, values, files of today.
+
+A source is the whole statement at the top of its module that a function stands in. It says which
+names are local to what; all others are looked up in the module as it is when the code runs.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from types import CodeType
+from typing import Final, NamedTuple, TypeAlias
+
+from headrace.frames.errors import NotResumable, NotRestored
+from headrace.frames.registry import Ref, Unit
+from headrace.frames.sources import Source
+from headrace.frames.units import FUTURES, compiled
+
+Tells: TypeAlias = Callable[[str, str], object]
+"""Is told the name and the module of a function that goes on as it was saved."""
+
+
+class Statement(NamedTuple):
+    """A statement at the top of a module, as it was."""
+
+    module: str
+    file: str
+    line: int
+    flags: int
+    text: str
+
+    @property
+    def shown(self) -> str:
+        """Return the name that its code has for a file: today's file has other lines."""
+        digest = blake2b(repr(tuple(self)).encode(), digest_size=3).hexdigest()
+        return f"{self.file} (as it was saved, {digest})"
+
+    def source(self) -> Source:
+        """Return it with all lines where they were; tracebacks show them."""
+        text = "\n" * (self.line - 1) + self.text + "\n"
+        lines = [f"{line}\n" for line in text.split("\n")]
+        linecache.cache[self.shown] = len(text), None, lines, self.shown
+        return Source(text, self.shown, self.file)
+
+
+class Spot(NamedTuple):
+    """Which function of a statement: where it begins, and what today's would have to be."""
+
+    qualname: str
+    nth: int
+    line: int
+    fingerprint: str
+
+
+_past: Final[dict[tuple[Statement, Spot], Unit]] = {}
+
+
+def kept_of(units: Iterable[Unit]) -> bytes:
+    """Return the sources of these units."""
+    return _written(tuple(sorted({_found(unit) for unit in units})))
+
+
+def _found(unit: Unit) -> tuple[Statement, Spot]:
+    origin = unit.origin
+    flags = unit.codes[0].co_flags & FUTURES
+    statement = Statement(unit.module, origin.file, origin.first, flags, origin.statement)
+    return statement, Spot(unit.qualname, unit.nth, origin.line, unit.fingerprint)
+
+
+@lru_cache(maxsize=64)
+def _written(found: tuple[tuple[Statement, Spot], ...]) -> bytes:
+    """A loop says the same at every turn."""
+    spots = dict[Statement, list[Spot]]()
+    for statement, spot in found:
+        spots.setdefault(statement, []).append(spot)
+    text = json.dumps([[*one, each] for one, each in spots.items()], separators=(",", ":"))
+    return zlib.compress(text.encode(), 9)
+
+
+class Kept:
+    """What a snapshot has taken along; nothing is read before it is needed."""
+
+    def __init__(self, section: bytes, tells: Tells | None = None) -> None:
+        self._section, self._tells = section, tells
+        self._told = set[tuple[str, str]]()
+
+    @cached_property
+    def _spots(self) -> dict[tuple[str, Spot], Statement]:
+        if not self._section:
+            return {}
+        return {
+            (module, Spot(*spot)): Statement(module, file, line, flags, text)
+            for module, file, line, flags, text, spots in json.loads(zlib.decompress(self._section))
+            for spot in spots
+        }
+
+    def code(self, ref: Ref) -> CodeType | None:
+        """Return the code that a reference means, if its source was taken along."""
+        for (module, spot), statement in self._spots.items():
+            same = (module, spot.qualname, spot.nth) == (ref.module, ref.qualname, ref.nth)
+            if same and spot.fingerprint == ref.fingerprint:
+                return self._unit(statement, spot).codes[ref.part]
+        return None
+
+    def _unit(self, statement: Statement, spot: Spot) -> Unit:
+        unit = _past.get((statement, spot))
+        if unit is None:
+            unit = _past[statement, spot] = _again(statement, spot)
+        elif unit.codes[0].co_filename not in linecache.cache:
+            statement.source()  # somebody has cleared it
+        named = unit.qualname, unit.module
+        if self._tells is not None and named not in self._told:
+            self._told.add(named)
+            self._tells(*named)
+        return unit
+
+
+def _again(statement: Statement, spot: Spot) -> Unit:
+    source = statement.source()
+    for place in source.places:
+        if (place.qualname, place.first_line) == (spot.qualname, spot.line):
+            try:
+                known = replace(place, nth=spot.nth)
+                unit = compiled(source, known, statement.module, statement.flags, is_past=True)
+            except NotResumable as error:
+                raise NotRestored(str(error)) from error
+            if unit.fingerprint == spot.fingerprint:
+                return unit
+    raise NotRestored(f"the source that was saved of {spot.qualname}() is not whole")
