@@ -24,7 +24,7 @@ from types import (
 )
 from typing import Any, Final, cast
 
-from headrace.frames import rebuilding
+from headrace.frames import foreign, rebuilding
 from headrace.frames.errors import NotSaved
 from headrace.frames.kept import kept_of
 from headrace.frames.nodes import CELLS, SITE
@@ -70,10 +70,10 @@ def _tried(coroutine: object, leaf: Leaf, *, takes_sources: bool) -> Saved | Not
     token = leaf(awaited) if chain and awaited is not None else None
     if token is None:
         return unknown(coroutine, chain, awaited)
-    found = _Capture(chain)
+    found = _Capture(chain, takes_sources=takes_sources)
     try:
         found.dump_all(token)
-        return found.saved(takes_sources=takes_sources)
+        return found.saved()
     except NotSaved as error:
         error.__cause__ = error.__context__ = None
         return error.with_traceback(None)
@@ -84,7 +84,7 @@ def _tried(coroutine: object, leaf: Leaf, *, takes_sources: bool) -> Saved | Not
 
 
 class _Capture:
-    def __init__(self, chain: list[Suspended]) -> None:
+    def __init__(self, chain: list[Suspended], *, takes_sources: bool) -> None:
         self.frames = list(chain)
         self.depth = len(chain)
         self.others: list[Owner] = []
@@ -94,8 +94,9 @@ class _Capture:
         self._queued = {id(one.owner) for one in chain}
         self._locals: list[dict[str, Any]] = []
         self._met = set[int]()
-        self._units: list[Unit] = []
-        """Those of the functions in values."""
+        self._takes_sources = takes_sources
+        self._units: list[Unit | None] = []
+        """Those of the functions in values, if their sources are to be taken along."""
         self._hooks: dict[type, Hook] = {
             CellType: self._cell,
             FunctionType: self._function,
@@ -143,13 +144,12 @@ class _Capture:
         except CannotSave as error:
             raise not_saved(error, one) from error
 
-    def saved(self, *, takes_sources: bool) -> Saved:
+    def saved(self) -> Saved:
         """Return the snapshot."""
         frames = tuple(Frame(one.plan.ref, one.way) for one in self.frames)
-        units = [*self._units, *(one.plan.unit for one in self.frames)]
-        return Saved(
-            frames, self.depth, self._dumper.blob(), kept_of(units) if takes_sources else b""
-        )
+        units = [*filter(None, self._units), *(one.plan.unit for one in self.frames)]
+        kept = kept_of(units) if self._takes_sources else b""
+        return Saved(frames, self.depth, self._dumper.blob(), kept)
 
     def close(self) -> None:
         """Let go of everything now: the hooks lead back here, so only the collector would."""
@@ -174,7 +174,9 @@ class _Capture:
         ref = rebuilding.ref_of(function)
         if ref is None:
             return None
-        self._noted(plan_of(function.__code__))
+        plan = plan_of(function.__code__)
+        if self._takes_sources:
+            self._units.append(foreign.unit_of(function) if plan is None else plan.unit)
         state = _function_state(function)
         closure = function.__closure__ or ()
         return (rebuilding.function, (tuple(ref), closure), state, None, None, rebuilding.decorated)
@@ -189,17 +191,12 @@ class _Capture:
         if id(generator) not in self._queued:
             if plan.made is None or SITE not in frame.f_locals:
                 self.others.append(generator)
-                self._noted(plan)
+                self._units.append(plan.unit)
                 return _unbegun(generator, frame, plan.ref)
             if generator.ag_running:
                 raise Refused("it is under way in another task", "await it before the wait")
             self._queue(Suspended(generator, frame, plan, None, "yield"))
         return (rebuilding.blank, (tuple(plan.ref), closure_of(generator)))
-
-    def _noted(self, plan: Plan | None) -> None:
-        """Know whose source is needed, too."""
-        if plan is not None:
-            self._units.append(plan.unit)
 
     def _queue(self, one: Suspended) -> None:
         self._queued.add(id(one.owner))
@@ -222,7 +219,7 @@ class _Capture:
                 "await it before the wait",
             )
         self.others.append(coroutine)
-        self._noted(plan)
+        self._units.append(plan.unit)
         return _unbegun(coroutine, frame, plan.ref)
 
 

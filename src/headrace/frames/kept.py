@@ -19,10 +19,12 @@ from hashlib import blake2b
 from types import CodeType
 from typing import Final, NamedTuple, TypeAlias
 
-from headrace.frames.errors import NotResumable, NotRestored
-from headrace.frames.registry import Ref, Unit
-from headrace.frames.sources import Source
-from headrace.frames.units import FUTURES, compiled
+from headrace.frames.errors import NotRestored, NotResumable
+from headrace.frames.foreign import codes_of
+from headrace.frames.nodes import FUTURES
+from headrace.frames.registry import FOREIGN, Ref, Unit, digest_of, register
+from headrace.frames.sources import Origin, Source
+from headrace.frames.units import compiled
 
 Tells: TypeAlias = Callable[[str, str], object]
 """Is told the name and the module of a function that goes on as it was saved."""
@@ -106,8 +108,10 @@ class Kept:
         """Return the code that a reference means, if its source was taken along."""
         for (module, spot), statement in self._spots.items():
             same = (module, spot.qualname, spot.nth) == (ref.module, ref.qualname, ref.nth)
-            if same and spot.fingerprint == ref.fingerprint:
-                return self._unit(statement, spot).codes[ref.part]
+            if same and spot.fingerprint in {ref.fingerprint, ""}:
+                unit = self._unit(statement, spot)
+                if unit.fingerprint or digest_of(unit.codes[ref.part]) == ref.fingerprint:
+                    return unit.codes[ref.part]
         return None
 
     def _unit(self, statement: Statement, spot: Spot) -> Unit:
@@ -125,6 +129,8 @@ class Kept:
 
 def _again(statement: Statement, spot: Spot) -> Unit:
     source = statement.source()
+    if spot.nth == FOREIGN:
+        return _plain(source, statement, spot)
     for place in source.places:
         if (place.qualname, place.first_line) == (spot.qualname, spot.line):
             try:
@@ -135,3 +141,13 @@ def _again(statement: Statement, spot: Spot) -> Unit:
             if unit.fingerprint == spot.fingerprint:
                 return unit
     raise NotRestored(f"the source that was saved of {spot.qualname}() is not whole")
+
+
+def _plain(source: Source, statement: Statement, spot: Spot) -> Unit:
+    """Compile a function that was not transformed."""
+    last = statement.line + statement.text.count("\n")
+    origin = Origin(source.text, statement.file, statement.line, last, spot.line)
+    codes = codes_of(source, spot.qualname, origin, statement.flags)
+    unit = Unit(statement.module, spot.qualname, FOREIGN, "", codes, origin)
+    register(unit, (), is_past=True)
+    return unit

@@ -58,6 +58,11 @@ class Origin:
         """Return the text of that statement."""
         return "\n".join(self.text.split("\n")[self.first - 1 : self.last])
 
+    @property
+    def padded(self) -> str:
+        """Return it with all lines where they were."""
+        return "\n" * (self.first - 1) + self.statement + "\n"
+
 
 class Source:
     """One source file; `home` is where it is from, if its code is to show another `file`."""

@@ -20,16 +20,11 @@ from typing import Final
 
 from headrace.frames.errors import NotRestored, NotResumable, Unfit
 from headrace.frames.functions import Functions
-from headrace.frames.nodes import at
+from headrace.frames.nodes import FUTURES, at
 from headrace.frames.registry import Unit, codes_in, known_unit, register
 from headrace.frames.scopes import scope_of
 from headrace.frames.sources import Place, Source, fingerprint_of, source_of
 
-FUTURES: Final = sum(
-    getattr(__future__, name).compiler_flag
-    for name in __future__.all_feature_names
-    if name not in {"nested_scopes", "generators"}
-)
 NO_SOURCE: Final = "its source cannot be found"
 INSTEAD: Final = "write it in a file"
 
