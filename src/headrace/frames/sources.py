@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from headrace.frames.scopes import Function, Tables, tables_of
 
@@ -142,9 +142,19 @@ def _functions(
             yield from _functions(child, around, prefix)
 
 
+_imported: Final[dict[str, str]] = {}
+
+
+def imported(source: Source) -> None:
+    """Know what a module was compiled from: its file may change while the process lives."""
+    _imported[source.file] = source.text
+
+
 def source_of(file: str, module_globals: Mapping[str, Any] | None) -> Source | None:
     """Return the source of a file; None where there is none."""
-    text = "".join(linecache.getlines(file, dict(module_globals) if module_globals else None))
+    text = _imported.get(file) or "".join(
+        linecache.getlines(file, dict(module_globals) if module_globals else None)
+    )
     return _source(text, file) if text else None
 
 
