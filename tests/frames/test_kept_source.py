@@ -90,6 +90,19 @@ async def holding():
     return added(second), await anext(alive), await later, of_plain(1)
 
 @resumable
+async def plain(n):
+    kept, second = adder(n), await wait(n)
+    return kept, adder(second)
+
+@resumable
+async def both():
+    old = await plain(1)
+    await wait(0)
+    new = await plain(2)
+    await wait(0)
+    return [one(1) for one in old + new]
+
+@resumable
 async def failing():
     await wait(0)
     raise ValueError("here, then")
@@ -271,6 +284,17 @@ def test_functions_in_variables_are_saved_again(deploy: Deploy) -> None:
     assert result(saved) == (3, 2, 9, 4)
 
 
+def test_two_versions_of_a_function_live_in_one_run(deploy: Deploy) -> None:
+    saved = at_first(deploy(), "both")
+    deploy(("lambda n: n + k", "lambda n: 100 * n + k"))
+    coroutine = frames.restore(saved, again)
+    at = answered(coroutine, started(coroutine))
+    answered(coroutine, answered(coroutine, at))
+    later = kept(coroutine)
+    deploy(("lambda n: n + k", "lambda n: 0"))
+    assert result(later) == [2, 101, 102, 102]
+
+
 def test_without_its_module_it_says_so(deploy: Deploy, tmp_path: Path) -> None:
     saved = at_first(deploy(), "outer")
     forget()
@@ -330,7 +354,7 @@ def test_another_process_goes_on_from_bytes_alone(tmp_path: Path, way: str) -> N
     install = f"from headrace import frames\nframes.install(lambda name, _: name == '{NAME}')\n"
     first = (install if way == "hook" else "") + FIRST
 
-    def ran(code: str, source: str, given: bytes) -> bytes:
+    def ran(code: str, source: str, given: bytes, seed: str) -> bytes:
         file.write_text(source, "utf-8")
         paths = [str(tmp_path), *sys.path]
         return subprocess.run(
@@ -339,8 +363,8 @@ def test_another_process_goes_on_from_bytes_alone(tmp_path: Path, way: str) -> N
             capture_output=True,
             check=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": seed},
         ).stdout
 
-    saved = ran(first, source, b"")
-    assert ran(SECOND, changed, saved).decode().strip() == "(3, 2, 9, 4)"
+    saved = ran(first, source, b"", "1")
+    assert ran(SECOND, changed, saved, "2").decode().strip() == "(3, 2, 9, 4)"

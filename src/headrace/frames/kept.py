@@ -14,7 +14,7 @@ import linecache
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import blake2b
 from types import CodeType
 from typing import Final, NamedTuple, TypeAlias
@@ -63,11 +63,19 @@ class Spot(NamedTuple):
 
 
 _past: Final[dict[tuple[Statement, Spot], Unit]] = {}
+_spots: Final[dict[int, tuple[Unit, tuple[Statement, Spot]]]] = {}
+"""By the id of a unit, which is held so that its id stays its own."""
 
 
 def kept_of(units: Iterable[Unit]) -> bytes:
     """Return the sources of these units."""
-    return _written(tuple(sorted({_found(unit) for unit in units})))
+    return _written(tuple(sorted({_spot(unit) for unit in units})))
+
+
+def _spot(unit: Unit) -> tuple[Statement, Spot]:
+    if id(unit) not in _spots:
+        _spots[id(unit)] = unit, _found(unit)
+    return _spots[id(unit)][1]
 
 
 def _found(unit: Unit) -> tuple[Statement, Spot]:
@@ -87,6 +95,16 @@ def _written(found: tuple[tuple[Statement, Spot], ...]) -> bytes:
     return zlib.compress(text.encode(), 9)
 
 
+@lru_cache(maxsize=64)
+def _read(section: bytes) -> tuple[tuple[Statement, Spot], ...]:
+    """Read what `_written` gave."""
+    return tuple(
+        (Statement(module, file, line, flags, text), Spot(*spot))
+        for module, file, line, flags, text, spots in json.loads(zlib.decompress(section))
+        for spot in spots
+    )
+
+
 class Kept:
     """What a snapshot has taken along; nothing is read before it is needed."""
 
@@ -94,37 +112,31 @@ class Kept:
         self._section, self._tells = section, tells
         self._told = set[tuple[str, str]]()
 
-    @cached_property
-    def _spots(self) -> dict[tuple[str, Spot], Statement]:
-        if not self._section:
-            return {}
-        return {
-            (module, Spot(*spot)): Statement(module, file, line, flags, text)
-            for module, file, line, flags, text, spots in json.loads(zlib.decompress(self._section))
-            for spot in spots
-        }
-
     def code(self, ref: Ref) -> CodeType | None:
         """Return the code that a reference means, if its source was taken along."""
-        for (module, spot), statement in self._spots.items():
-            same = (module, spot.qualname, spot.nth) == (ref.module, ref.qualname, ref.nth)
-            if same and spot.fingerprint in {ref.fingerprint, ""}:
-                unit = self._unit(statement, spot)
+        for statement, spot in _read(self._section):
+            named = (statement.module, spot.qualname, spot.nth)
+            if named == ref[:3] and spot.fingerprint in {ref.fingerprint, ""}:
+                unit = _unit(statement, spot)
                 if unit.fingerprint or digest_of(unit.codes[ref.part]) == ref.fingerprint:
+                    self._tell(unit)
                     return unit.codes[ref.part]
         return None
 
-    def _unit(self, statement: Statement, spot: Spot) -> Unit:
-        unit = _past.get((statement, spot))
-        if unit is None:
-            unit = _past[statement, spot] = _again(statement, spot)
-        elif unit.codes[0].co_filename not in linecache.cache:
-            statement.source()  # somebody has cleared it
+    def _tell(self, unit: Unit) -> None:
         named = unit.qualname, unit.module
         if self._tells is not None and named not in self._told:
             self._told.add(named)
             self._tells(*named)
-        return unit
+
+
+def _unit(statement: Statement, spot: Spot) -> Unit:
+    unit = _past.get((statement, spot))
+    if unit is None:
+        unit = _past[statement, spot] = _again(statement, spot)
+    elif unit.codes[0].co_filename not in linecache.cache:
+        statement.source()  # somebody has cleared it
+    return unit
 
 
 def _again(statement: Statement, spot: Spot) -> Unit:
