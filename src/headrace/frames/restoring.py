@@ -37,9 +37,9 @@ def restore(
     """
     one = saved if isinstance(saved, Saved) else Saved.of(bytes(saved))
     find = _finding(Kept(one.kept, tells)) if one.kept else rebuilding.code_at
-    codes = [find(frame.ref) for frame in one.frames]
-    chain = _Chain(one, codes, leaf, find)
     try:
+        codes = [find(frame.ref) for frame in one.frames]
+        chain = _Chain(one, codes, leaf, find)
         coroutine: Coroutine = chain.made(0)
     except FramesError:
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -101,12 +102,13 @@ class Source:
 
     def origin(self, place: Place) -> Origin:
         """Return what is to be known of the source when the file has changed."""
-        line = place.first_line
-        for node in self.tree.body:
-            last = node.end_lineno or 0
-            if line <= last:
-                return Origin(self.text, self.home, _first_line(node), last, line)
-        raise AssertionError(f"{place.qualname} is not in its own file")
+        number = bisect_left(self._ends, place.first_line)
+        first, last = _first_line(self.tree.body[number]), self._ends[number]
+        return Origin(self.text, self.home, first, last, place.first_line)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [node.end_lineno or 0 for node in self.tree.body]
 
     def of_code(self, code: CodeType) -> Place | None:
         """Find the function that a code object was compiled from."""
