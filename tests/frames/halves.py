@@ -4,6 +4,8 @@
     FRAMES_MODE=decorator python -m tests.frames.halves save FILE
     FRAMES_MODE=decorator python -m tests.frames.halves resume FILE
 
+With FRAMES_MODE=kept, the functions of the second half are as good as changed.
+
 `run` gives every case its answers; `save` does too, and saves at every suspension and puts away at
 every suspension; `resume` takes those up and goes on to the end, half of them by way of another
 save. Each prints what came of it as JSON.
@@ -21,9 +23,12 @@ import sys
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final, cast
 
 from headrace import frames
+from headrace.frames import rebuilding
+from headrace.frames.registry import Ref
 from tests.frames.parking import Coro, Parked, again, answered, token
 from tests.frames.quiet import effects_of
 from tests.frames.rig import CASES, MODE, Case, Refused
@@ -36,7 +41,7 @@ Seen = Callable[[Coro, object], None]
 
 def load(folder: Path) -> None:
     """Import every case, as FRAMES_MODE says."""
-    if MODE == "hook":
+    if MODE in {"hook", "kept"}:
         frames.install(lambda name, _: name.startswith(f"{CASES_IN}."))
     package = importlib.import_module(CASES_IN)
     package.__path__.append(str(folder))
@@ -115,7 +120,7 @@ def save(one: Case) -> Answer:
 
     def at_each(coroutine: Coro, at: object) -> None:
         if isinstance(at, Parked) or isinstance(one.gives, Refused):
-            saved.append(base64.b64encode(bytes(frames.save(coroutine, token))).decode())
+            saved.append(base64.b64encode(_bytes(coroutine)).decode())
 
     try:
         result = repr(whole(one, _coroutine(one), at_each))
@@ -123,6 +128,10 @@ def save(one: Case) -> Answer:
         return {"not_saved": str(refusal)}
     away = [effect for at in range(len(saved)) for effect in _put_away(one, at)]
     return {"saved": saved, "result": result, "effects": away}
+
+
+def _bytes(coroutine: Coro) -> bytes:
+    return bytes(frames.save(coroutine, token, takes_sources=MODE == "kept"))
 
 
 class _Away(Exception):
@@ -156,7 +165,7 @@ def _resumed(one: Case, saved: bytes, hops: int) -> str:
     coroutine = cast("Coro", frames.restore(saved, again))
     if hops > 1 and not one.in_loop:
         coroutine.send(None)
-        saved = bytes(frames.save(coroutine, token))
+        saved = _bytes(coroutine)
         frames.put_away(coroutine)
         coroutine = cast("Coro", frames.restore(saved, again))
     try:
@@ -167,6 +176,8 @@ def _resumed(one: Case, saved: bytes, hops: int) -> str:
 
 def _half(what: str, file: Path) -> dict[str, Answer]:
     if what == "resume":
+        if MODE == "kept":
+            rebuilding.code_at = _changed
         before = json.loads(file.read_text("utf-8"))
         return {
             name: _guarded(partial(resume, saved=answer["saved"]), CASES[name])
@@ -176,6 +187,11 @@ def _half(what: str, file: Path) -> dict[str, Answer]:
     if what == "run":
         return {one.name: run(one) for one in CASES.values()}
     return {one.name: _guarded(save, one) for one in CASES.values()}
+
+
+def _changed(ref: Ref) -> CodeType:
+    importlib.import_module(ref.module)
+    raise frames.SourceChanged(ref.qualname, ref.module)
 
 
 def _guarded(done: Callable[[Case], Answer], one: Case) -> Answer:

@@ -32,8 +32,9 @@ INTRODUCTION: Final = (
     "Each case is one async function. One process saves it at every suspension; another takes up"
     " every save and goes on to the end, half of the time by way of a second save. Its result must"
     " be what Python gives without any of this, and putting it away must run none of its code. All"
-    " of that once with the decorator and once with the import hook. A number says at how many"
-    " suspensions it was done; *refused* means: with an error that names what is in the way."
+    " of that once with the decorator, once with the import hook, and once as if each function had"
+    " changed in between, with the sources that were saved. A number says at how many suspensions"
+    " it was done; *refused* means: with an error that names what is in the way."
 )
 OUT: Final = Console(markup=False, highlight=False, soft_wrap=True)
 

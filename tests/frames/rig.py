@@ -1,6 +1,7 @@
-"""How a case says what it is, and which of three ways its functions are made resumable.
+"""How a case says what it is, and which of four ways its functions are made resumable.
 
-Owns: the registry, and the switch FRAMES_MODE (native, decorator, hook).
+Owns: the registry, and the switch FRAMES_MODE (native, decorator, hook, kept: by the hook too, and
+resumed with the sources that were saved).
 Must never know: any construct, or how a case is run.
 """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Answer = Mapping[str, Any]
-MODES: Final = ("decorator", "hook")
+MODES: Final = ("decorator", "hook", "kept")
 
 
 @dataclass(frozen=True, slots=True)

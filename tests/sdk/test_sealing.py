@@ -24,6 +24,16 @@ def test_a_changed_byte_is_found(content: bytes, data: st.DataObject) -> None:
         OURS.opened(PLACE, bytes(sealed))
 
 
+def test_the_seal_covers_the_end_of_much() -> None:
+    """Of the sources, which are run like all else."""
+    sealed = bytearray(OURS.sealed(PLACE, bytes(200_000)))
+    for at in (-1, -100_000, -190_000):
+        sealed[at] ^= 1
+        with pytest.raises(NotOpened, match="broken"):
+            OURS.opened(PLACE, bytes(sealed))
+        sealed[at] ^= 1
+
+
 def test_what_is_cut_off_is_found() -> None:
     sealed = OURS.sealed(PLACE, b"content")
     for length in range(len(sealed)):

@@ -24,11 +24,12 @@ from types import (
 )
 from typing import Any, Final, cast
 
-from headrace.frames import rebuilding
+from headrace.frames import foreign, rebuilding
 from headrace.frames.errors import NotSaved
+from headrace.frames.kept import kept_of
 from headrace.frames.nodes import CELLS, SITE
 from headrace.frames.refusals import not_saved, unknown
-from headrace.frames.registry import Plan, Ref, plan_of
+from headrace.frames.registry import Plan, Ref, Unit, plan_of
 from headrace.frames.runtime import cells_of
 from headrace.frames.saved import Frame, Saved
 from headrace.frames.suspended import (
@@ -49,26 +50,27 @@ alive: Final[weakref.WeakKeyDictionary[Any, list[weakref.ref[Any]]]] = weakref.W
 """The generators and calls in the variables of each coroutine that was saved."""
 
 
-def save(coroutine: object, leaf: Leaf) -> Saved:
+def save(coroutine: object, leaf: Leaf, *, takes_sources: bool = False) -> Saved:
     """Return a snapshot of a suspended coroutine, which stays as it is and can go on.
 
     `leaf` is given the innermost thing that is awaited and is no resumable frame; it returns what
     says which it is, in values that can be pickled, or None where it does not know it. Raises
-    NotSaved, which names what is in the way.
+    NotSaved, which names what is in the way. With `takes_sources` it can be restored when its
+    functions have changed, as they are now.
     """
-    made = _tried(coroutine, leaf)
+    made = _tried(coroutine, leaf, takes_sources=takes_sources)
     if isinstance(made, NotSaved):
         del coroutine, leaf  # whoever keeps the error must not keep the frames
         raise made
     return made
 
 
-def _tried(coroutine: object, leaf: Leaf) -> Saved | NotSaved:
+def _tried(coroutine: object, leaf: Leaf, *, takes_sources: bool) -> Saved | NotSaved:
     chain, awaited = chain_of(coroutine)
     token = leaf(awaited) if chain and awaited is not None else None
     if token is None:
         return unknown(coroutine, chain, awaited)
-    found = _Capture(chain)
+    found = _Capture(chain, takes_sources=takes_sources)
     try:
         found.dump_all(token)
         return found.saved()
@@ -82,7 +84,7 @@ def _tried(coroutine: object, leaf: Leaf) -> Saved | NotSaved:
 
 
 class _Capture:
-    def __init__(self, chain: list[Suspended]) -> None:
+    def __init__(self, chain: list[Suspended], *, takes_sources: bool) -> None:
         self.frames = list(chain)
         self.depth = len(chain)
         self.others: list[Owner] = []
@@ -92,6 +94,9 @@ class _Capture:
         self._queued = {id(one.owner) for one in chain}
         self._locals: list[dict[str, Any]] = []
         self._met = set[int]()
+        self._takes_sources = takes_sources
+        self._units: list[Unit | None] = []
+        """Those of the functions in values, if their sources are to be taken along."""
         self._hooks: dict[type, Hook] = {
             CellType: self._cell,
             FunctionType: self._function,
@@ -142,7 +147,9 @@ class _Capture:
     def saved(self) -> Saved:
         """Return the snapshot."""
         frames = tuple(Frame(one.plan.ref, one.way) for one in self.frames)
-        return Saved(frames, self.depth, self._dumper.blob())
+        units = [*filter(None, self._units), *(one.plan.unit for one in self.frames)]
+        kept = kept_of(units) if self._takes_sources else b""
+        return Saved(frames, self.depth, self._dumper.blob(), kept)
 
     def close(self) -> None:
         """Let go of everything now: the hooks lead back here, so only the collector would."""
@@ -167,6 +174,9 @@ class _Capture:
         ref = rebuilding.ref_of(function)
         if ref is None:
             return None
+        plan = plan_of(function.__code__)
+        if self._takes_sources:
+            self._units.append(foreign.unit_of(function) if plan is None else plan.unit)
         state = _function_state(function)
         closure = function.__closure__ or ()
         return (rebuilding.function, (tuple(ref), closure), state, None, None, rebuilding.decorated)
@@ -181,6 +191,7 @@ class _Capture:
         if id(generator) not in self._queued:
             if plan.made is None or SITE not in frame.f_locals:
                 self.others.append(generator)
+                self._units.append(plan.unit)
                 return _unbegun(generator, frame, plan.ref)
             if generator.ag_running:
                 raise Refused("it is under way in another task", "await it before the wait")
@@ -208,6 +219,7 @@ class _Capture:
                 "await it before the wait",
             )
         self.others.append(coroutine)
+        self._units.append(plan.unit)
         return _unbegun(coroutine, frame, plan.ref)
 
 

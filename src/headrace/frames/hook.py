@@ -14,7 +14,7 @@ from types import CodeType, ModuleType
 
 from headrace.frames.decorating import prepare
 from headrace.frames.modules import Untransformed, compiled_module, leave_out, untransformed
-from headrace.frames.sources import Source
+from headrace.frames.sources import Source, imported
 
 Select = Callable[[str, str], bool]
 __all__ = ["Untransformed", "install", "untransformed"]
@@ -72,6 +72,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         text = self.get_source(fullname)
         source = Source(text or "", self.get_filename(fullname))
+        imported(source)
         return compiled_module(source, fullname)
 
     def exec_module(self, module: ModuleType) -> None:

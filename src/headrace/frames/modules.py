@@ -66,7 +66,8 @@ def compiled_module(source: Source, module: str) -> CodeType:
         found = digests.get((each.co_qualname, each.co_firstlineno))
         if found is not None:
             place, digest = found
-            unit = Unit(module, place.qualname, place.nth, digest, tuple(codes_in(each)))
+            codes, origin = tuple(codes_in(each)), source.origin(place)
+            unit = Unit(module, place.qualname, place.nth, digest, codes, origin)
             register(unit, functions.made)
     return code
 

@@ -5,6 +5,7 @@ Must never know: what the pieces are for.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 from collections.abc import Iterable, Sequence
@@ -33,6 +34,13 @@ PLACED: Final = (
     ast.alias,
     ast.pattern,
 )
+
+FUTURES: Final = sum(
+    getattr(__future__, name).compiler_flag
+    for name in __future__.all_feature_names
+    if name not in {"nested_scopes", "generators"}
+)
+"""The flags that a compiled function has of its file's `__future__` imports."""
 
 N = TypeVar("N", bound=ast.AST)
 

@@ -6,14 +6,19 @@ code object again in another process. Must never know: how a function is transfo
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import CodeType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from headrace.frames.functions import MARK, Made
 from headrace.frames.nodes import SITE
+from headrace.frames.sources import Origin
+
+FOREIGN: Final = -1
+"""Stands for `nth` where the code is no part of a transformed function."""
 
 
 class Ref(NamedTuple):
@@ -28,13 +33,17 @@ class Ref(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A function that was transformed, and the codes in it: its own first."""
+    """A function that was transformed, and the codes in it: its own first.
+
+    One that was not has no fingerprint: each of its codes has a hash of its own.
+    """
 
     module: str
     qualname: str
     nth: int
     fingerprint: str
     codes: tuple[CodeType, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,13 @@ _plans: Final[dict[int, Plan]] = {}
 _units: Final[dict[tuple[str, str, int], Unit]] = {}
 
 
-def register(unit: Unit, made: Sequence[Made]) -> None:
-    """Know the codes of a unit from now on."""
-    _units[unit.module, unit.qualname, unit.nth] = unit
+def register(unit: Unit, made: Sequence[Made], *, is_past: bool = False) -> None:
+    """Know the codes of a unit from now on; one of the past is not found by its name."""
+    if not is_past:
+        _units[unit.module, unit.qualname, unit.nth] = unit
     for index, code in enumerate(unit.codes):
-        ref = Ref(unit.module, unit.qualname, unit.nth, index, unit.fingerprint)
+        digest = unit.fingerprint or digest_of(code)
+        ref = Ref(unit.module, unit.qualname, unit.nth, index, digest)
         number = mark_of(code)
         one = None if number is None else made[number]
         names = frozenset(one.names) if one else frozenset[str]()
@@ -96,3 +107,20 @@ def codes_in(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from codes_in(constant)
+
+
+def digest_of(code: CodeType) -> str:
+    """Return a hash of what code does that was not transformed."""
+    told = repr((code.co_names, code.co_varnames, [*map(_told, code.co_consts)]))
+    return hashlib.blake2b(code.co_code + told.encode(), digest_size=12).hexdigest()
+
+
+def _told(constant: object) -> str:
+    """Tell a constant the same in every process: the order of a set differs."""
+    if isinstance(constant, CodeType):
+        return digest_of(constant)
+    if isinstance(constant, frozenset):
+        return f"set {sorted(map(_told, cast('frozenset[object]', constant)))}"
+    if isinstance(constant, tuple):
+        return f"tuple {[*map(_told, cast('tuple[object, ...]', constant))]}"
+    return repr(constant)

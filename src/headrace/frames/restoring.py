@@ -5,6 +5,7 @@ Owns: entering the frames of a snapshot one in another. Must never know: trees, 
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,24 +15,31 @@ from typing import Any, cast
 
 from headrace.frames import rebuilding
 from headrace.frames.errors import FramesError, NotRestored
-from headrace.frames.registry import plan_of
+from headrace.frames.kept import Kept, Tells
+from headrace.frames.registry import Ref, plan_of
 from headrace.frames.runtime import Broken, Ticket, pending
 from headrace.frames.saved import Frame, Saved
 from headrace.frames.suspended import Closing, Coroutine, Defaulting, Generator
 from headrace.frames.values import Loader
 
 
-def restore(saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]]) -> Coroutine:
+def restore(
+    saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]], tells: Tells | None = None
+) -> Coroutine:
     """Return a coroutine that has not begun; begun, it goes on where the snapshot was made.
 
     There it awaits `leaf(token)`, and what that gives or raises, the user's code is given. Raises
     SourceChanged where a function is not the one that was saved, and NotRestored, from here or
     from the first `send`, where a value cannot be loaded; no code of the user has run then.
+
+    If the snapshot has sources, a function that is another now goes on as it was, and `tells` is
+    told its name and its module. What it calls is today's.
     """
     one = saved if isinstance(saved, Saved) else Saved.of(bytes(saved))
-    codes = [rebuilding.code_at(frame.ref) for frame in one.frames]
-    chain = _Chain(one, codes, leaf)
+    find = _finding(Kept(one.kept, tells)) if one.kept else rebuilding.code_at
     try:
+        codes = [find(frame.ref) for frame in one.frames]
+        chain = _Chain(one, codes, leaf, find)
         coroutine: Coroutine = chain.made(0)
     except FramesError:
         raise
@@ -46,6 +54,22 @@ def restore(saved: Saved | bytes, leaf: Callable[[Any], Awaitable[Any]]) -> Coro
     return coroutine
 
 
+def _finding(kept: Kept) -> rebuilding.Find:
+    """Return what finds today's code where it is the same, and else that which was saved."""
+
+    def find(ref: Ref) -> CodeType:
+        try:
+            return rebuilding.code_at(ref)
+        except NotRestored:
+            # A source alone is of no use: its globals are those of the module.
+            code = kept.code(ref) if ref.module in sys.modules else None
+            if code is None:
+                raise
+            return code
+
+    return find
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     chain: _Chain
@@ -58,11 +82,20 @@ class _Entry:
 
 class _Chain:
     def __init__(
-        self, saved: Saved, codes: list[CodeType], leaf: Callable[[Any], Awaitable[Any]]
+        self,
+        saved: Saved,
+        codes: list[CodeType],
+        leaf: Callable[[Any], Awaitable[Any]],
+        find: rebuilding.Find,
     ) -> None:
         self._saved, self._codes, self._leaf = saved, codes, leaf
         self._cells: dict[int, Mapping[str, CellType]] = {}
-        self._loader = Loader(saved.blob, self._held)
+        instead = {
+            (rebuilding.__name__, name): partial(call, find=find)
+            for name, call in rebuilding.MAKERS.items()
+            if saved.kept
+        }
+        self._loader = Loader(saved.blob, self._held, instead)
         self.forgotten: weakref.ref[Any] | None = None
 
     def _held(self, known: tuple[int, str]) -> CellType:
@@ -75,7 +108,8 @@ class _Chain:
         if frame.way:
             return self._asked(number, frame)
         closure = self._loader.load()["closure"] if self._codes[number].co_freevars else ()
-        coroutine = rebuilding.blank(frame.ref, cast("rebuilding.Cells", closure))
+        code = self._codes[number]
+        coroutine = rebuilding.blank(frame.ref, cast("rebuilding.Cells", closure), lambda _: code)
         pending[coroutine.cr_frame] = _Entry(self, number)
         return coroutine
 

@@ -12,6 +12,7 @@ from headrace.frames.registry import Ref
 LOWERING: Final = 2
 """Raised whenever sites are numbered, variables hidden, or bytes laid out in another way."""
 MARK: Final = b"F"
+WITH_SOURCES: Final = b"K"
 THIS: Final = bytes([LOWERING, *sys.version_info[:2]])
 
 
@@ -35,10 +36,12 @@ class Saved:
     depth: int
     blob: bytes
     """One dump for each frame, and one for what the leaf said."""
+    kept: bytes = b""
+    """The sources of its functions, if they were to be taken along."""
 
     def __bytes__(self) -> bytes:
         """Return it as `of` reads it."""
-        out = bytearray(MARK + THIS)
+        out = bytearray((WITH_SOURCES if self.kept else MARK) + THIS)
         _number(out, self.depth)
         _number(out, len(self.frames))
         module = ""
@@ -51,13 +54,15 @@ class Saved:
             _bytes(out, bytes.fromhex(fingerprint))
             _text(out, frame.way)
             module = within
+        if self.kept:
+            _bytes(out, self.kept)
         return bytes(out) + self.blob
 
     @classmethod
     def of(cls, data: bytes) -> Saved:
         """Read what `bytes` gave, here or elsewhere."""
         made_by = data[1 : 1 + len(THIS)]
-        if data[:1] != MARK:
+        if data[:1] not in {MARK, WITH_SOURCES}:
             raise NotRestored("this is no snapshot: it begins in another way")
         if made_by != THIS:
             raise NotRestored(f"the snapshot was made by {[*made_by]}, this process is {[*THIS]}")
@@ -65,9 +70,10 @@ class Saved:
         try:
             depth, count = reader.number(), reader.number()
             frames = tuple(reader.frame() for _ in range(count))
+            kept = reader.bytes() if data[:1] == WITH_SOURCES else b""
         except (IndexError, ValueError) as error:
             raise NotRestored(f"this is no snapshot: {error}") from error
-        return cls(frames, depth, data[reader.at :])
+        return cls(frames, depth, data[reader.at :], kept)
 
 
 def _number(out: bytearray, value: int) -> None:
@@ -102,7 +108,8 @@ class _Reader:
                 return value
             shift += 7
 
-    def _bytes(self) -> bytes:
+    def bytes(self) -> bytes:
+        """Read what `_bytes` wrote."""
         end = self.number() + self.at
         found = self._data[self.at : end]
         if len(found) != end - self.at:
@@ -111,11 +118,11 @@ class _Reader:
         return found
 
     def _text(self) -> str:
-        return self._bytes().decode()
+        return self.bytes().decode()
 
     def frame(self) -> Frame:
         """Read one frame."""
         self._module = self._text() or self._module
         qualname, nth, part = self._text(), self.number() - 1, self.number()
-        ref = Ref(self._module, qualname, nth, part, self._bytes().hex())
+        ref = Ref(self._module, qualname, nth, part, self.bytes().hex())
         return Frame(ref, self._text())

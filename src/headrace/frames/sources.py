@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 import linecache
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from headrace.frames.scopes import Function, Tables, tables_of
 
@@ -36,15 +37,39 @@ class Place:
     @property
     def first_line(self) -> int:
         """Return the first line as code objects have it: that of the first decorator."""
-        decorators = self.node.decorator_list
-        return decorators[0].lineno if decorators else self.node.lineno
+        return _first_line(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a function was compiled from, as it was then: the file may be another by now.
+
+    `first` to `last` are the lines of the outermost statement that the function stands in; `line`
+    is the function's own first.
+    """
+
+    text: str
+    file: str
+    first: int
+    last: int
+    line: int
+
+    @property
+    def statement(self) -> str:
+        """Return the text of that statement."""
+        return "\n".join(self.text.split("\n")[self.first - 1 : self.last])
+
+    @property
+    def padded(self) -> str:
+        """Return it with all lines where they were."""
+        return "\n" * (self.first - 1) + self.statement + "\n"
 
 
 class Source:
-    """One source file."""
+    """One source file; `home` is where it is from, if its code is to show another `file`."""
 
-    def __init__(self, text: str, file: str) -> None:
-        self.text, self.file = text, file
+    def __init__(self, text: str, file: str, home: str = "") -> None:
+        self.text, self.file, self.home = text, file, home or file
         self._taken: list[Place] = []
 
     @cached_property
@@ -75,6 +100,16 @@ class Source:
         self._taken.append(place)
         return place.node
 
+    def origin(self, place: Place) -> Origin:
+        """Return what is to be known of the source when the file has changed."""
+        number = bisect_left(self._ends, place.first_line)
+        first, last = _first_line(self.tree.body[number]), self._ends[number]
+        return Origin(self.text, self.home, first, last, place.first_line)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [node.end_lineno or 0 for node in self.tree.body]
+
     def of_code(self, code: CodeType) -> Place | None:
         """Find the function that a code object was compiled from."""
         for place in self.places:
@@ -88,6 +123,11 @@ class Source:
             if (place.qualname, place.nth) == (qualname, nth):
                 return place
         return None
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return decorators[0].lineno if decorators else node.lineno
 
 
 def _functions(
@@ -104,9 +144,19 @@ def _functions(
             yield from _functions(child, around, prefix)
 
 
+_imported: Final[dict[str, str]] = {}
+
+
+def imported(source: Source) -> None:
+    """Know what a module was compiled from: its file may change while the process lives."""
+    _imported[source.file] = source.text
+
+
 def source_of(file: str, module_globals: Mapping[str, Any] | None) -> Source | None:
     """Return the source of a file; None where there is none."""
-    text = "".join(linecache.getlines(file, dict(module_globals) if module_globals else None))
+    text = _imported.get(file) or "".join(
+        linecache.getlines(file, dict(module_globals) if module_globals else None)
+    )
     return _source(text, file) if text else None
 
 

@@ -20,22 +20,20 @@ from typing import Final
 
 from headrace.frames.errors import NotRestored, NotResumable, Unfit
 from headrace.frames.functions import Functions
-from headrace.frames.nodes import at
+from headrace.frames.nodes import FUTURES, at
 from headrace.frames.registry import Unit, codes_in, known_unit, register
 from headrace.frames.scopes import scope_of
 from headrace.frames.sources import Place, Source, fingerprint_of, source_of
 
-FUTURES: Final = sum(
-    getattr(__future__, name).compiler_flag
-    for name in __future__.all_feature_names
-    if name not in {"nested_scopes", "generators"}
-)
 NO_SOURCE: Final = "its source cannot be found"
 INSTEAD: Final = "write it in a file"
 
 
-def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
+def compiled(
+    source: Source, place: Place, module: str, flags: int, *, is_past: bool = False
+) -> Unit:
     """Compile one function of a file, made resumable, and register it."""
+    origin = source.origin(place)
     node = source.take(place)
     digest = fingerprint_of(node)
     functions = Functions(source.tables)
@@ -53,8 +51,8 @@ def compiled(source: Source, place: Place, module: str, flags: int) -> Unit:
     tree = ast.fix_missing_locations(_within(node, place, sorted(captured)))
     top = compile(tree, source.file, "exec", flags=flags & FUTURES, dont_inherit=True)
     code = _found(top, place)
-    unit = Unit(module, place.qualname, place.nth, digest, tuple(codes_in(code)))
-    register(unit, functions.made)
+    unit = Unit(module, place.qualname, place.nth, digest, tuple(codes_in(code)), origin)
+    register(unit, functions.made, is_past=is_past)
     return unit
 
 
@@ -70,7 +68,7 @@ def unit_of(module: str, qualname: str, nth: int) -> Unit:
         return known
     try:
         found = sys.modules.get(module) or importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:
         raise NotRestored(f"module {module} cannot be imported: {error}") from error
     return known_unit(module, qualname, nth) or _from_source(found, qualname, nth)
 
@@ -82,7 +80,10 @@ def _from_source(module: ModuleType, qualname: str, nth: int) -> Unit:
     place = source.of_name(qualname, nth) if source else None
     if source is None or place is None:
         raise NotRestored(f"{qualname}() is not in {module.__name__} any more")
-    return compiled(source, place, module.__name__, flags_of(source))
+    try:
+        return compiled(source, place, module.__name__, flags_of(source))
+    except NotResumable as error:
+        raise NotRestored(str(error)) from error
 
 
 def flags_of(source: Source) -> int:

@@ -64,9 +64,18 @@ class Dumper:
 class Loader:
     """Gives back, one `load` for each `dump` and in their order, what a Dumper saved."""
 
-    def __init__(self, blob: bytes, holding: Callable[[Any], object] | None = None) -> None:
-        """`holding` returns what stands for the id of a `Held`; it is asked as late as can be."""
-        self._unpickler = _Unpickler(io.BytesIO(blob), holding or held)
+    def __init__(
+        self,
+        blob: bytes,
+        holding: Callable[[Any], object] | None = None,
+        instead: Mapping[tuple[str, str], object] | None = None,
+    ) -> None:
+        """`holding` returns what stands for the id of a `Held`; it is asked as late as can be.
+
+        `instead` has what stands for functions that a blob calls, by their modules and names.
+        """
+        known = {(held.__module__, held.__name__): holding or held, **(instead or {})}
+        self._unpickler = _Unpickler(io.BytesIO(blob), known)
 
     def load(self, names: Sequence[str] | None = None) -> dict[str, object]:
         """Return the next frame's variables, or raise CannotLoad saying what is not as it was.
@@ -108,10 +117,10 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, blob: io.BytesIO, holding: Callable[[Any], object]) -> None:
+    def __init__(self, blob: io.BytesIO, named: Mapping[tuple[str, str], object]) -> None:
         super().__init__(blob)
-        self._holding = holding
+        self._named = named
 
     def find_class(self, module: str, name: str) -> Any:
-        found = super().find_class(module, name)
-        return self._holding if found is held else found
+        found = self._named.get((module, name))
+        return super().find_class(module, name) if found is None else found

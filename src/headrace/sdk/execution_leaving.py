@@ -143,8 +143,11 @@ class Leaving:
         weight = life.asking.bytes + (0 if before is None else before.weight)
         is_long = seen - self._base > JOURNAL_KEPT or weight > JOURNAL_KEPT_BYTES
         drops = is_long and self._manner.drops
+        # Sources are large; a run that can be replayed needs none.
+        only_this = drops or self._base > 0
+        place = place_of(life.run_id, seen)
         try:
-            body = suspension.saved(place_of(life.run_id, seen), 0 if drops else weight)
+            body = suspension.saved(place, 0 if drops else weight, takes_sources=only_this)
         except CannotSave as error:
             self._say(error)
             return False

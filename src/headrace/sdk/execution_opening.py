@@ -53,6 +53,17 @@ class Opening:
         place = place_of(assigned.run, assigned.saved)
         return opened(self._manner.sealer, place, assigned.snapshot)
 
+    def goes_on_as_saved(self, function: str, module: str) -> None:
+        """Say once of each function that it is not today's with which a run goes on."""
+        named = f"{function}() in {module}"
+        if f"as saved {named}" not in self._manner.warned:
+            self._manner.warned.add(f"as saved {named}")
+            _log.warning(
+                "a run goes on with the source that it was saved with",
+                run=self._life.run_id,
+                function=named,
+            )
+
     def unfit(self, why: str) -> None:
         """Ask for the whole journal, since the snapshot cannot be used; block without one."""
         life, assigned = self._life, self._assigned

@@ -171,7 +171,8 @@ class Suspension:
             self._code = self._task.call(payload)
             self.has_code_run = True
         else:
-            self._code = frames.restore(saved.envelope.code, lambda _: self._taken_up(saved))
+            code, tells = saved.envelope.code, self._life.opening.goes_on_as_saved
+            self._code = frames.restore(code, lambda _: self._taken_up(saved), tells)
         return self._task.encoded(await self._code)
 
     def _taken_up(self, saved: Opened) -> Awaited[Any]:
@@ -179,8 +180,11 @@ class Suspension:
         place, unwraps = saved.stood()
         return self._task.again(place, unwraps=unwraps)
 
-    def saved(self, journal: bytes, weight: int) -> bytes:
-        """Return the sealed snapshot of code that stands in a wait, or raise `CannotSave`."""
+    def saved(self, journal: bytes, weight: int, *, takes_sources: bool) -> bytes:
+        """Return the sealed snapshot of code that stands in a wait, or raise `CannotSave`.
+
+        With its sources it can go on when the code has changed.
+        """
         self._look_around()
         stands: list[Awaited[Any]] = []
 
@@ -192,7 +196,7 @@ class Suspension:
             return True
 
         try:
-            code = frames.save(self._code, leaf)
+            code = frames.save(self._code, leaf, takes_sources=takes_sources)
         except frames.NotSaved as error:
             place = f"{error.file}:{error.line}:{error.variable}"
             raise CannotSave(str(error), place) from None

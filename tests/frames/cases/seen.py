@@ -75,7 +75,7 @@ async def traceback_lines() -> object:
 
 def _lines(error: BaseException) -> list[str | None]:
     shown = traceback.extract_tb(error.__traceback__)
-    return [frame.line for frame in shown if frame.filename == __file__]
+    return [frame.line for frame in shown if frame.filename.startswith(__file__)]
 
 
 @case(
