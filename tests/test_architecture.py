@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.architecture.rules import OF_THE_PACKAGE, OF_THE_TESTS, Finding, Rule
 from tests.architecture.source import Source
 
+pytestmark = pytest.mark.timeout(120)  # some 600 files: seconds alone, many on a busy machine
 ROOT: Final = Path(__file__).parents[1]
 
 # Each with a reason. The list may only shrink: one that is smaller by now, or gone, fails as well.

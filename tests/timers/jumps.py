@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,8 @@ class Naps:
     moved: float
     """How far the worker's wall clock was from one nap to another, at the most."""
     noise: float
+    away: float = 0.0
+    """How long there was no server."""
 
 
 def house(clock: WallClock) -> AbstractAsyncContextManager[House]:
@@ -68,11 +70,13 @@ async def set_back_before_a_restart(clock: WallClock, ms: int) -> Naps:
         handles = await _started([ms, ms])
         await none_is("QUEUED", "DEQUEUED", "EXECUTING", task=nap.id)
         await at.kill_server()
+        start = time.monotonic()
         clock.set("-2d")
         async with listened() as noise:
             await at.start_server()
+            away = (time.monotonic() - start) * 1_000
             woken = [await handle.result() for handle in handles]
-        return await _judged(at.database, [ms, ms], woken, noise.p99)
+        return replace(await _judged(at.database, [ms, ms], woken, noise.p99), away=away)
 
 
 async def _started(lengths: Sequence[int]) -> list[Handle[Woken]]:
