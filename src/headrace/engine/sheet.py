@@ -112,6 +112,8 @@ class Sheet:
     def _undo(self, start: int) -> None:
         self.entries = [entry for entry in self.entries if entry.n < start]
         self.undone = start if self.undone is None else min(start, self.undone)
+        if self.dropped is not None and start < self.dropped:
+            self.dropped = None  # the run begins again: what it will remember has these numbers
 
     def change(self) -> Change:
         """Return all that was decided as one change of one version step.
@@ -143,12 +145,13 @@ class Sheet:
         """
         await self.tail(stream)
         if exactly:
-            await self._weigh()
+            await self.weigh()
         ends = [(self.cursor(one), end) for one, end in self.tails.items() if is_inward(one)]
         count = sum(max(0, end.tail - cursor) for cursor, end in ends)
         return Unread(count, sum(end.size for _, end in ends))
 
-    async def _weigh(self) -> None:
+    async def weigh(self) -> None:
+        """Look how much is unread, from where the run reads now."""
         for one in [one for one in self.tails if is_inward(one)]:
             found = await self._streams.backlog(self.run.id, one, self.cursor(one))
             added = [d for d in self.drafts if d.stream == one and d.seq >= found.tail]

@@ -84,7 +84,7 @@ class Parking:
     def _park_if_idle(self) -> None:
         """Say that every live branch stands in a wait, if that is new."""
         replay = self._replay
-        if self._gate.is_closed or self.is_forbidden or replay.journal.is_replaying:
+        if self._gate.is_closed or self.is_forbidden or replay.is_catching_up:
             return
         if self.is_parked or not self._any_waits:
             return
