@@ -92,6 +92,14 @@ def _unblock(world: World, _choice: Choice) -> Step | None:
     return world.play(c.Unblock())
 
 
+def _restart(world: World, _choice: Choice) -> Step | None:
+    return world.play(c.Restart())
+
+
+def _accept(world: World, choice: Choice) -> Step | None:
+    return world.accept(choice.which)
+
+
 def _stand(world: World, choice: Choice) -> Step | None:
     timeout = None if choice.which % 3 else choice.ms
     return world.stand(STREAMS[choice.one % len(STREAMS)], timeout, held=choice.yes)
@@ -149,6 +157,7 @@ def _say_late(world: World, choice: Choice) -> Step | None:
 
 
 EVERY: tuple[Move, ...] = (
+    _accept,
     _append_unheard,
     _block,
     _cancel,
@@ -161,6 +170,7 @@ EVERY: tuple[Move, ...] = (
     _pass_time,
     _release,
     _remember,
+    _restart,
     _save,
     _say_late,
     _send,
@@ -190,6 +200,6 @@ LIKELY: dict[type, tuple[Move, ...]] = {
         _release,
         _stand,
     ),
-    Blocked: (_unblock, _unblock, _send, _wait_until_due),
+    Blocked: (*(_unblock, _restart, _accept) * 2, _send, _wait_until_due),
     Over: EVERY,
 }

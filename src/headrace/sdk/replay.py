@@ -82,7 +82,7 @@ class Replay:
         self._loop = asyncio.get_running_loop()
         self._first_live = journal.next_n
         self.aside: dict[Key, Question] = {}
-        """Those that are told out of turn: before any other, so that the order is always the same."""
+        """Those that are told out of turn: before any other, so that all lives have one order."""
         crew.passed = journal.passed
         self._due: dict[int, Question] = {}
         self._held: list[Callable[[], None]] = []
