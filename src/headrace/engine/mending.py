@@ -80,8 +80,8 @@ class _Accept:
         _check_blocked(sheet)
         if run.base:
             raise Mistake(
-                f"{run.base} entries of the journal of run {run.id} have been dropped, since a "
-                "snapshot stands for them: a replay cannot begin without them",
+                f"the journal of run {run.id} begins at entry {run.base}: what came before has "
+                "been dropped, since a snapshot stands for it, and nothing can be replayed without",
                 hint="Put back the code that the run was saved with, or restart the run.",
             )
         journal = {entry.n: entry for entry in await self._journal(sheet)}
