@@ -12,6 +12,7 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from headrace.kernel import commands as c
+from headrace.kernel.journal import ACCEPTED, inserting, skipping
 from headrace.kernel.machine import due, holder
 from headrace.kernel.model import (
     Blocked,
@@ -97,7 +98,12 @@ def _restart(world: World, _choice: Choice) -> Step | None:
 
 
 def _accept(world: World, choice: Choice) -> Step | None:
-    return world.accept(choice.which)
+    """Accept that an entry is not asked for, or that a question is asked out of turn."""
+    known = {entry.key for entry in world.journal}
+    entries = [skipping(entry) for entry in world.journal if entry.kind not in ACCEPTED]
+    entries.append(inserting(world.next_key()))
+    fresh = [entry for entry in entries if entry.key not in known]
+    return world.play(c.Accept((fresh[choice.which % len(fresh)],))) if fresh else None
 
 
 def _stand(world: World, choice: Choice) -> Step | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Refused
-from headrace.kernel.journal import ACCEPTED, inserting, skipping
 from headrace.kernel.machine import decide
 from headrace.kernel.model import (
     EPOCH,
@@ -175,14 +174,6 @@ class World:
         if step is not None:
             self._begin_again()
         return step
-
-    def accept(self, which: int) -> Step | None:
-        """Accept that an entry is not asked for, or that a question is asked out of turn."""
-        known = {entry.key for entry in self.journal}
-        entries = [skipping(entry) for entry in self.journal if entry.kind not in ACCEPTED]
-        entries.append(inserting(self.next_key()))
-        fresh = [entry for entry in entries if entry.key not in known]
-        return self.play(c.Accept((fresh[which % len(fresh)],))) if fresh else None
 
     def _begin_again(self) -> None:
         self.asked = 0 if self.run.saved is None else self.saved

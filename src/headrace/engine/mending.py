@@ -64,7 +64,7 @@ async def _unblock(sheet: Sheet) -> object:
 async def _restart(sheet: Sheet) -> object:
     _check_blocked(sheet)
     change = sheet.apply(Restart())
-    await sheet.weigh()  # its messages are all unread again
+    await sheet.unread(exactly=True)  # all that the run had read
     return change
 
 

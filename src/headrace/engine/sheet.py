@@ -138,20 +138,20 @@ class Sheet:
             self.tails.update(await self._streams.ends(self.run.id))
         return self.tails.setdefault(stream, Backlog())
 
-    async def unread(self, stream: StreamId, *, exactly: bool = False) -> Unread:
+    async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.
 
         The size may be too large, unless it is asked for `exactly`: takes are not followed.
         """
-        await self.tail(stream)
+        if stream is not None:
+            await self.tail(stream)
         if exactly:
-            await self.weigh()
+            await self._weigh()
         ends = [(self.cursor(one), end) for one, end in self.tails.items() if is_inward(one)]
         count = sum(max(0, end.tail - cursor) for cursor, end in ends)
         return Unread(count, sum(end.size for _, end in ends))
 
-    async def weigh(self) -> None:
-        """Look how much is unread, from where the run reads now."""
+    async def _weigh(self) -> None:
         for one in [one for one in self.tails if is_inward(one)]:
             found = await self._streams.backlog(self.run.id, one, self.cursor(one))
             added = [d for d in self.drafts if d.stream == one and d.seq >= found.tail]

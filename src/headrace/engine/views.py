@@ -53,9 +53,8 @@ async def _unread(core: Core, run: Run) -> dict[str, int]:
 
 
 def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: Instant) -> RunView:
-    status = status_of(run.state)
+    state, status = run.state, status_of(run.state)
     flags = flags_of(status)
-    state = run.state
     return RunView(
         id=run.id,
         task_identifier=run.task,

@@ -28,7 +28,7 @@ from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import MOVES, is_moving
 from headrace.sdk.execution_suspension import suspension_of
-from headrace.sdk.replay import Replay
+from headrace.sdk.replay import Replay, is_catching_up
 from headrace.sdk.scope import Crew, Scope
 from headrace.sdk.sealing import Sealer
 from headrace.wire import channel
@@ -123,7 +123,7 @@ class Life:
     @property
     def is_at_rest(self) -> bool:
         """Tell whether only an answer from outside will move the code, and none is on its way."""
-        if self.replay.is_catching_up or not self.ledger.is_quiet or is_moving(self.crew):
+        if is_catching_up(self.replay) or not self.ledger.is_quiet or is_moving(self.crew):
             return False
         found = self.replay.stances()
         return bool(found) and MOVES.isdisjoint(found)

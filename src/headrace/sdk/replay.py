@@ -96,13 +96,6 @@ class Replay:
         turn = self.journal.turn
         return turn is not None and turn < self._first_live
 
-    @property
-    def is_catching_up(self) -> bool:
-        """Tell whether the code is about to be told something that is recorded already."""
-        if not self.aside:
-            return self.journal.is_replaying
-        return any(question.entry is not None for question in self.aside.values())
-
     def ask(
         self, asked: Asked, stance: Stance, launch: Callable[[], None] | None = None
     ) -> Question:
@@ -316,6 +309,13 @@ def standing(replay: Replay) -> Question | None:
         if stands and question.is_launched and question.entry is None:
             return None if question.is_unwanted else question
     return None
+
+
+def is_catching_up(replay: Replay) -> bool:
+    """Tell whether the code is about to be told something that is recorded already."""
+    if not replay.aside:
+        return replay.journal.is_replaying
+    return any(question.entry is not None for question in replay.aside.values())
 
 
 def forget(replay: Replay) -> None:
