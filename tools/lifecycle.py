@@ -85,6 +85,8 @@ COMMANDS: Final[tuple[c.Command, ...]] = (
     c.Elapse(),
     c.Cancel(grace_ms=30_000),
     c.Unblock(),
+    c.Restart(),
+    c.Accept((STEP,)),
     c.Stand(EPOCH, OTHER),
     c.Park(EPOCH),
     c.Leave(EPOCH, WAIT.key),

@@ -105,13 +105,20 @@ def test_a_delayed_run_says_so(house: House) -> None:
         (("runs", "show", "run_nobody"), MISTAKE, "run_nobody"),
         (("runs", "cancel", "run_nobody"), MISTAKE, "run_nobody"),
         (("runs", "list", "--status", "ASLEEP"), MISTAKE, "WAITING"),
+        (("runs", "unblock", "run_nobody"), MISTAKE, "run_nobody"),
+        (("runs", "restart", "run_nobody"), MISTAKE, "run_nobody"),
+        (("runs", "accept", "run_nobody", "--skip", "1"), MISTAKE, "run_nobody"),
+        (("runs", "accept", "run_1"), MISTAKE, "headrace runs show run_1"),
+        (("runs", "accept", "run_1", "--insert", "audit"), MISTAKE, "'audit' is no key"),
+        (("runs", "accept", "run_1", "--skip", "-1"), USAGE, "skip"),
         (("tail", "run_nobody"), MISTAKE, "run_nobody"),
         (("send", "run_1"), USAGE, "Usage"),
         (("frobnicate",), USAGE, "frobnicate"),
         (("runs", "list", "--limit", "0"), USAGE, "limit"),
     ],
     ids=[
-        *("task", "type", "number", "text", "run", "show", "cancel", "status", "tail"),
+        *("task", "type", "number", "text", "run", "show", "cancel", "status"),
+        *("unblock", "restart", "accept", "accept-nothing", "no-key", "no-number", "tail"),
         *("too-few", "command", "limit"),
     ],
 )
@@ -170,6 +177,14 @@ def test_a_tail_ends_with_its_run(house: House) -> None:
     read = json.loads(house.run("tail", run, "approval", "--json").stdout)
     assert (read["seq"], read["data"]) == (0, {"approved": True, "reviewer": "bob"})
     assert house.run("tail", run, "unheard").returncode == MISTAKE
+
+
+@pytest.mark.parametrize("words", [("unblock",), ("restart",), ("accept", "--skip", "0")])
+def test_a_run_that_is_not_blocked_is_left_alone(house: House, words: tuple[str, ...]) -> None:
+    run = house.trigger("ask")
+    done = house.run("runs", *words, run, "--json")
+    assert (done.returncode, done.stdout) == (MISTAKE, "")
+    assert "is not blocked: it is" in json.loads(done.stderr)["error"]
 
 
 def test_runs_are_listed_and_cancelled(house: House) -> None:

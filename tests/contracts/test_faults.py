@@ -24,6 +24,7 @@ from headrace.testing.contracts.stores import (
     DeliveringContract,
     FindingContract,
     LeasesContract,
+    MendingContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
@@ -47,6 +48,9 @@ class TestRuns(RunsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
+
+
+class TestMending(MendingContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -14,6 +14,7 @@ from headrace.testing.contracts.stores import (
     DeliveringContract,
     FindingContract,
     LeasesContract,
+    MendingContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
@@ -31,6 +32,9 @@ class TestRuns(RunsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
+
+
+class TestMending(MendingContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -15,6 +15,7 @@ from headrace.testing.contracts.stores import (
     DeliveringContract,
     FindingContract,
     LeasesContract,
+    MendingContract,
     RunsContract,
     SharedContract,
     SnapshotsContract,
@@ -39,6 +40,9 @@ class TestRuns(RunsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
+
+
+class TestMending(MendingContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -98,9 +98,9 @@ class Household:
         self._worker: Worker | None = None
 
     @asynccontextmanager
-    async def worker(self, name: str) -> AsyncGenerator[None]:
+    async def worker(self, name: str, *, evicts: bool = False) -> AsyncGenerator[None]:
         """Employ a worker while the block lasts; it is not asked to drain."""
-        options = Options(worker=name, chance=NoChance())
+        options = Options(worker=name, chance=NoChance(), evicts=evicts)
         worker = Worker(self.api, {self._job.id: self._job}, registration(self._job), options)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(worker.run())

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from headrace.kernel import commands as c
+from headrace.kernel.journal import ACCEPTED, inserting, skipping
 from headrace.kernel.machine import due, holder
 from headrace.kernel.model import (
     Blocked,
@@ -92,6 +93,19 @@ def _unblock(world: World, _choice: Choice) -> Step | None:
     return world.play(c.Unblock())
 
 
+def _restart(world: World, _choice: Choice) -> Step | None:
+    return world.play(c.Restart())
+
+
+def _accept(world: World, choice: Choice) -> Step | None:
+    """Accept that an entry is not asked for, or that a question is asked out of turn."""
+    known = {entry.key for entry in world.journal}
+    entries = [skipping(entry) for entry in world.journal if entry.kind not in ACCEPTED]
+    entries.append(inserting(world.next_key()))
+    fresh = [entry for entry in entries if entry.key not in known]
+    return world.play(c.Accept((fresh[choice.which % len(fresh)],))) if fresh else None
+
+
 def _stand(world: World, choice: Choice) -> Step | None:
     timeout = None if choice.which % 3 else choice.ms
     return world.stand(STREAMS[choice.one % len(STREAMS)], timeout, held=choice.yes)
@@ -149,6 +163,7 @@ def _say_late(world: World, choice: Choice) -> Step | None:
 
 
 EVERY: tuple[Move, ...] = (
+    _accept,
     _append_unheard,
     _block,
     _cancel,
@@ -161,6 +176,7 @@ EVERY: tuple[Move, ...] = (
     _pass_time,
     _release,
     _remember,
+    _restart,
     _save,
     _say_late,
     _send,
@@ -190,6 +206,6 @@ LIKELY: dict[type, tuple[Move, ...]] = {
         _release,
         _stand,
     ),
-    Blocked: (_unblock, _unblock, _send, _wait_until_due),
+    Blocked: (*(_unblock, _restart, _accept) * 2, _send, _wait_until_due),
     Over: EVERY,
 }

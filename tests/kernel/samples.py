@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from headrace.kernel import commands as c
+from headrace.kernel.journal import inserting, skipping
 from headrace.kernel.machine import decide
 from headrace.kernel.model import (
     Blocked,
@@ -50,6 +51,8 @@ NEXT: Final = Wait(Key("/approval#1"), APPROVAL, held=False)
 FIRST: Final = Record(2, b'"first"', NOW)
 BODY: Final = b"a snapshot"
 STEP: Final = Entry(0, Key("/step#0"), "step", "value", b"1", NOW)
+SKIP: Final = skipping(replace(STEP, n=1, line="tasks.py:3"))
+INSERT: Final = inserting(Key("/audit#0"))
 
 _NEW: Final = Run(RunId("run"), EnvId("env"), TaskId("task"), THEN, Queued(THEN), version=9)
 _BEGUN: Final = replace(
@@ -96,6 +99,8 @@ COMMANDS: Final[dict[str, c.Command]] = {
     "elapse": c.Elapse({APPROVAL: FIRST}),
     "cancel": c.Cancel(30_000),
     "unblock": c.Unblock(),
+    "restart": c.Restart(),
+    "accept": c.Accept((SKIP, INSERT)),
     "stand": c.Stand(EPOCH, NEXT),
     "stand-again": c.Stand(EPOCH, STANDING),
     "park": c.Park(EPOCH, seen=3),
@@ -157,7 +162,7 @@ def ask(run: Run, command: c.Command, now: Instant = NOW) -> Answer:
     except c.Refused as refused:
         return type(refused)
     assert change.before is run
-    assert change.undone is None
+    assert change.undone == (0 if isinstance(command, c.Restart) else None)
     names = [name for name in Run.__slots__ if getattr(run, name) != getattr(change.after, name)]
     changes = {name: getattr(change.after, name) for name in names}
     return Becomes(changes, change.entries, change.saved, change.dropped)

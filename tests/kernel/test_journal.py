@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, strategies as st
 
-from headrace.kernel.journal import UNORDERED, Asked, Diverged, Journal, Known, New
-from headrace.kernel.model import EPOCH, Entry, Key, Kind
+from headrace.kernel.journal import (
+    UNORDERED,
+    Asked,
+    Diverged,
+    Journal,
+    Known,
+    New,
+    inserting,
+    skipping,
+)
+from headrace.kernel.model import EPOCH, Entry, Gap, Key, Kind
 
 
 def _entry(n: int, name: str, kind: Kind = "step", line: str = "") -> Entry:
@@ -107,6 +118,74 @@ def test_a_return_with_answers_owed_says_so() -> None:
     assert "+(the task returned)" in Journal((A,)).stalled(()).message
 
 
+def test_a_gap_is_the_entry_that_is_owed_and_what_is_asked_instead() -> None:
+    journal = Journal((A, B, C))
+    journal.tell(A)
+    asked = [Asked(C.key, "step"), Asked(Key("/x#0"), "step"), Asked(Key("/y#0"), "take")]
+    assert journal.stalled(asked).gap == Gap(1, (Key("/x#0"), Key("/y#0")))
+    assert journal.stalled(asked[:1]).gap == Gap(1, (C.key,)), "what is asked too early"
+    assert journal.stalled(()).gap == Gap(1)
+    assert "--- recorded, entry 1\n" in journal.stalled(()).message
+
+
+# --- what was accepted ----------------------------------------------------------------------------
+
+
+def _accepted(*entries: Entry) -> list[Entry]:
+    """Number the entries on behind A, B and C."""
+    return [A, B, C, *(replace(entry, n=3 + i) for i, entry in enumerate(entries))]
+
+
+def test_what_is_skipped_is_owed_to_nobody() -> None:
+    journal = Journal(_accepted(skipping(A), skipping(C)))
+    assert (journal.turn, journal.next_n) == (1, 5)
+    journal.tell(B)
+    assert not journal.is_replaying
+    assert journal.passed == {A.key, C.key}
+
+
+def test_who_asks_for_what_is_skipped_is_told_that_it_was_accepted() -> None:
+    journal = Journal(_accepted(skipping(A)))
+    with pytest.raises(Diverged, match="does not ask for any more") as diverged:
+        journal.ask(Asked(A.key, "step", line="tasks.py:9"))
+    assert "+step /a#0  at tasks.py:9" in diverged.value.message
+    assert diverged.value.gap is None
+
+
+def test_what_is_inserted_is_known_and_has_no_turn() -> None:
+    journal = Journal(_accepted(inserting(B.key)))
+    assert journal.is_loose(B.key)
+    assert not journal.is_loose(A.key)
+    assert journal.ask(Asked(B.key, "take")) == Known(B)
+    assert journal.unasked == B.key
+    journal.tell(A)
+    assert journal.turn == 2
+    journal.tell(B)
+    assert journal.unasked is None
+
+
+def test_what_is_inserted_and_new_has_no_turn_when_it_is_answered() -> None:
+    audit = _entry(4, "/audit#0")
+    journal = Journal(_accepted(inserting(audit.key)))
+    assert journal.ask(Asked(audit.key, "step")) == New()
+    journal.add(audit)
+    assert (journal.turn, journal.unasked) == (0, audit.key)
+    for entry in (A, B, C):
+        journal.tell(entry)
+    assert not journal.is_replaying
+
+
+def test_the_waits_behind_a_rejected_value_are_inserted_with_the_first() -> None:
+    journal = Journal(_accepted(inserting(Key("/x#1"))))
+    for key, is_loose in (("/x#1", True), ("/x#1~1", True), ("/x#11", False), ("/x#0~1", False)):
+        assert journal.is_loose(Key(key)) == is_loose
+
+
+def test_what_a_snapshot_stands_for_is_not_skipped_again() -> None:
+    journal = Journal(_accepted(skipping(A), inserting(B.key))[3:], start=3)
+    assert (journal.turn, journal.next_n, journal.unasked) == (None, 5, None)
+
+
 KINDS: st.SearchStrategy[Kind] = st.sampled_from(("step", "take", "peek", "rejected", "timer"))
 
 
@@ -125,3 +204,21 @@ def test_replay_tells_every_ordered_answer_once_in_order(kinds: list[Kind]) -> N
             journal.tell(entries[turn])
     assert told == [e.n for e in entries if e.kind not in UNORDERED]
     assert journal.next_n == len(entries)
+
+
+@given(st.lists(KINDS, max_size=12), st.sets(st.integers(0, 11)), st.sets(st.integers(0, 11)))
+def test_what_is_not_accepted_is_told_in_order_all_the_same(
+    kinds: list[Kind], skipped: set[int], inserted: set[int]
+) -> None:
+    entries = [_entry(n, f"/{n}#0", kind) for n, kind in enumerate(kinds)]
+    accepted = [skipping(e) for e in entries if e.n in skipped]
+    accepted += [inserting(e.key) for e in entries if e.n in inserted]
+    last = len(entries)
+    journal = Journal([*entries, *(replace(e, n=last + i) for i, e in enumerate(accepted))])
+    told = list[int]()
+    while (turn := journal.turn) is not None:
+        told.append(turn)
+        journal.tell(entries[turn])
+    aside = skipped | inserted
+    assert told == [e.n for e in entries if e.kind not in UNORDERED and e.n not in aside]
+    assert journal.next_n == len(entries) + len(accepted)

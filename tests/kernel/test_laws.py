@@ -16,6 +16,7 @@ from headrace.kernel.model import (
     Instant,
     Limits,
     Over,
+    Queued,
     Retrying,
     Run,
     Running,
@@ -56,6 +57,8 @@ def a_cursor_moves_with_the_entry_that_took(step: Step) -> None:
             assert entry.stream is not None
             assert entry.seq == cursors.get(entry.stream, 0)
             cursors[entry.stream] = entry.seq + 1
+    if isinstance(step.command, c.Restart):
+        cursors.clear()
     assert step.change.after.cursors == cursors
 
 
@@ -172,6 +175,9 @@ def something_is_due_only_if_it_can_elapse(step: Step) -> None:
 def a_snapshot_is_of_the_whole_journal(step: Step) -> None:
     """It is taken when everything was heard, and stands for all entries before, for good."""
     before, after, change = step.change.before, step.change.after, step.change
+    if isinstance(step.command, c.Restart):
+        assert (after.saved, after.base, change.saved, change.dropped) == (None, 0, None, None)
+        return
     assert 0 <= after.base <= (after.entries if after.saved is None else after.saved)
     assert after.saved is None or after.saved <= after.entries
     if isinstance(step.command, c.Save) and change.saved is not None:
@@ -195,18 +201,62 @@ def who_leaves_with_a_snapshot_leaves_a_waiting_run(step: Step) -> None:
 
 
 def the_code_is_that_of_the_first_claim(step: Step) -> None:
+    """Of the first since it began, or was made to begin again."""
     before, after = step.change.before, step.change.after
     match step.command:
-        case c.Claim(version=version) if before.epoch == 0:
+        case c.Claim(version=version) if not before.code:
+            assert before.entries == 0
             assert after.code == version
+        case c.Restart():
+            assert after.code == ""
         case _:
             assert after.code == before.code
+
+
+def only_what_is_blocked_is_mended_and_no_attempt_is_burnt(step: Step) -> None:
+    before, after = step.change.before, step.change.after
+    if isinstance(step.command, c.Unblock | c.Restart | c.Accept):
+        assert isinstance(before.state, Blocked)
+        assert after.state == Queued(step.now)
+        for name in (
+            "id",
+            "created",
+            "limits",
+            "epoch",
+            "attempt",
+            "failures",
+            "started",
+            "ran_ms",
+        ):
+            assert getattr(after, name) == getattr(before, name)
+
+
+def a_restart_leaves_nothing_to_go_on_from(step: Step) -> None:
+    after, change = step.change.after, step.change
+    if isinstance(step.command, c.Restart):
+        assert (change.undone, change.entries) == (0, ())
+        assert (after.entries, after.waits, after.cursors, after.deadlines) == (0, (), {}, {})
+
+
+def what_is_accepted_is_added_and_undoes_nothing(step: Step) -> None:
+    before, after, change = step.change.before, step.change.after, step.change
+    if isinstance(step.command, c.Accept):
+        assert change.undone is None
+        assert [e.key for e in change.entries] == [e.key for e in step.command.entries]
+        assert (after.waits, after.cursors, after.saved) == (
+            before.waits,
+            before.cursors,
+            before.saved,
+        )
 
 
 LAWS = (
     a_snapshot_is_of_the_whole_journal,
     who_leaves_with_a_snapshot_leaves_a_waiting_run,
     the_code_is_that_of_the_first_claim,
+    only_what_is_blocked_is_mended_and_no_attempt_is_burnt,
+    a_restart_leaves_nothing_to_go_on_from,
+    what_is_accepted_is_added_and_undoes_nothing,
     one_version_for_each_lasting_change,
     entries_are_numbered_without_gaps,
     a_cursor_moves_with_the_entry_that_took,
@@ -268,13 +318,16 @@ def _three_workers_lost_without_news_are_a_crash(world: World) -> None:
         if isinstance(step.command, c.Lose) and executing:
             assert isinstance(after.state, Over) == (lost == LOST_AT_MOST)
             assert crashed == (lost == LOST_AT_MOST and before.stop is None)
-        if step.change.entries or after.failures > before.failures:
+        again = isinstance(step.command, c.Restart)
+        if step.change.entries or after.failures > before.failures or again:
             lost = 0
 
 
 def _deadlines_are_never_started_again(world: World) -> None:
     first: dict[str, Instant] = {}
     for step in world.steps:
+        if isinstance(step.command, c.Restart):
+            first.clear()
         for wait in step.change.after.waits:
             if wait.deadline is not None:
                 assert first.setdefault(wait.key, wait.deadline) == wait.deadline

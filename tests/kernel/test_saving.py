@@ -84,6 +84,15 @@ def test_a_blocked_run_goes_on_with_its_snapshot() -> None:
     assert decide(run, c.Unblock(), NOW).after.saved == 2
 
 
+def test_a_run_that_is_begun_again_has_no_snapshot_and_new_code() -> None:
+    run = replace(RUNS["saved-warm"], state=Blocked(CAUSE), code="v1")
+    change = decide(run, c.Restart(), NOW)
+    after = change.after
+    assert (change.undone, after.saved, after.base, after.entries) == (0, None, 0, 0)
+    claimed = decide(after, c.Claim(ME, "v2"), NOW).after
+    assert (claimed.code, claimed.attempt, claimed.failures) == ("v2", 1, 0)
+
+
 def test_the_code_is_that_of_the_first_claim() -> None:
     first = decide(RUNS["queued"], c.Claim(ME, "v1"), NOW).after
     assert isinstance(first.state, Running)

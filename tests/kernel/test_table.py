@@ -31,12 +31,14 @@ from tests.kernel.samples import (
     CAUSE,
     COMMANDS,
     FIRST,
+    INSERT,
     ME,
     NEXT,
     NOW,
     OTHER,
     RUNS,
     SAME,
+    SKIP,
     STANDING,
     STEP,
     Answer,
@@ -99,6 +101,8 @@ IDLE: Final[dict[str, Answer]] = {
     "deliver-elsewhere": SAME,
     "elapse": SAME,
     "unblock": Refused,
+    "restart": Refused,
+    "accept": Refused,
 }
 CLAIMED: Final = becomes(state=Running(OTHER), resumed=NOW, epoch=5)
 
@@ -109,6 +113,8 @@ HELD: Final[dict[str, Answer]] = {
     "deliver-elsewhere": SAME,
     "elapse": SAME,
     "unblock": Refused,
+    "restart": Refused,
+    "accept": Refused,
     "stand-again": SAME,
     "park-behind": SAME,
     "leave-nothing": SAME,
@@ -193,6 +199,10 @@ TABLE: Final[dict[str, dict[str, Answer]]] = {
         "deliver": becomes(TAKE, **TOOK),
         "cancel": over(Canceled(), **ENDS),
         "unblock": becomes(state=Queued(NOW)),
+        "restart": becomes(state=Queued(NOW), entries=0, cursors={}, waits=()),
+        "accept": becomes(
+            replace(SKIP, n=3, at=NOW), replace(INSERT, n=4, at=NOW), state=Queued(NOW), entries=5
+        ),
     },
     "over": IDLE | FINISHED | {"deliver": Refused, "deliver-elsewhere": Refused, "cancel": SAME},
     "stopping": HELD

@@ -98,6 +98,8 @@ class World:
             self.journal = [entry for entry in self.journal if entry.n >= change.dropped]
         if change.saved is not None:
             self.saved = self.asked
+        if isinstance(command, c.Restart):
+            self.past.clear()
         self.steps.append(step)
         return step
 

@@ -18,6 +18,9 @@ SECRET_ONLY = {
     "POST /api/headrace/v1/registrations",
     "GET /api/headrace/v1/registrations",
     "GET /api/headrace/v1/worker",
+    "POST /api/headrace/v1/runs/{run}/unblock",
+    "POST /api/headrace/v1/runs/{run}/restart",
+    "POST /api/headrace/v1/runs/{run}/accept",
 }
 OPEN = {"GET /health", "GET /openapi.json"}
 

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from headrace.backends.sqlite import Settings, open_sqlite
@@ -18,8 +19,9 @@ from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.queries import SQL, statements
 from headrace.errors import Mistake, Unavailable
 from headrace.kernel import commands as c
+from headrace.kernel.journal import skipping
 from headrace.kernel.machine import decide
-from headrace.kernel.model import Queued, RunId, Waiting
+from headrace.kernel.model import Blocked, Cause, Queued, RunId, Waiting
 from headrace.ports import Order
 from headrace.testing.contracts.given import T0, WORKER, executing, queued, saved
 from tests.sqlite.raw import Raw, raw
@@ -105,6 +107,19 @@ async def test_an_old_file_is_opened_and_goes_on(old_file: Path) -> None:
         left = await stores.runs.load(old.id)
         assert left is not None
         assert (left.saved, left.base, left.code) == (1, 1, "")
+
+
+async def test_a_run_that_an_earlier_version_blocked_can_be_accepted(old_file: Path) -> None:
+    with raw(old_file) as db:
+        detail = msgspec.msgpack.encode(Cause("-step a", "Diverged"))
+        db.execute("UPDATE run SET state = 'blocked', waits = NULL, detail = ?", (detail,))
+    async with open_sqlite(old_file, settings=SMALL) as stores:
+        old = await stores.runs.load(RunId("run-1"))
+        assert old is not None
+        assert old.state == Blocked(Cause("-step a", "Diverged"))
+        journal = await stores.runs.journal(old.id)
+        await stores.runs.commit(decide(old, c.Accept((skipping(journal[0]),)), T0))
+        assert [entry.kind for entry in await stores.runs.journal(old.id)] == ["step", "skip"]
 
 
 async def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

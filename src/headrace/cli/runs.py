@@ -1,18 +1,19 @@
-"""`headrace runs`: list, show, cancel."""
+"""`headrace runs`: list, show, cancel; and what helps a run that is blocked."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, get_args
+from typing import Annotated, Final, TypeAlias, get_args
 
 import typer
 
 from headrace.cli.asking import server
 from headrace.cli.screen import AsJson, emit, hint, say, told
-from headrace.cli.showing import show_run, show_runs
+from headrace.cli.showing import command, show_run, show_runs
 from headrace.errors import BadRequest
-from headrace.wire.views import RunQuery, Status
+from headrace.wire.views import Acceptance, RunQuery, RunView, Status
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 commands: Final = typer.Typer(help="See and stop runs.", no_args_is_help=True)
 
 
@@ -90,6 +91,62 @@ async def cancel(
         say(f"Run {run} is cancelled.")
     else:
         say(f"Run {run} has been told to stop.")
+
+
+@commands.command("unblock")
+@told
+async def unblock(run: RunId, *, as_json: AsJson = False) -> None:
+    """Replay a blocked run once more, now that its code fits again."""
+    async with server() as api:
+        view = await api.unblock(run)
+    _tell(view, f"Run {run} is replayed.", as_json=as_json)
+
+
+@commands.command("restart")
+@told
+async def restart(run: RunId, *, as_json: AsJson = False) -> None:
+    """Begin a blocked run again from the top; all that it remembers is forgotten."""
+    async with server() as api:
+        view = await api.restart(run)
+    _tell(view, f"Run {run} begins again.", as_json=as_json)
+
+
+@commands.command("accept")
+@told
+async def accept(
+    run: RunId,
+    *,
+    skip: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N", min=0, help="An entry that is not asked for; may be given again."
+        ),
+    ] = None,
+    insert: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="A question out of turn; may be given again."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a blocked run although its code asks for something else than its journal holds."""
+    acceptance = Acceptance(skip=tuple(skip or ()), insert=tuple(insert or ()))
+    if acceptance == Acceptance():
+        raise BadRequest("name what is accepted: --skip N, --insert KEY", hint=_hint(run))
+    async with server() as api:
+        view = await api.accept(run, acceptance)
+    _tell(view, f"Run {run} is replayed with what was accepted.", as_json=as_json)
+
+
+def _hint(run: str) -> str:
+    return f"The difference, and the commands: {command('runs', 'show', run)}"
+
+
+def _tell(view: RunView, done: str, *, as_json: bool) -> None:
+    if as_json:
+        emit(view)
+        return
+    say(done)
+    hint(f"See how it goes on: {command('runs', 'show', view.id)}")
 
 
 def _status(name: str) -> Status:

@@ -121,12 +121,39 @@ def show_run(view: RunView) -> None:
             say(Text.assemble((f"  {name:<{MARGIN}}", "dim"), value))
     for wait in view.waits:
         say(Text.assemble(("  waits for ", "dim"), _wait(wait)))
+    if isinstance(view.blocked, str):
+        _show_ways_on(view)
     if not isinstance(view.error, UnsetType):
         trace = view.error.stack_trace
         said = f"{view.error.name or 'Error'}: {view.error.message}"
         shown = trace.rstrip() if isinstance(trace, str) else said
         say(Text.assemble(("  error     ", "dim"), (said, "red")))
         say("\n".join(f"    {line}" for line in shown.splitlines()) if shown != said else "")
+
+
+def _show_ways_on(view: RunView) -> None:
+    """Print the commands that help a blocked run, as they are typed."""
+    say(Text("  It goes on when it is told to:", "dim"))
+    ways = [(command("runs", "unblock", view.id), "when its code fits again")]
+    ways += _acceptable(view)
+    ways += [(command("runs", "restart", view.id), "from the top; it forgets what it has done")]
+    width = max(len(way) for way, _ in ways)
+    for way, when in ways:
+        say(Text.assemble(f"    {way:<{width}}  ", (when, "dim")))
+
+
+def _acceptable(view: RunView) -> list[tuple[str, str]]:
+    """Return how each side of the difference is accepted, and both together."""
+    if isinstance(view.acceptable, UnsetType):
+        return []
+    accept = ("runs", "accept", view.id)
+    skip = [word for n in view.acceptable.skip for word in ("--skip", str(n))]
+    insert = [word for key in view.acceptable.insert for word in ("--insert", key)]
+    ways = [(command(*accept, *skip), "the recorded side is gone")]
+    if insert:
+        ways += [(command(*accept, *insert), "the side of this code is new, or was moved")]
+        ways += [(command(*accept, *skip, *insert), "the one has taken the place of the other")]
+    return ways
 
 
 def _facts(view: RunView) -> Iterable[tuple[str, str]]:

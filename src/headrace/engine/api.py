@@ -14,9 +14,10 @@ from msgspec import UNSET
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
+from headrace.engine.mending import Mending
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
-from headrace.engine.views import show
+from headrace.engine.views import find_run, show
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
@@ -40,14 +41,15 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi:
+class EnvApi(Mending):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream.
     """
 
     def __init__(self, core: Core, env: EnvId, sign: Sign, *, trusted: bool = True) -> None:
-        self._core, self._env, self._sign, self._trusted = core, env, sign, trusted
+        super().__init__(core, env)
+        self._sign, self._trusted = sign, trusted
 
     async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
         """Start a run of `task`."""
@@ -57,13 +59,7 @@ class EnvApi:
 
     async def retrieve(self, run_id: str) -> RunView:
         """Return the run."""
-        return await show(self._core, await self._load(run_id))
-
-    async def _load(self, run_id: str) -> Run:
-        run = await self._core.stores.runs.load(RunId(run_id))
-        if run is None or run.env != self._env:
-            raise sends.unknown_run(run_id)
-        return run
+        return await show(self._core, await find_run(self._core, self._env, run_id))
 
     async def list_runs(self, query: RunQuery) -> RunPage:
         """List runs, newest first."""
@@ -78,7 +74,7 @@ class EnvApi:
 
     async def cancel(self, run_id: str) -> RunView:
         """Ask the run to stop."""
-        run = await self._load(run_id)
+        run = await find_run(self._core, self._env, run_id)
         await self._core.post(run.id, _cancel)
         return await self.retrieve(run_id)
 

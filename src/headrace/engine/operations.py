@@ -271,8 +271,8 @@ def _plain(core: Core, op: channel.Operation) -> Plain | None:
             return Plain(_fail(core, op), ends=True)
         case channel.Yielded(epoch=epoch):
             return Plain(c.Yield(epoch), ends=True)
-        case channel.Blocked(epoch=epoch, cause=cause):
-            return Plain(c.Block(epoch, cause), ends=True)
+        case channel.Blocked(epoch=epoch, cause=cause, gap=gap):
+            return Plain(c.Block(epoch, cause, gap), ends=True)
         case channel.Released(epoch=epoch):
             return Plain(c.Release(epoch), ends=True)
         case _:

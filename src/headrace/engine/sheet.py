@@ -112,6 +112,8 @@ class Sheet:
     def _undo(self, start: int) -> None:
         self.entries = [entry for entry in self.entries if entry.n < start]
         self.undone = start if self.undone is None else min(start, self.undone)
+        if self.dropped is not None and start < self.dropped:
+            self.dropped = None  # the run begins again: what it will remember has these numbers
 
     def change(self) -> Change:
         """Return all that was decided as one change of one version step.
@@ -136,12 +138,13 @@ class Sheet:
             self.tails.update(await self._streams.ends(self.run.id))
         return self.tails.setdefault(stream, Backlog())
 
-    async def unread(self, stream: StreamId, *, exactly: bool = False) -> Unread:
+    async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.
 
         The size may be too large, unless it is asked for `exactly`: takes are not followed.
         """
-        await self.tail(stream)
+        if stream is not None:
+            await self.tail(stream)
         if exactly:
             await self._weigh()
         ends = [(self.cursor(one), end) for one, end in self.tails.items() if is_inward(one)]

@@ -5,24 +5,36 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, UnsetType
 
 from headrace.engine.core import Core
+from headrace.engine.sends import unknown_run
 from headrace.kernel.model import (
     Blocked,
     Cause,
     Completed,
     Crashed,
     Delayed,
+    EnvId,
     Expired,
     Failed,
+    Gap,
     Instant,
     Over,
     Run,
+    RunId,
     Wait,
     is_inward,
 )
 from headrace.ports import Order
 from headrace.wire.durations import iso
 from headrace.wire.statuses import flags_of, status_of
-from headrace.wire.views import ErrorView, RelatedRuns, RunView, WaitView
+from headrace.wire.views import Acceptance, ErrorView, RelatedRuns, RunView, WaitView
+
+
+async def find_run(core: Core, env: EnvId, run_id: str) -> Run:
+    """Return the run, or raise `NotFound`."""
+    run = await core.stores.runs.load(RunId(run_id))
+    if run is None or run.env != env:
+        raise unknown_run(run_id)
+    return run
 
 
 async def show(core: Core, run: Run) -> RunView:
@@ -41,9 +53,8 @@ async def _unread(core: Core, run: Run) -> dict[str, int]:
 
 
 def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: Instant) -> RunView:
-    status = status_of(run.state)
+    state, status = run.state, status_of(run.state)
     flags = flags_of(status)
-    state = run.state
     return RunView(
         id=run.id,
         task_identifier=run.task,
@@ -79,6 +90,7 @@ def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: 
         output=_output(run),
         error=_error(run),
         blocked=state.cause.message if isinstance(state, Blocked) else UNSET,
+        acceptable=_acceptable(run),
     )
 
 
@@ -110,6 +122,14 @@ def _error(run: Run) -> ErrorView | UnsetType:
     match run.state:
         case Over(outcome=Failed(cause=cause) | Crashed(cause=cause)):
             return _shown(cause)
+        case _:
+            return UNSET
+
+
+def _acceptable(run: Run) -> Acceptance | UnsetType:
+    match run.state:
+        case Blocked(gap=Gap(owed=owed, asked=asked)) if not run.base:
+            return Acceptance(skip=(owed,), insert=asked)
         case _:
             return UNSET
 

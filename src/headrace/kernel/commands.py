@@ -12,6 +12,7 @@ from typing import TypeAlias
 from headrace.kernel.model import (
     Cause,
     Entry,
+    Gap,
     Instant,
     Key,
     Record,
@@ -60,6 +61,26 @@ class Cancel:
     """Stop it; the task may clean up for `grace_ms`."""
 
     grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    """Somebody made the code fit again: replay it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Forget all that a blocked run remembers: it begins again at the top, in the same attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Somebody accepts that a blocked run's code asks for something else: replay it with that.
+
+    The entries are of the kinds `skip` and `insert`; they are numbered here.
+    """
+
+    entries: tuple[Entry, ...]
 
 
 # --- from the worker that holds the run; `epoch` proves it --------------------------------------
@@ -165,16 +186,13 @@ class Block:
 
     epoch: int
     cause: Cause
-
-
-@dataclass(frozen=True, slots=True)
-class Unblock:
-    """Somebody made the code fit again: replay it."""
+    gap: Gap | None = None
 
 
 FinishCommand: TypeAlias = Complete | Fail | Yield | Block
 WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Save | Release | FinishCommand
-Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | Unblock | WorkerCommand
+MendCommand: TypeAlias = Unblock | Restart | Accept
+Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | MendCommand | WorkerCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ Rule 3: a wait that stands takes the record at the cursor, first come, first ser
         state of the run; the entry, the cursor and the end of the wait are one change.
 Rule 4: a worker's command counts only with the run's epoch, and only while the worker holds it.
 Rule 5: once a run is stopping, nothing is taken, timed out or started for it any more.
-Rule 6: a snapshot stands for every entry below `saved`; none of them is undone.
+Rule 6: a snapshot stands for every entry below `saved`; none of them is undone, unless all of them
+        are, and the snapshot with them (`Restart`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Command, Fenced, Refused, Stopping
 from headrace.kernel.effects import answered, ended, lasting, queued, remembered, running, woken
 from headrace.kernel.evolve import evolve
+from headrace.kernel.mending import mended
 from headrace.kernel.model import (
     Blocked,
     Canceled,
@@ -65,8 +67,8 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
             change = _elapse(run, command, now)
         case c.Cancel():
             change = _cancel(run, command, now)
-        case c.Unblock():
-            change = _unblock(run, command, now)
+        case c.Unblock() | c.Restart() | c.Accept():
+            change = mended(run, command, now)
         case _:
             change = _held(run, command, now)
     if not lasting(change):
@@ -141,7 +143,8 @@ def _claim(run: Run, command: c.Claim, now: Instant) -> Change:
         epoch=run.epoch + 1,
         attempt=run.failures + 1,
         started=now if run.started is None else run.started,
-        code=command.version if run.started is None else run.code,
+        # Where nothing is remembered, it begins on the code that takes it up now.
+        code=run.code or ("" if run.entries else command.version),
     )
     return Change(run, after)
 
@@ -245,14 +248,6 @@ def _cancel(run: Run, command: c.Cancel, now: Instant) -> Change:
             assert_never(run.state)
 
 
-def _unblock(run: Run, command: c.Unblock, now: Instant) -> Change:
-    match run.state:
-        case Blocked():
-            return Change(run, queued(run, now))
-        case _:
-            raise Refused(run, command)
-
-
 # --- from the worker that holds the run ----------------------------------------------------------
 
 
@@ -353,8 +348,8 @@ def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
     if (told := _told(run)) is not None:
         return Change(run, ended(run, told, now))
     match command:
-        case c.Block(cause=cause):
-            return Change(run, evolve(queued(run, now), state=Blocked(cause)))
+        case c.Block(cause=cause, gap=gap):
+            return Change(run, evolve(queued(run, now), state=Blocked(cause, gap)))
         case c.Complete(output=output):
             return Change(run, ended(run, Completed(output), now))
         case c.Yield():

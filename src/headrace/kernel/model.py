@@ -133,10 +133,25 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Where code and journal part: entry number `owed` has its turn, and `asked` is asked instead.
+
+    Without `asked` the code asks for nothing more.
+    """
+
+    owed: int
+    asked: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
-    """The code no longer fits the journal; `cause` shows both. Nobody's attempt is burnt."""
+    """The code no longer fits the journal; `cause` shows both. Nobody's attempt is burnt.
+
+    There is a `gap` where accepting the difference may help.
+    """
 
     cause: Cause
+    gap: Gap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +185,19 @@ class Wait:
 
 
 Kind: TypeAlias = Literal[
-    "step", "take", "timer", "trigger", "send", "peek", "handled", "rejected", "output"
+    "step",
+    "take",
+    "timer",
+    "trigger",
+    "send",
+    "peek",
+    "handled",
+    "rejected",
+    "output",
+    "skip",
+    "insert",
 ]
-"""What was asked under a key."""
+"""What was asked under a key; `skip` and `insert` were accepted by somebody: see `journal`."""
 
 Ending: TypeAlias = Literal["value", "failure", "timeout", "cancelled"]
 """How it ended."""
@@ -236,7 +261,7 @@ class Run:
     one. `deadlines` are those already running for waits that a new attempt has not reached yet.
     `ran_ms` is the time executed before `resumed`. `saved` is what `entries` was when its snapshot
     was taken, if it has one; the entries below `base` are gone, since a snapshot stands for them.
-    `code` is the version of the code that it started on, as far as known.
+    `code` is the version of the code that it began on, as far as known.
     """
 
     id: RunId

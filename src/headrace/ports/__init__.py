@@ -6,6 +6,7 @@ that raises. Must never know: any implementation.
 
 from headrace.ports.api import (
     Api,
+    BlockedApi,
     Channel,
     RunsApi,
     StreamsApi,
@@ -42,6 +43,7 @@ __all__ = [
     "Appended",
     "Backlog",
     "Blobs",
+    "BlockedApi",
     "Catalog",
     "Chance",
     "Channel",

@@ -12,6 +12,7 @@ from typing import Protocol
 from headrace.errors import Mistake
 from headrace.wire.channel import Hello, Operation, Push, Registration
 from headrace.wire.views import (
+    Acceptance,
     Receipt,
     RecordView,
     RunPage,
@@ -43,6 +44,25 @@ class RunsApi(Protocol):
 
     def subscribe(self, run_id: str) -> AsyncGenerator[RunView]:
         """Yield the run now and after every change, until it is final."""
+        ...
+
+
+class BlockedApi(Protocol):
+    """Let a run go on whose code did not fit its journal; a run that is not blocked is refused.
+
+    None of this burns an attempt. Code that still does not fit blocks the run again.
+    """
+
+    async def unblock(self, run_id: str) -> RunView:
+        """Have the run replayed once more, as it is."""
+        ...
+
+    async def restart(self, run_id: str) -> RunView:
+        """Have the run begin again from the top; all that it remembers is forgotten."""
+        ...
+
+    async def accept(self, run_id: str, acceptance: Acceptance) -> RunView:
+        """Have the run replayed with these differences; they are remembered from then on."""
         ...
 
 
@@ -110,5 +130,5 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, StreamsApi, WorkApi, Protocol):
+class Api(RunsApi, BlockedApi, StreamsApi, WorkApi, Protocol):
     """All use cases."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from headrace.frames import NotPutAway
+from headrace.kernel.journal import Journal
 from headrace.sdk.execution_suspension import CannotSave, Suspension, place_of
 from headrace.sdk.replay import forget, standing
 from headrace.wire import channel
@@ -138,6 +139,9 @@ class Leaving:
     def _saved(self, suspension: Suspension, *, leaves: bool) -> bool:
         """Post a snapshot; say once of each place why there can be none."""
         life = self._life
+        if (why := _why_not_yet(life.replay.journal)) is not None:
+            self._say(why)
+            return False
         seen = self._looked_at = life.replay.journal.next_n
         before = life.opening.opened
         weight = life.asking.bytes + (0 if before is None else before.weight)
@@ -169,6 +173,16 @@ class Leaving:
                 task=self._life.task_id,
                 run=self._life.run_id,
             )
+
+
+def _why_not_yet(journal: Journal) -> CannotSave | None:
+    """Say why a snapshot would lose answers: it stands for all entries, told or not."""
+    if journal.is_replaying:
+        why = "it waits at a place that was accepted as inserted, before answers that are recorded"
+        return CannotSave(why, f"behind {journal.turn}")
+    if (key := journal.unasked) is not None:
+        return CannotSave(f"{key} was accepted as inserted, and has not been asked yet", key)
+    return None
 
 
 def _forget(life: Life) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from headrace.kernel.journal import UNORDERED, Diverged, Journal
-from headrace.kernel.model import Cause, Entry, StreamId, inward
+from headrace.kernel.model import Cause, Entry, Gap, StreamId, inward
 from headrace.sdk.execution_asking import Asking, own_answer
 from headrace.sdk.execution_course import GRACE_S, Course, Ear, Runnable
 from headrace.sdk.execution_end import Tail
@@ -28,14 +28,15 @@ from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
 from headrace.sdk.execution_rest import MOVES, is_moving
 from headrace.sdk.execution_suspension import suspension_of
-from headrace.sdk.replay import Replay
+from headrace.sdk.replay import Replay, is_catching_up
 from headrace.sdk.scope import Crew, Scope
 from headrace.sdk.sealing import Sealer
 from headrace.wire import channel
 from headrace.wire.channel import Assigned, Operation, Push
 
 _REMEDY: Final = (
-    "Put back the code that the run was started with, or cancel the run and start it again."
+    "Put back the code that the run was started with, restart the run, or accept the difference:\n"
+    "`headrace runs show` has the commands."
 )
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -122,7 +123,7 @@ class Life:
     @property
     def is_at_rest(self) -> bool:
         """Tell whether only an answer from outside will move the code, and none is on its way."""
-        if self.replay.journal.is_replaying or not self.ledger.is_quiet or is_moving(self.crew):
+        if is_catching_up(self.replay) or not self.ledger.is_quiet or is_moving(self.crew):
             return False
         found = self.replay.stances()
         return bool(found) and MOVES.isdisjoint(found)
@@ -169,12 +170,12 @@ class Life:
             self.parking.post_notes()  # behind the end they would come too late
             self.ledger.post(last)
 
-    def block(self, message: str) -> None:
+    def block(self, message: str, gap: Gap | None = None) -> None:
         """Stop the run where its code no longer fits its journal."""
         if self.is_gone:
             return
         cause = Cause(f"{message}\n{_REMEDY}", "Diverged")
-        self.end(channel.Blocked(self.run_id, self.epoch, cause))
+        self.end(channel.Blocked(self.run_id, self.epoch, cause, gap))
         self.course.dismiss()
 
     # --- pushes ------------------------------------------------------------------------------
@@ -232,7 +233,7 @@ class Life:
     def stuck(self, diverged: Diverged | None) -> None:
         """Stop what waits for its cancellation; block what will never go on."""
         if not self.course.stops_now() and diverged is not None:
-            self.block(diverged.message)
+            self.block(diverged.message, diverged.gap)
 
     def left(self, question: Question) -> None:
         """Give up a wait that stands; other questions are answered all the same."""

@@ -13,7 +13,7 @@ import structlog
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_ledger import Ledger
 from headrace.sdk.execution_rest import Stance
-from headrace.sdk.replay import Replay
+from headrace.sdk.replay import Replay, is_catching_up
 from headrace.wire import channel
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
@@ -84,7 +84,7 @@ class Parking:
     def _park_if_idle(self) -> None:
         """Say that every live branch stands in a wait, if that is new."""
         replay = self._replay
-        if self._gate.is_closed or self.is_forbidden or replay.journal.is_replaying:
+        if self._gate.is_closed or self.is_forbidden or is_catching_up(replay):
             return
         if self.is_parked or not self._any_waits:
             return

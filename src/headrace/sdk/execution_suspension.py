@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_check
 import msgspec
 
 from headrace import frames
-from headrace.kernel.model import Instant
+from headrace.kernel.model import Instant, Key
 from headrace.sdk.awaited import Awaited, awaited_by
 from headrace.sdk.execution_question import Place
 from headrace.sdk.execution_rest import waiter_of
@@ -84,6 +84,8 @@ class _Envelope(msgspec.Struct, frozen=True, array_like=True):
     weight: int
     """Bytes of the journal that a replay would still need."""
     code: bytes
+    passed: tuple[str, ...] = ()
+    """Keys that no question gets any more."""
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -101,6 +103,7 @@ class Opened:
         envelope = self.envelope
         scope.asked.update(zip(envelope.names, envelope.counts, strict=True))
         scope.children = envelope.children
+        scope.crew.passed.update(map(Key, envelope.passed))
 
     @property
     def weight(self) -> int:
@@ -226,6 +229,7 @@ class Suspension:
                 shown=place.shown,
                 weight=weight,
                 code=code,
+                passed=tuple(sorted(scope.crew.passed)),
             )
         )
 

@@ -2,7 +2,8 @@
 
 An answer is told when its turn has come and the code has come to rest after the one before, live
 and on replay alike: so `asyncio.wait` sees the same task done first in every life of the run.
-A question that the journal does not know waits until every recorded answer has been told.
+A question that the journal does not know waits until every recorded answer has been told, unless
+somebody has accepted that it is asked out of turn: then all others wait until it has its answer.
 Must never know: what is asked, who answers, the server.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Final, Protocol
 
 import structlog
@@ -63,6 +65,7 @@ class Replay:
         "_held",
         "_loop",
         "_watch",
+        "aside",
         "journal",
         "pulse",
         "questions",
@@ -78,6 +81,9 @@ class Replay:
         """The task itself, when it has returned before all was told."""
         self._loop = asyncio.get_running_loop()
         self._first_live = journal.next_n
+        self.aside: dict[Key, Question] = {}
+        """Those that are told out of turn: before any other, so that all lives have one order."""
+        crew.passed = journal.passed
         self._due: dict[int, Question] = {}
         self._held: list[Callable[[], None]] = []
         self._breath = 0
@@ -97,9 +103,14 @@ class Replay:
         question = Question(asked, stance, launch)
         known = self.journal.ask(asked)
         self.questions[asked.key] = question
+        is_loose = self.journal.is_loose(asked.key)
+        if is_loose:
+            self.aside[asked.key] = question
         if isinstance(known, Known):
             question.entry = known.entry
             self._due[known.entry.n] = question
+        elif is_loose:
+            self._launch(question)
         else:
             self.when_told(lambda: self._launch(question))
         return question
@@ -108,6 +119,8 @@ class Replay:
         """Call `go` once every recorded answer has been told, in the order of the asking."""
         if self.journal.is_replaying:
             self._held.append(go)
+            if self.aside:
+                self.pulse.stir()  # it may be what ends the asking
         else:
             go()
 
@@ -151,6 +164,7 @@ class Replay:
     def _is_due_at_once(self, question: Question) -> bool:
         """Tell whether the only branch there is has asked for the answer whose turn it is."""
         entry, turn = question.entry, self.journal.turn
+        turn = entry.n if entry is not None and entry.key in self.aside else turn
         if entry is None or entry.n != turn or entry.ending == "cancelled" or self._gate.is_closed:
             return False
         self._breath = (self._breath + 1) % BREATH
@@ -209,17 +223,18 @@ class Replay:
         """Give a question an error for an answer; the journal knows nothing of it."""
         if question.asked is not None:
             self.questions.pop(question.asked.key, None)
+            self.aside.pop(question.asked.key, None)
         question.refusal = refusal
         question.wake()
         self.pulse.stir()
 
     def advance(self) -> None:
         """Tell the next answer, if it is asked for and the code rests."""
-        while not self._gate.is_closed and (turn := self.journal.turn) is not None:
-            question = self._due.get(turn)
+        while not self._gate.is_closed and (self.aside or self.journal.is_replaying):
+            question = self._next()
             if question is None or not question.may_be_told:
                 if self.pulse.is_settled:
-                    self._watch.stuck(self._stall())
+                    self._stands(question)
                 return
             if not self.pulse.rests:
                 self.pulse.stir()
@@ -232,6 +247,25 @@ class Replay:
                     self.pulse.stir()
                 return
 
+    def _next(self) -> Question | None:
+        """Return who is told next: whoever has asked out of turn, else whose turn it is."""
+        turn = self.journal.turn
+        if not self.aside:
+            return None if turn is None else self._due.get(turn)
+        asked = self.aside.values()
+        told = [(one.entry.n, one) for one in asked if one.entry and one.may_be_told]
+        if told:
+            return min(told, key=itemgetter(0))[1]
+        return next((one for one in asked if one.entry is None), next(iter(asked)))
+
+    def _stands(self, question: Question | None) -> None:
+        """See what becomes of code that rests while nobody can be told anything."""
+        if question is not None and question.entry is None:
+            self._watch.stuck(None)  # for what the server will say, unless the run is to stop
+            self._watch.rested()
+        else:
+            self._watch.stuck(self._stall(question))
+
     def _tell(self, question: Question) -> None:
         entry = question.entry
         if entry is None:
@@ -239,6 +273,7 @@ class Replay:
         self.journal.tell(entry)
         self._due.pop(entry.n, None)
         self.questions.pop(entry.key, None)
+        self.aside.pop(entry.key, None)
         question.is_told = True
         question.wake()
         while self._held and not self.journal.is_replaying:
@@ -247,17 +282,17 @@ class Replay:
     # --- rest --------------------------------------------------------------------------------
 
     def _rested(self) -> None:
-        if self.journal.is_replaying:
+        if self.aside or self.journal.is_replaying:
             self.advance()
         elif not self._gate.is_closed:
             self._watch.rested()
 
-    def _stall(self) -> Diverged | None:
+    def _stall(self, question: Question | None) -> Diverged | None:
         found = self.stances()
         if not found or not (MOVES | {Stance.SIGNALS}).isdisjoint(found):
             return None
         asked = [one.asked for one in self.questions.values() if one.asked is not None]
-        return self.journal.stalled(asked)
+        return self.journal.stalled(asked, None if question is None else question.entry)
 
     def stances(self, timed: Callable[[str], None] | None = None) -> tuple[Stance, ...]:
         """Say of each live branch what it waits for; `timed` is told where a timer keeps one."""
@@ -276,7 +311,15 @@ def standing(replay: Replay) -> Question | None:
     return None
 
 
+def is_catching_up(replay: Replay) -> bool:
+    """Tell whether the code is about to be told something that is recorded already."""
+    if not replay.aside:
+        return replay.journal.is_replaying
+    return any(question.entry is not None for question in replay.aside.values())
+
+
 def forget(replay: Replay) -> None:
     """Let go of what was asked, and of whoever asked: the run is put away."""
     replay.questions.clear()
+    replay.aside.clear()
     replay.pulse.forget()

@@ -29,7 +29,7 @@ THREAD: ContextVar[Scope | None] = ContextVar("headrace_thread", default=None)
 class Crew:
     """The live tasks of one run. `on_end` hears of each that ends."""
 
-    __slots__ = ("bridges", "is_dismissed", "members", "on_end", "threads")
+    __slots__ = ("bridges", "is_dismissed", "members", "on_end", "passed", "threads")
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self.members: dict[Branch, Scope] = {}
@@ -37,6 +37,8 @@ class Crew:
         self.bridges: set[Branch] = set()
         """The members that ask for a thread, which stands still meanwhile."""
         self.is_dismissed = False
+        self.passed: set[Key] = set()
+        """Keys that no question gets: what had them was accepted to be asked no more."""
         self.on_end = on_end
 
     @property
@@ -87,8 +89,10 @@ class Scope:
         self.children = 0
 
     def number(self, name: str) -> int:
-        """Count a question under `name`; return how many there were before."""
+        """Count a question under `name`; return how many there were before, or were passed over."""
         count = self.asked.get(name, 0)
+        while self.crew.passed and f"{self.path}{name}#{count}" in self.crew.passed:
+            count += 1
         self.asked[name] = count + 1
         return count
 

@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from headrace.kernel.model import Cause, Entry, Retry
+from headrace.kernel.model import Cause, Entry, Gap, Retry
 
 
 class Message(Struct, frozen=True, array_like=True, tag=True):
@@ -230,11 +230,12 @@ class Yielded(Message, frozen=True):
 
 
 class Blocked(Message, frozen=True):
-    """The code does not fit the journal."""
+    """The code does not fit the journal; `gap` says where, if accepting that may help."""
 
     run: str
     epoch: int
     cause: Cause
+    gap: Gap | None = None
 
 
 class Released(Message, frozen=True):

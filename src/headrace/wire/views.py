@@ -99,8 +99,22 @@ class RelatedRuns(Wire, frozen=True, kw_only=True):
     """Kept for the clients' schema; filled once runs have children views."""
 
 
+class Acceptance(Wire, frozen=True, kw_only=True):
+    """How a run's code may differ from its journal.
+
+    `skip` are numbers of entries that it does not ask for any more, `insert` keys of questions that
+    it asks at another place than the journal has them.
+    """
+
+    skip: tuple[int, ...] = ()
+    insert: tuple[str, ...] = ()
+
+
 class RunView(Wire, frozen=True, kw_only=True):
-    """A run as everybody outside sees it."""
+    """A run as everybody outside sees it.
+
+    A `blocked` one has in `acceptable` both sides of the difference, if it can be accepted.
+    """
 
     id: str
     task_identifier: str
@@ -137,6 +151,7 @@ class RunView(Wire, frozen=True, kw_only=True):
     output: Raw | UnsetType = UNSET
     error: ErrorView | UnsetType = UNSET
     blocked: str | UnsetType = UNSET
+    acceptable: Acceptance | UnsetType = UNSET
 
 
 class Pagination(Wire, frozen=True, kw_only=True):

@@ -151,12 +151,16 @@ CREATE TABLE taken (
 ) STRICT, WITHOUT ROWID;
 
 -- One answer for each key of a run's journal; `n` is its place in the order of completion.
+-- `skip` and `insert` answer nothing: they say how a replay is to read the others.
 CREATE TABLE entry (
     run INTEGER NOT NULL,
     key TEXT NOT NULL,
     n INTEGER NOT NULL CHECK (n >= 0),
     kind TEXT NOT NULL CHECK (
-        kind IN ('step', 'take', 'timer', 'trigger', 'send', 'peek', 'handled', 'rejected', 'output')
+        kind IN (
+            'step', 'take', 'timer', 'trigger', 'send', 'peek', 'handled', 'rejected', 'output',
+            'skip', 'insert'
+        )
     ),
     ending TEXT NOT NULL CHECK (ending IN ('value', 'failure', 'timeout', 'cancelled')),
     body BLOB NOT NULL,

@@ -3,11 +3,18 @@
 Subclass it and give the fixture `api`: an `Api` bound to an environment that nothing else uses.
 """
 
+from headrace.testing.contracts.api_blocked import BlockedApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
 from headrace.testing.contracts.api_work import WorkApiContract
 
 
-class ApiContract(RunsApiContract, StreamsApiContract, WorkApiContract, SavingApiContract):
+class ApiContract(
+    RunsApiContract,
+    BlockedApiContract,
+    StreamsApiContract,
+    WorkApiContract,
+    SavingApiContract,
+):
     """One suite for every implementation."""

@@ -9,12 +9,15 @@ from typing import Final
 
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Command, Refused
+from headrace.kernel.journal import inserting, skipping
 from headrace.kernel.machine import decide
 from headrace.kernel.model import (
+    Blocked,
     Cause,
     Delayed,
     Entry,
     EnvId,
+    Gap,
     Instant,
     Key,
     Limits,
@@ -177,6 +180,8 @@ class _Walker:
                 return self.random.choice(
                     (*self._of_worker(run), *self._of_worker(run), *self._outside(run))
                 )
+            case Blocked():
+                return self.random.choice((*self._mending(run), *self._outside(run)))
             case _:
                 return self.random.choice(self._outside(run))
 
@@ -185,7 +190,12 @@ class _Walker:
         claim, deliver = c.Claim(WORKER, VERSION), c.Deliver(APPROVAL, (self._record(run),))
         often: list[Command] = [claim, deliver] * 3
         seldom: list[Command] = [c.Cancel(30_000)] if self.random.random() < 0.3 else []
-        return [*often, *seldom, c.Elapse(heads), c.Lose(WORKER), c.Unblock()]
+        return [*often, *seldom, c.Elapse(heads), c.Lose(WORKER)]
+
+    def _mending(self, run: Run) -> list[Command]:
+        skip = skipping(replace(answer(self.key()), n=max(0, run.entries - 1)))
+        accept = c.Accept((skip, inserting(self.key())))
+        return [command for command in (c.Unblock(), c.Restart(), accept) for _ in range(4)]
 
     def _record(self, run: Run) -> Record:
         return Record(run.cursors.get(APPROVAL, 0), b"true", self.now)
@@ -208,9 +218,18 @@ class _Walker:
             c.Release(epoch),
             fail,
             self.random.choice(
-                (c.Block(epoch, cause), c.Complete(epoch, b'{"ok": true}'), c.Yield(epoch))
+                (
+                    c.Block(epoch, cause, self._gap(entries)),
+                    c.Complete(epoch, b'{"ok": true}'),
+                    c.Yield(epoch),
+                )
             ),
         ]
+
+    def _gap(self, entries: int) -> Gap | None:
+        keys = (Key("/added#0"), Key("1/added#3"))
+        gap = Gap(max(0, entries - 1), keys[: self.random.randint(0, 2)])
+        return gap if entries and self.random.random() < 0.7 else None
 
     def _save(self, run: Run) -> c.Save:
         body = self.random.randbytes(self.random.choice((1, 130, 5_000)))

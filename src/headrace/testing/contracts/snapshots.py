@@ -11,11 +11,14 @@ import pytest
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change
 from headrace.kernel.machine import decide
-from headrace.kernel.model import Over, Run, RunId, Waiting, WorkerId
+from headrace.kernel.model import Cause, Over, Run, RunId, Waiting, WorkerId
 from headrace.ports import Clash, Conflict, Delivering, Order, Stores
 from headrace.testing.contracts.given import (
     BODIES,
+    ENV,
     T0,
+    TASK,
+    WORKER,
     draft,
     executing,
     parked,
@@ -24,7 +27,7 @@ from headrace.testing.contracts.given import (
     walk,
 )
 
-WALKS = range(60)
+WALKS = range(90)
 
 
 async def kept(stores: Stores, run: Run) -> bytes | None:
@@ -164,6 +167,24 @@ class SnapshotsContract:
         run = await landed(stores, saved(await grown(stores, entries=1_000), drops=True))
         run = await landed(stores, remembered(run, "/a#0"))
         assert await _numbers(stores, run) == [1_000]
+
+    @pytest.mark.parametrize("drops", [False, True])
+    async def test_a_restart_forgets_it_and_all_entries(
+        self, stores: Stores, *, drops: bool
+    ) -> None:
+        run = await landed(stores, saved(await grown(stores), drops=drops))
+        run = await landed(stores, remembered(run, "/a#0"))
+        run = await landed(stores, decide(run, c.Block(run.epoch, Cause("why")), T0))
+        run = await landed(stores, decide(run, c.Restart(), T0))
+        assert await stores.runs.load(run.id) == run
+        assert (run.entries, run.base, run.saved, run.code) == (0, 0, None, "")
+        assert await stores.runs.journal(run.id) == []
+        for number in range(5):
+            assert await stores.snapshots.read(run.id, number) is None
+        claims = await stores.runs.claim(c.Claim(WORKER, "newer"), ENV, [TASK], T0, 1)
+        assert [(one.id, one.code, one.epoch) for one in claims] == [(run.id, "newer", 2)]
+        again = await landed(stores, remembered(claims[0], "/step#0"))
+        assert await _numbers(stores, again) == [0]
 
     async def test_the_end_takes_it_along(self, stores: Stores) -> None:
         run = await landed(stores, saved(await grown(stores)))

@@ -13,6 +13,7 @@ from headrace.testing.contracts.creating import CreatingContract
 from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
+from headrace.testing.contracts.mending import MendingContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
@@ -27,6 +28,7 @@ __all__ = [
     "DeliveringContract",
     "FindingContract",
     "LeasesContract",
+    "MendingContract",
     "RunsContract",
     "SharedContract",
     "SnapshotsContract",

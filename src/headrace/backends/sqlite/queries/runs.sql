@@ -64,7 +64,7 @@ ORDER BY moment, no LIMIT ?2;
 UPDATE run SET
     state = 'running', moment = NULL, worker = ?1, resumed = ?2, epoch = epoch + 1,
     attempt = failures + 1, started = coalesce(started, ?2), version = version + 1, updated = ?2,
-    code = iif(started IS NULL, ?4, code)
+    code = iif(entries = 0, coalesce(code, ?4), code)
 WHERE no IN (SELECT value FROM json_each(?3)) AND state = 'queued';
 
 -- name: select_due

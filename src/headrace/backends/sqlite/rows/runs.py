@@ -17,6 +17,7 @@ from headrace.kernel.model import (
     EnvId,
     Expired,
     Failed,
+    Gap,
     Instant,
     Key,
     Limits,
@@ -90,11 +91,21 @@ class StoredWait(msgspec.Struct, frozen=True, array_like=True):
     since: Instant
 
 
+class StoredBlock(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a run is blocked: its cause, and the gap where there is one."""
+
+    message: str
+    name: str = "Error"
+    trace: str = ""
+    gap: Gap | None = None
+
+
 _pack = msgspec.msgpack.Encoder().encode
 _cursors = msgspec.msgpack.Decoder(dict[StreamId, int]).decode
 _deadlines = msgspec.msgpack.Decoder(dict[Key, Instant]).decode
 _waits = msgspec.msgpack.Decoder(list[StoredWait]).decode
 _cause = msgspec.msgpack.Decoder(Cause).decode
+_block = msgspec.msgpack.Decoder(StoredBlock).decode
 
 
 # --- a run as columns ----------------------------------------------------------------------------
@@ -113,8 +124,9 @@ def state_columns(state: State) -> StateColumns:
             return "running", None, worker, None, None
         case Waiting(worker=worker):
             return "waiting", None, worker, None, None
-        case Blocked(cause=cause):
-            return "blocked", None, None, None, _pack(cause)
+        case Blocked(cause=cause, gap=gap):
+            stored = StoredBlock(cause.message, cause.name, cause.trace, gap)
+            return "blocked", None, None, None, _pack(stored)
         case Over(outcome=outcome, at=moment):
             return "over", moment, None, *outcome_columns(outcome)
         case _:
@@ -256,7 +268,8 @@ def _state(row: RunRow) -> State:
         case "waiting":
             return Waiting(worker)
         case "blocked" if detail is not None:
-            return Blocked(_cause(detail))
+            stored = _block(detail)
+            return Blocked(Cause(stored.message, stored.name, stored.trace), stored.gap)
         case "over" if row.outcome is not None:
             return Over(_outcome(row.outcome, detail or b""), moment)
         case _:
