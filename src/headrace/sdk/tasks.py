@@ -25,6 +25,7 @@ from headrace.sdk.execution_question import Place
 from headrace.sdk.handles import Handle
 from headrace.sdk.lines import caller_line
 from headrace.sdk.registry import checked_name, declared_task, defined_at, registry
+from headrace.sdk.repeating import warn_of
 from headrace.sdk.resuming import resumable, wait_again
 from headrace.sdk.retrying import Retry
 from headrace.sdk.signatures import TaskSignature
@@ -268,6 +269,7 @@ def task(
 def _declared(fn: Callable[..., Any], options: Options) -> Task[Any, Any]:
     made: Task[Any, Any] = Task(fn, options)
     registry.add_task(made, defined_at(fn))
+    warn_of(fn)
     return made
 
 
