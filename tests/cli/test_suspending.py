@@ -5,6 +5,7 @@ The processes are real, and are killed with -9; what the code does leaves lines 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -171,16 +172,41 @@ def test_the_key_is_made_once_and_for_its_owner_only(house: House) -> None:
         assert key.read_text("ascii") == made
 
 
-def test_what_stays_in_memory_is_said_when_a_worker_starts(house: House) -> None:
+def with_what_stays(house: House) -> list[tuple[str, str]]:
+    """Write a helper and a task that cannot be saved; return their names and lines."""
     deep = "".join(f"{'    ' * n}async with beside():\n" for n in range(1, 19))
-    source = f"{TASKS}\n\nasync def deep(beside):\n{deep}{'    ' * 19}await beside()\n"
+    deep += f"{'    ' * 19}await beside()\n"
+    source = f"{TASKS}\n\nasync def deep(beside):\n{deep}\n\n@task\nasync def job(beside):\n{deep}"
     house.file.write_text(source, "utf-8")
+    lines = source.splitlines()
+    wanted = ("deep", "job")
+    places = {name: lines.index(f"async def {name}(beside):") + 1 for name in wanted}
+    return [(f"jobs.{name}", f"{house.file}:{line}") for name, line in places.items()]
+
+
+def test_what_stays_in_memory_is_said_once_when_a_worker_starts(house: House) -> None:
+    names = with_what_stays(house)
     with house.dev() as dev:
-        line = len(TASKS.splitlines()) + 3
-        told = [line for line in dev.seen if "stays in memory" in line]
-        assert len(told) == 1
-        assert "jobs.deep" in told[0]
-        assert f"jobs.py:{line}" in told[0]
+        told = [line for line in dev.seen if "in memory" in line]
+        assert len(told) == len(names), told
+        for line, (name, place) in zip(told, names, strict=True):
+            assert name in line
+            assert place in line
+
+
+def test_doctor_lists_what_stays_in_memory_of_the_file_that_was_worked_for(house: House) -> None:
+    names = with_what_stays(house)
+    with house.dev():
+        pass
+    done = house.run("doctor", "--json")
+    checks = [
+        check for check in map(json.loads, done.stdout.splitlines()) if check["name"] == "code"
+    ]
+    said = [f"{name} at {place} stays in memory while it waits" for name, place in names]
+    assert [(check["verdict"], check["text"]) for check in checks] == [
+        ("odd", text) for text in said
+    ]
+    assert all("move the inner blocks into a function" in check["fix"] for check in checks)
 
 
 def test_an_unknown_time_to_save_is_refused(house: House) -> None:
