@@ -144,7 +144,8 @@ class Leaving:
         is_long = seen - self._base > JOURNAL_KEPT or weight > JOURNAL_KEPT_BYTES
         drops = is_long and self._manner.drops
         try:
-            body = suspension.saved(place_of(life.run_id, seen), 0 if drops else weight)
+            place = place_of(life.run_id, seen)
+            body, footing = suspension.saved(place, 0 if drops else weight)
         except CannotSave as error:
             self._say(error)
             return False
@@ -152,7 +153,9 @@ class Leaving:
             # Whatever it is, it must not keep what the other runs say from being sent.
             _log.exception("a run could not be saved, which is a bug", run=life.run_id)
             return False
-        saved = channel.Saved(life.run_id, life.epoch, seen, body, drops=drops, leaves=leaves)
+        saved = channel.Saved(
+            life.run_id, life.epoch, seen, body, drops=drops, leaves=leaves, footing=footing
+        )
         life.ledger.say(saved)
         return True
 

@@ -181,6 +181,7 @@ FOOTING_AT_MOST = 100
 """Functions in a footing."""
 FUNCTIONS_AT_MOST = 2_000
 """Functions in a registration."""
+FUNCTION_NAME_AT_MOST = 512
 
 
 class Saved(Message, frozen=True):
