@@ -85,6 +85,13 @@ def until_saved(house: House, run: str, entries: int) -> None:
             time.sleep(0.02)
 
 
+def shown(house: House, run: str, *options: str) -> str:
+    """Return what `headrace runs show` prints."""
+    done = house.run("runs", "show", run, *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def worker_of(house: House) -> int:
     return int((house.folder / ".headrace/worker.pid").read_text())
 
@@ -153,12 +160,20 @@ def test_changed_code_goes_on_by_replay(house: House) -> None:
         dev.until("ready")
         run = house.trigger("publish", '"title"')
         until_saved(house, run, 1)
+        assert "same: it started on the newest code" in shown(house, run)
+        house.file.write_text(f"{TASKS}\nMORE = 1\n", "utf-8")
+        dev.until("ready")
+        assert "continues: the code has changed since it started, but none of" in shown(house, run)
         changed = TASKS.replace('note("begins")', 'note("begins anew")')
         house.file.write_text(changed, "utf-8")
         dev.until("ready")
+        why = "publish() in jobs has changed since it was saved: the newest code replays 1 entry"
+        assert f"replays: {why}" in shown(house, run)
+        assert json.loads(shown(house, run, "--json"))["code"]["fits"] == "replays"
         sends(house, run, "one")
         sends(house, run, "two")
         house.until_status(run, "COMPLETED")
+        assert "same:" not in shown(house, run)
     assert trace(house)[:3] == ["begins", "step", "begins anew"]
     assert "the source of publish() in jobs changed" in "".join(dev.seen)
 

@@ -63,7 +63,7 @@ def _replayed(run: Run, newest: Code) -> tuple[Fits, str]:
             "it is in the memory of a worker; a worker with the newest code that takes it up "
             f"replays {_entries(run)}"
         )
-    return "replays", f"it is not saved: {_entries(run)} are replayed by the newest code"
+    return "replays", f"it is not saved: the newest code replays {_entries(run)}"
 
 
 def _standing(run: Run, newest: Code, footing: Footing) -> tuple[Fits, str]:
@@ -91,7 +91,7 @@ def _standing(run: Run, newest: Code, footing: Footing) -> tuple[Fits, str]:
 def _again(run: Run, what: str) -> tuple[Fits, str]:
     """Say what becomes of a run whose snapshot is of no use."""
     if run.base == 0:
-        return "replays", f"{what}: {_entries(run)} are replayed by the newest code"
+        return "replays", f"{what}: the newest code replays {_entries(run)}"
     return "blocked", (
         f"{what}, and {run.base} entries of its journal have been dropped for the snapshot: "
         "it goes on when that code is back"

@@ -95,7 +95,8 @@ def fingerprints() -> dict[tuple[str, str, int], str]:
 
     The number counts the functions of the same name before it.
     """
-    return {place: unit.fingerprint for place, unit in _units.items()}
+    units = tuple(_units.items())  # at once: another thread may import meanwhile
+    return {place: unit.fingerprint for place, unit in units}
 
 
 def codes_in(code: CodeType) -> Iterator[CodeType]:
