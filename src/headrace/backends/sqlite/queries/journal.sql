@@ -31,7 +31,7 @@ FROM snapshot WHERE run = (SELECT no FROM run WHERE id = ?1 AND saved = ?2);
 -- No row where the worker has not said.
 SELECT footing.text
 FROM snapshot JOIN footing ON footing.no = snapshot.footing
-WHERE snapshot.run = (SELECT no FROM run WHERE id = ?1 AND saved = ?2);
+WHERE snapshot.run = (SELECT no FROM run WHERE id = ?1 AND run.saved = ?2);
 
 -- name: select_footing_number
 -- The number of a footing.
