@@ -10,6 +10,7 @@ from headrace.sdk.current import CurrentRun, current_run, metadata
 from headrace.sdk.handles import Handle
 from headrace.sdk.inputs import InputStream, InputStreamOf, Subscription
 from headrace.sdk.outputs import OutputStream
+from headrace.sdk.repeating import NotRepeatable
 from headrace.sdk.retrying import Retry
 from headrace.sdk.runs import runs
 from headrace.sdk.steps import Step, step
@@ -24,6 +25,7 @@ __all__ = [
     "Handle",
     "InputStream",
     "InputStreamOf",
+    "NotRepeatable",
     "Ok",
     "OutputStream",
     "Pending",

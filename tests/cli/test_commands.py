@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.house import PATIENCE_S, House
+from tests.cli.house import PATIENCE_S, House, Printed
 
 MISTAKE, UNAVAILABLE, VERDICT, USAGE = 3, 4, 1, 2
 
@@ -244,8 +244,53 @@ def test_doctor_finds_nothing_wrong(house: House) -> None:
     assert done.returncode == 0, done.stdout
     assert {name for name, check in checks.items() if check["verdict"] != "ok"} <= {"disk"}
     assert set(checks) == {
-        *("python", "sqlite", "settings", "folder", "key", "disk", "clock", "server", "worker")
+        *("python", "sqlite", "settings", "folder", "key", "disk", "clock", "server", "worker"),
+        "code",
     }
+    assert str(house.file) in checks["code"]["text"]
+
+
+def test_doctor_imports_a_file_and_says_what_would_not_be_replayed(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    file = tmp_path / "other.py"
+    file.write_text(
+        "import time\nfrom headrace import task\nprint('noise')\n"
+        "async def later():\n    return time.time()\n"
+        "@task\nasync def one():\n    await later()\n@task\nasync def two():\n    await later()\n"
+    )
+    checks = codes(house.run("doctor", "other.py", "--json"))
+    assert [(check["verdict"], check["text"]) for check in checks] == [("odd", f"{file}:5")]
+    assert checks[0]["fix"].startswith("time.time() in later(), outside a step")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import os; os._exit(7)", "exit code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "exit code -9"),
+    ],
+)
+def test_doctor_says_why_a_file_cannot_be_looked_at(tmp_path: Path, text: str, said: str) -> None:
+    house = House(tmp_path)
+    (tmp_path / "bad.py").write_text(text)
+    done = house.run("doctor", "bad.py", "--json")
+    assert done.returncode == VERDICT
+    (check,) = codes(done)
+    assert check["verdict"] == "wrong"
+    assert said in check["text"]
+
+
+def test_doctor_wants_a_file_that_is_there(tmp_path: Path) -> None:
+    done = House(tmp_path).run("doctor", "nowhere.py")
+    assert done.returncode == MISTAKE
+    assert "nowhere.py" in done.stderr
+
+
+def codes(done: Printed) -> list[dict[str, str]]:
+    """Return what `doctor` has said about the code."""
+    checks: list[dict[str, str]] = [json.loads(line) for line in done.stdout.splitlines()]
+    return [check for check in checks if check["name"] == "code"]
 
 
 def test_doctor_says_what_is_wrong_and_how_to_repair_it(house: House) -> None:

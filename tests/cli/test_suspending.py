@@ -5,6 +5,7 @@ The processes are real, and are killed with -9; what the code does leaves lines 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -84,6 +85,13 @@ def until_saved(house: House, run: str, entries: int) -> None:
             time.sleep(0.02)
 
 
+def shown(house: House, run: str, *options: str) -> str:
+    """Return what `headrace runs show` prints."""
+    done = house.run("runs", "show", run, *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def worker_of(house: House) -> int:
     return int((house.folder / ".headrace/worker.pid").read_text())
 
@@ -152,12 +160,20 @@ def test_changed_code_goes_on_by_replay(house: House) -> None:
         dev.until("ready")
         run = house.trigger("publish", '"title"')
         until_saved(house, run, 1)
+        assert "same: it started on the newest code" in shown(house, run)
+        house.file.write_text(f"{TASKS}\nMORE = 1\n", "utf-8")
+        dev.until("ready")
+        assert "continues: the code has changed since it started, but none of" in shown(house, run)
         changed = TASKS.replace('note("begins")', 'note("begins anew")')
         house.file.write_text(changed, "utf-8")
         dev.until("ready")
+        why = "publish() in jobs has changed since it was saved: the newest code replays 1 entry"
+        assert f"replays: {why}" in shown(house, run)
+        assert json.loads(shown(house, run, "--json"))["code"]["fits"] == "replays"
         sends(house, run, "one")
         sends(house, run, "two")
         house.until_status(run, "COMPLETED")
+        assert "same:" not in shown(house, run)
     assert trace(house)[:3] == ["begins", "step", "begins anew"]
     assert "the source of publish() in jobs changed" in "".join(dev.seen)
 
@@ -171,16 +187,41 @@ def test_the_key_is_made_once_and_for_its_owner_only(house: House) -> None:
         assert key.read_text("ascii") == made
 
 
-def test_what_stays_in_memory_is_said_when_a_worker_starts(house: House) -> None:
+def with_what_stays(house: House) -> list[tuple[str, str]]:
+    """Write a helper and a task that cannot be saved; return their names and lines."""
     deep = "".join(f"{'    ' * n}async with beside():\n" for n in range(1, 19))
-    source = f"{TASKS}\n\nasync def deep(beside):\n{deep}{'    ' * 19}await beside()\n"
+    deep += f"{'    ' * 19}await beside()\n"
+    source = f"{TASKS}\n\nasync def deep(beside):\n{deep}\n\n@task\nasync def job(beside):\n{deep}"
     house.file.write_text(source, "utf-8")
+    lines = source.splitlines()
+    wanted = ("deep", "job")
+    places = {name: lines.index(f"async def {name}(beside):") + 1 for name in wanted}
+    return [(f"jobs.{name}", f"{house.file}:{line}") for name, line in places.items()]
+
+
+def test_what_stays_in_memory_is_said_once_when_a_worker_starts(house: House) -> None:
+    names = with_what_stays(house)
     with house.dev() as dev:
-        line = len(TASKS.splitlines()) + 3
-        told = [line for line in dev.seen if "stays in memory" in line]
-        assert len(told) == 1
-        assert "jobs.deep" in told[0]
-        assert f"jobs.py:{line}" in told[0]
+        told = [line for line in dev.seen if "in memory" in line]
+        assert len(told) == len(names), told
+        for line, (name, place) in zip(told, names, strict=True):
+            assert name in line
+            assert place in line
+
+
+def test_doctor_lists_what_stays_in_memory_of_the_file_that_was_worked_for(house: House) -> None:
+    names = with_what_stays(house)
+    with house.dev():
+        pass
+    done = house.run("doctor", "--json")
+    checks = [
+        check for check in map(json.loads, done.stdout.splitlines()) if check["name"] == "code"
+    ]
+    said = [f"{name} at {place} stays in memory while it waits" for name, place in names]
+    assert [(check["verdict"], check["text"]) for check in checks] == [
+        ("odd", text) for text in said
+    ]
+    assert all("move the inner blocks into a function" in check["fix"] for check in checks)
 
 
 def test_an_unknown_time_to_save_is_refused(house: House) -> None:

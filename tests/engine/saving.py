@@ -5,15 +5,22 @@ Must never know: what a snapshot holds.
 
 from __future__ import annotations
 
-from headrace.kernel.model import RunId
+from headrace.kernel.model import Footing, RunId
 from headrace.wire.channel import Ended, Saved
 from tests.engine.house import House
 from tests.engine.worker import Job, parked
 
 
-def save(job: Job, body: bytes = b"frames", *, drops: bool = False, leaves: bool = False) -> None:
+def save(
+    job: Job,
+    body: bytes = b"frames",
+    *,
+    drops: bool = False,
+    leaves: bool = False,
+    footing: Footing | None = None,
+) -> None:
     """Keep the state of the code, and perhaps give the run up with it."""
-    job.post(Saved(job.run, job.epoch, job.next_n, body, drops, leaves))
+    job.post(Saved(job.run, job.epoch, job.next_n, body, drops, leaves, footing))
 
 
 async def remembers(job: Job, count: int) -> Job:
@@ -25,10 +32,12 @@ async def remembers(job: Job, count: int) -> Job:
     return job
 
 
-async def left(house: House, job: Job, *, drops: bool = False) -> Job:
+async def left(
+    house: House, job: Job, *, drops: bool = False, footing: Footing | None = None
+) -> Job:
     """Park, save and leave."""
     await parked(house, job)
-    save(job, drops=drops, leaves=True)
+    save(job, drops=drops, leaves=True, footing=footing)
     await job.heard(Ended)
     return job
 

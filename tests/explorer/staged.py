@@ -22,6 +22,7 @@ from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
     Entry,
     EnvId,
+    Footing,
     Instant,
     Record,
     Run,
@@ -126,6 +127,9 @@ class StagedSnapshots:
     async def read(self, run_id: RunId, saved: int) -> bytes | None:
         await self._process.read("snapshot", _RUN)
         return await self._snapshots.read(run_id, saved)
+
+    async def footing(self, run_id: RunId, saved: int) -> Footing | None:
+        return await self._snapshots.footing(run_id, saved)
 
 
 class StagedStreams:

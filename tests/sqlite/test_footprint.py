@@ -8,11 +8,13 @@ from headrace.backends.sqlite import open_sqlite
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change
 from headrace.kernel.machine import decide
-from headrace.kernel.model import Key, Run, RunId, Wait, Waiting, inward, later
+from headrace.kernel.model import Footing, Function, Key, Run, RunId, Wait, Waiting, inward, later
 from headrace.ports import Order
 from headrace.testing.contracts.given import claimed, queued
 
 RUNS = 10_000
+SAVED_RUNS = 2_000
+STOOD = Footing("3.13", (Function("tasks:publish_post", "0123456789abcdef01234567"),))
 WEEK_MS = 7 * 24 * 3_600_000
 
 
@@ -52,3 +54,24 @@ async def test_a_waiting_run_costs_at_most_600_bytes(tmp_path: Path) -> None:
         assert some.state == Waiting(None)
         assert len(some.waits) == 1
     assert file.stat().st_size / RUNS <= 600
+
+
+async def test_what_a_snapshot_stands_on_costs_at_most_40_bytes_a_run(tmp_path: Path) -> None:
+    bare, told = tmp_path / "bare.db", tmp_path / "told.db"
+    await _saved(bare, None)
+    await _saved(told, STOOD)
+    assert (told.stat().st_size - bare.stat().st_size) / SAVED_RUNS <= 40
+
+
+async def _saved(file: Path, footing: Footing | None) -> None:
+    """Write a file with runs that have left, each with a snapshot of its own."""
+    async with open_sqlite(file) as stores:
+
+        async def leave(n: int) -> None:
+            run = waiting(queued(f"run_{n:022d}", at=stores.clock.now()))
+            await stores.runs.create(run, Order())
+            after = replace(run, saved=run.entries, version=run.version + 1)
+            await stores.runs.commit(Change(run, after, saved=b"%0130d" % n, footing=footing))
+
+        for n in range(0, SAVED_RUNS, 500):
+            await asyncio.gather(*map(leave, range(n, n + 500)))

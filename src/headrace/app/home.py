@@ -99,6 +99,18 @@ class Home:
         fresh.write_bytes(text)
         fresh.replace(self.path / name)
 
+    def remember(self, file: Path) -> None:
+        """Keep which file was worked for last, if there is a folder to keep it in."""
+        if self.path.is_dir():
+            self.note("worker.file", os.fsencode(file.absolute()))
+
+    def remembered(self) -> Path | None:
+        """Return the file that was worked for last."""
+        try:
+            return Path(os.fsdecode((self.path / "worker.file").read_bytes()))
+        except (OSError, ValueError):
+            return None
+
     def lock(self) -> Lock:
         """Hold the folder for this process; a second server on it is refused.
 

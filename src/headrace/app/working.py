@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
 import psutil
 import structlog
 
-from headrace import frames
 from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
 from headrace.app.home import Home
 from headrace.app.settings import Settings, is_loopback
+from headrace.app.surveying import left_as_it_is
 from headrace.errors import HeadraceError
 from headrace.sdk import connection
 from headrace.sdk.registry import registry
 from headrace.sdk.sealing import Sealer
-from headrace.sdk.tasks import Task
 from headrace.wire.channel import Registration
 from headrace.worker import Options, Outcome, Worker
 
@@ -42,7 +41,7 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
     """Execute every task that has been imported, until SIGTERM, or until memory runs out."""
     registration = await asyncio.to_thread(registry.registration)
     sealer = await asyncio.to_thread(_sealer, setting, home)
-    _say_what_stays(registry.tasks.values())
+    _say_what_stays()
     chance = SystemChance()
     options = Options(
         worker=f"worker_{chance.unique(8).hex()}",
@@ -83,12 +82,9 @@ def _sealer(setting: Settings, home: Home) -> Sealer | None:
     return Sealer.of(setting.snapshot_keys or (home.made_snapshot_key(),))
 
 
-def _say_what_stays(tasks: Iterable[object]) -> None:
+def _say_what_stays() -> None:
     """Say of each task, and each function beside them, that its runs cannot be saved, and why."""
-    for task in tasks:
-        if isinstance(task, Task) and task.not_resumable:
-            _log.warning("runs of a task stay in memory while they wait", why=task.not_resumable)
-    for one in frames.untransformed():
+    for one in left_as_it_is(registry.tasks.values()):
         line = f"{one.file}:{one.line}"
         _log.warning(
             "a run that waits in it stays in memory", name=one.name, line=line, why=one.why

@@ -44,6 +44,7 @@ async def dev(
     with until_told():
         async with serving(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)
+            home.remember(path)
             signs = Signs(path, as_json, reloads=True)
 
             def notify(notice: Notice) -> None:

@@ -13,9 +13,10 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import apsw
+import typer
 from msgspec import Struct
 from rich.text import Text
 
@@ -24,7 +25,8 @@ from headrace.app.home import Home
 from headrace.app.settings import SETTINGS, Settings, database_path
 from headrace.cli.asking import surroundings
 from headrace.cli.screen import AsJson, Exit, emit, say, told, waiting_for
-from headrace.errors import HeadraceError
+from headrace.cli.surveyor import Found, Seen, surveyed
+from headrace.errors import HeadraceError, NotFound
 from headrace.wire.views import RunQuery
 
 SQLITE: Final = (3, 51, 3)
@@ -49,12 +51,21 @@ class Check(Struct, frozen=True):
 
 
 @told
-async def doctor(*, as_json: AsJson = False) -> Exit:
-    """Check machine, folder and server; say what to do."""
+async def doctor(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="The file with the tasks; that of the last worker."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> Exit:
+    """Check machine, folder, server and code; say what to do."""
+    if file is not None and not file.is_file():
+        raise NotFound(f"there is no file {file}")
     setting, home = surroundings()
     wrong = False
     with waiting_for("looking", quiet=as_json):
-        async for check in _all(setting, home):
+        async for check in _all(setting, home, file or home.remembered()):
             wrong = wrong or check.verdict == "wrong"
             emit(check) if as_json else _show(check)
     return Exit.VERDICT if wrong else Exit.OK
@@ -66,13 +77,16 @@ def _show(check: Check) -> None:
         say(f"       {'':<10}{check.fix}")
 
 
-async def _all(setting: Settings, home: Home) -> AsyncGenerator[Check]:
+async def _all(setting: Settings, home: Home, file: Path | None) -> AsyncGenerator[Check]:
     yield _python()
     yield _sqlite()
     for check in (*_settings(), *_folder(home), _disk(setting, home), _clock(home)):
         yield check
     async for check in _server(setting, home):
         yield check
+    if file is not None:
+        for check in code(file, await surveyed(file)):
+            yield check
 
 
 def _python() -> Check:
@@ -158,6 +172,20 @@ def _clock(home: Home) -> Check:
         text = f"{home.path} was written {ahead:.0f} s from now"
         return Check("clock", "odd", text, "The clock was set back; timers go by the later time.")
     return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S %z"))
+
+
+def code(file: Path, found: Found) -> Iterator[Check]:
+    """Say what of the user's code stays in memory while it waits, or would not be replayed."""
+    if not isinstance(found, Seen):
+        yield Check("code", "wrong", f"{file}: {found.why}", "Repair it.")
+        return
+    for left in found.survey.left:
+        text = f"{left.name} at {left.file}:{left.line} stays in memory while it waits"
+        yield Check("code", "odd", text, f"It cannot be saved: {left.why}.")
+    for warned in found.survey.warned:
+        yield Check("code", "odd", f"{warned.file}:{warned.line}", f"{warned.text}.")
+    if not found.survey.left and not found.survey.warned:
+        yield Check("code", "ok", f"all of {file} can be saved while it waits")
 
 
 async def _server(setting: Settings, home: Home) -> AsyncGenerator[Check]:

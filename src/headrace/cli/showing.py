@@ -169,7 +169,18 @@ def _facts(view: RunView) -> Iterable[tuple[str, str]]:
     yield "payload", text_of(view.payload)
     yield "metadata", text_of(view.metadata)
     yield "output", text_of(view.output)
+    yield "code", _code(view)
     yield "blocked", view.blocked if isinstance(view.blocked, str) else ""
+
+
+def _code(view: RunView) -> str:
+    """Say how the run goes on with the newest code."""
+    code = view.code
+    if isinstance(code, UnsetType):
+        return ""
+    told = isinstance(code.version, str) and code.version != code.newest
+    versions = f" (it started on {code.version}, the newest is {code.newest})" if told else ""
+    return f"{code.fits}: {code.why}{versions}"
 
 
 def _wait(wait: WaitView) -> str:

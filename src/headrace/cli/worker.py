@@ -29,7 +29,9 @@ async def worker(
     """Execute the tasks of a file for a server elsewhere."""
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
-    url = target(*surroundings()).url
+    setting, home = surroundings()
+    url = target(setting, home).url
+    home.remember(file)
     if as_json:
         emit({"event": "working", "url": url})
     else:

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
+from headrace.engine.fitting import fitting
 from headrace.engine.mending import Mending
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
@@ -58,8 +59,10 @@ class EnvApi(Mending):
         return triggers.triggered(created, self._sign(self._env, created.run_id))
 
     async def retrieve(self, run_id: str) -> RunView:
-        """Return the run."""
-        return await show(self._core, await find_run(self._core, self._env, run_id))
+        """Return the run, and how it goes on with the newest code."""
+        run = await find_run(self._core, self._env, run_id)
+        view, code = await show(self._core, run), await fitting(self._core, run)
+        return view if code is None else msgspec.structs.replace(view, code=code)
 
     async def list_runs(self, query: RunQuery) -> RunPage:
         """List runs, newest first."""
@@ -84,7 +87,7 @@ class EnvApi(Mending):
         with self._core.bells.bell(RunId(run_id)) as bell:
             while shown is None or shown.status not in FINAL:
                 bell.clear()
-                view = await self.retrieve(run_id)
+                view = await show(self._core, await find_run(self._core, self._env, run_id))
                 if shown is None or _timeless(view) != _timeless(shown):
                     shown = view
                     yield view

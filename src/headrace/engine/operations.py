@@ -119,7 +119,11 @@ class Saved:
         if len(op.body) > channel.SNAPSHOT_AT_MOST:
             most = channel.SNAPSHOT_AT_MOST
             raise TooLarge(f"a snapshot holds at most {most} bytes, this has {len(op.body)}")
-        change = sheet.apply(c.Save(op.epoch, op.seen, op.body, op.drops, op.leaves))
+        if op.footing is not None and len(op.footing.functions) > channel.FOOTING_AT_MOST:
+            raise BadRequest(f"a footing names at most {channel.FOOTING_AT_MOST} functions")
+        change = sheet.apply(
+            c.Save(op.epoch, op.seen, op.body, op.drops, op.leaves, footing=op.footing)
+        )
         left = machine.holder(change.after) != machine.holder(change.before)
         sheet.own_end = sheet.own_end or left
         return change

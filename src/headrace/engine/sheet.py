@@ -35,7 +35,7 @@ class Sheet:
     """One run's next change. Everything here is undone by throwing the sheet away."""
 
     __slots__ = (
-        "_body",
+        "_saved",
         "_streams",
         "answered",
         "before",
@@ -70,7 +70,8 @@ class Sheet:
         self.entries: list[Entry] = []
         self.undone: int | None = None
         self.dropped: int | None = None
-        self._body: bytes | None = None
+        self._saved: Change | None = None
+        """The last change that saved the state of the code."""
         self.drafts: list[Draft] = []
         self.own: set[Key] = set()
         """Keys of entries that the worker sent itself."""
@@ -101,7 +102,7 @@ class Sheet:
         if change.undone is not None:
             self._undo(change.undone)
         if change.saved is not None:
-            self._body = change.saved
+            self._saved = change
         if change.dropped is not None:
             self.dropped = change.dropped
         self.entries.extend(change.entries)
@@ -123,8 +124,10 @@ class Sheet:
         if self.run.version == self.before.version:
             return Change(self.before, self.before)
         after = self.landed()
-        body = None if after.saved is None else self._body
-        return Change(self.before, after, tuple(self.entries), self.undone, body, self.dropped)
+        change = Change(self.before, after, tuple(self.entries), self.undone, dropped=self.dropped)
+        if self._saved is None or after.saved is None:
+            return change
+        return evolve(change, saved=self._saved.saved, footing=self._saved.footing)
 
     def landed(self) -> Run:
         """Return the run as it is once the sheet has been committed."""

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from headrace.errors import BadRequest
 from headrace.kernel.model import EnvId, TaskId
-from headrace.ports import Catalog
+from headrace.ports import Catalog, Code
 from headrace.wire import schemas
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.channel import (
+    FUNCTION_NAME_AT_MOST,
+    FUNCTIONS_AT_MOST,
+    Registration,
+    StreamSpec,
+    TaskSpec,
+)
 
 NAME_AT_MOST = 128
 _SHOWN = 40
 
 
 def check(registration: Registration) -> None:
-    """Refuse names and schemas that nobody could use, whichever way they come."""
+    """Refuse what nobody could use, or is too much, whichever way it comes."""
+    if len(registration.functions) > FUNCTIONS_AT_MOST:
+        raise BadRequest(f"a registration tells of at most {FUNCTIONS_AT_MOST} functions")
+    if any(len(name) > FUNCTION_NAME_AT_MOST for name in registration.functions):
+        message = f"a function's name has at most {FUNCTION_NAME_AT_MOST} characters"
+        raise BadRequest(message)
     for task in registration.tasks:
         _check("task", task.id, task.schema)
     for stream in registration.streams:
@@ -40,11 +51,13 @@ class Specs:
         self._generation = 0
         self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
         self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
+        self._codes: dict[tuple[EnvId, str], Code] = {}
 
     def forget(self) -> None:
         """Ask the catalog again from now on; what is being asked now is not kept."""
         self._generation += 1
         self._tasks.clear()
+        self._codes.clear()
         self._streams.clear()
 
     async def task(self, env: EnvId, name: str) -> TaskSpec | None:
@@ -55,6 +68,16 @@ class Specs:
             found = await self._catalog.task(env, TaskId(name))
             if found is not None and generation == self._generation:
                 self._tasks[env, name] = found
+        return found
+
+    async def code(self, env: EnvId, name: str) -> Code | None:
+        """Return what the version is made of that declared the task last."""
+        found = self._codes.get((env, name))
+        if found is None:
+            generation = self._generation
+            found = await self._catalog.code(env, TaskId(name))
+            if found is not None and generation == self._generation:
+                self._codes[env, name] = found
         return found
 
     async def stream(self, env: EnvId, name: str) -> StreamSpec | None:

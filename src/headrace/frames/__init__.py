@@ -24,6 +24,7 @@ from headrace.frames.errors import (
     SourceChanged,
 )
 from headrace.frames.hook import Untransformed, install, untransformed
+from headrace.frames.registry import fingerprints
 from headrace.frames.resources import Resource, resource
 from headrace.frames.restoring import restore
 from headrace.frames.saved import Saved
@@ -39,6 +40,7 @@ __all__ = [
     "SourceChanged",
     "Untransformed",
     "fingerprint",
+    "fingerprints",
     "install",
     "is_resumable",
     "put_away",

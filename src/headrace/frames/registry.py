@@ -101,6 +101,15 @@ def known_unit(module: str, qualname: str, nth: int) -> Unit | None:
     return _units.get((module, qualname, nth))
 
 
+def fingerprints() -> dict[tuple[str, str, int], str]:
+    """Return those of all functions that this process has met, by module, name and number.
+
+    The number counts the functions of the same name before it.
+    """
+    units = tuple(_units.items())  # at once: another thread may import meanwhile
+    return {place: unit.fingerprint for place, unit in units}
+
+
 def codes_in(code: CodeType) -> Iterator[CodeType]:
     """Yield a code object and all that are nested in it, in the order of their source."""
     yield code

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from headrace.kernel.model import (
     Cause,
     Entry,
+    Footing,
     Gap,
     Instant,
     Key,
@@ -131,6 +132,7 @@ class Save:
     Nothing happens where the journal holds more, or the run has been told to stop: the worker hears
     of it. `drops` lets go of the entries that the snapshot stands for. `leaves`: the worker gives
     the run up in the same commit; only one that waits can be left, else news are on their way.
+    `footing` says what it stands on, as far as the worker tells.
     """
 
     epoch: int
@@ -138,6 +140,7 @@ class Save:
     body: bytes
     drops: bool = False
     leaves: bool = False
+    footing: Footing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +203,8 @@ class Change:
     """What must become true in one transaction, if the run is still as `decide` saw it.
 
     Journal entries numbered `undone` and above are dropped before `entries` are added, those below
-    `dropped` afterwards. `saved` becomes the run's snapshot. A run that has one before and none
-    after loses it.
+    `dropped` afterwards. `saved` becomes the run's snapshot, which stands on `footing`. A run that
+    has one before and none after loses it.
     """
 
     before: Run
@@ -210,6 +213,7 @@ class Change:
     undone: int | None = None
     saved: bytes | None = None
     dropped: int | None = None
+    footing: Footing | None = None
 
 
 class Refused(Exception):

@@ -74,7 +74,7 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
     if not lasting(change):
         return change
     after = evolve(change.after, version=run.version + 1, updated=now)
-    return Change(run, after, change.entries, change.undone, change.saved, change.dropped)
+    return evolve(change, before=run, after=after)
 
 
 def holds(run: Run, epoch: int) -> bool:
@@ -333,7 +333,7 @@ def _save(run: Run, command: c.Save) -> Change:
         base=command.seen if command.drops else run.base,
     )
     dropped = command.seen if command.drops else None
-    return Change(run, after, saved=command.body, dropped=dropped)
+    return Change(run, after, saved=command.body, dropped=dropped, footing=command.footing)
 
 
 def _release(run: Run, now: Instant) -> Change:

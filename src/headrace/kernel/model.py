@@ -243,6 +243,27 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the user's code as it was: `module:qualname`, and a hash of what it does."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What a snapshot stands on: a minor version of Python, and the functions that wait in it.
+
+    The functions are told once each, the outermost first. `keeps` says that the snapshot holds
+    their source too, so that it goes on where they are others now.
+    """
+
+    python: str
+    functions: tuple[Function, ...]
+    keeps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What its starter set for a run. Times are in milliseconds."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
     Entry,
     EnvId,
+    Footing,
     Instant,
     Record,
     Run,
@@ -192,6 +193,10 @@ class Snapshots(Protocol):
         """Return the run's snapshot, if it is the one that was taken at entry number `saved`."""
         ...
 
+    async def footing(self, run_id: RunId, saved: int) -> Footing | None:
+        """Return what that snapshot stands on, if its worker has said so."""
+        ...
+
 
 class Streams(Protocol):
     """Durable ordered logs, one per (run, stream); a stream exists as long as its run."""
@@ -255,6 +260,15 @@ class Leases(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a version of the code is made of: Python's minor version, functions' fingerprints."""
+
+    version: str
+    python: str = ""
+    functions: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 class Catalog(Protocol):
     """What the workers of an environment have declared. Registrations are durable."""
 
@@ -271,7 +285,14 @@ class Catalog(Protocol):
         ...
 
     async def listing(self, env: EnvId) -> Registration | None:
-        """Return everything known, under the latest version; `None` before any registration."""
+        """Return everything known, under the latest version; `None` before any registration.
+
+        What the versions are made of is left out.
+        """
+        ...
+
+    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
+        """Return what the version is made of that declared the task last."""
         ...
 
 

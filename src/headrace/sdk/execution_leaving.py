@@ -151,7 +151,7 @@ class Leaving:
         only_this = drops or self._base > 0
         place = place_of(life.run_id, seen)
         try:
-            body = suspension.saved(place, 0 if drops else weight, takes_sources=only_this)
+            body, footing = suspension.saved(place, 0 if drops else weight, takes_sources=only_this)
         except CannotSave as error:
             self._say(error)
             return False
@@ -159,7 +159,9 @@ class Leaving:
             # Whatever it is, it must not keep what the other runs say from being sent.
             _log.exception("a run could not be saved, which is a bug", run=life.run_id)
             return False
-        saved = channel.Saved(life.run_id, life.epoch, seen, body, drops=drops, leaves=leaves)
+        saved = channel.Saved(
+            life.run_id, life.epoch, seen, body, drops=drops, leaves=leaves, footing=footing
+        )
         life.ledger.say(saved)
         return True
 

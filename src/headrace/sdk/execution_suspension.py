@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_check
 import msgspec
 
 from headrace import frames
-from headrace.kernel.model import Instant, Key
+from headrace.kernel.model import Footing, Instant, Key
 from headrace.sdk.awaited import Awaited, awaited_by
 from headrace.sdk.execution_question import Place
 from headrace.sdk.execution_rest import waiter_of
+from headrace.sdk.footing import footing_of
 from headrace.sdk.lines import line_at
 from headrace.sdk.packing import packed, unpacked
 from headrace.sdk.replay import standing
@@ -183,10 +184,13 @@ class Suspension:
         place, unwraps = saved.stood()
         return self._task.again(place, unwraps=unwraps)
 
-    def saved(self, journal: bytes, weight: int, *, takes_sources: bool) -> bytes:
+    def saved(
+        self, journal: bytes, weight: int, *, takes_sources: bool
+    ) -> tuple[bytes, Footing | None]:
         """Return the sealed snapshot of code that stands in a wait, or raise `CannotSave`.
 
-        With its sources it can go on when the code has changed.
+        With its sources it can go on when the code has changed. Beside it: what may be told of it
+        to those who cannot open it.
         """
         self._look_around()
         stands: list[Awaited[Any]] = []
@@ -207,7 +211,7 @@ class Suspension:
         if len(body) > SNAPSHOT_AT_MOST:
             message = f"its snapshot has {len(body)} bytes; the most is {SNAPSHOT_AT_MOST}"
             raise CannotSave(message, "size")
-        return body
+        return body, footing_of(code, keeps=takes_sources)
 
     def _enveloped(self, code: bytes, stands: Awaited[Any], weight: int) -> bytes:
         scope, question = self._scope, standing(self._life.replay)

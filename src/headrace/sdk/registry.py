@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from headrace.errors import Mistake
 from headrace.sdk.execution import Runnable
+from headrace.sdk.footing import PYTHON, functions_here
 from headrace.sdk.lines import caller_frame, caller_line, is_importing, line_of
 from headrace.wire.channel import Registration, StreamSpec
 
@@ -95,10 +96,13 @@ class Registry:
         """
         served = self.tasks.values() if tasks is None else tasks
         sites = [site for site, _ in [*self._tasks.values(), *self._streams.values()]]
+        modules = {site.module for site in sites}
         return Registration(
-            version=version_of({site.module for site in sites}),
+            version=version_of(modules),
             tasks=tuple(task.spec for task in served),
             streams=tuple(stream.spec for _, stream in self._streams.values()),
+            python=PYTHON,
+            functions=functions_here(modules),
         )
 
     def collect(self, module: ModuleType) -> tuple[Runnable, ...]:

@@ -22,16 +22,22 @@ from headrace.sdk.registry import declared_stream
 Function = Callable[..., Any]
 
 
-def resumable(function: Function) -> tuple[Function, str]:
+def resumable(function: Function) -> tuple[Function, frames.Untransformed | None]:
     """Return an async function made resumable; or as it is, and why it cannot be."""
-    if not inspect.iscoroutinefunction(inspect.unwrap(function)) or frames.is_resumable(function):
-        return function, ""
+    inner = inspect.unwrap(function)
+    if not inspect.iscoroutinefunction(inner) or frames.is_resumable(function):
+        return function, None
     try:
-        return frames.resumable(function), ""
+        return frames.resumable(function), None
     except frames.NotResumable as error:
-        return function, str(error)
+        why = "; ".join(filter(None, (error.message, error.instead)))
+        name = f"{function.__module__}.{error.name}"
+        return function, frames.Untransformed(name, error.file, error.line, why)
     except Exception as error:  # noqa: BLE001 - a bug there must not keep a module from loading
-        return function, f"a bug in headrace.frames: {type(error).__name__}: {error}"
+        why = f"a bug in headrace.frames: {type(error).__name__}: {error}"
+        code = inner.__code__
+        name = f"{function.__module__}.{code.co_qualname}"
+        return function, frames.Untransformed(name, code.co_filename, code.co_firstlineno, why)
 
 
 def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:

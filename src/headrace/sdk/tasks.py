@@ -25,6 +25,7 @@ from headrace.sdk.execution_question import Place
 from headrace.sdk.handles import Handle
 from headrace.sdk.lines import caller_line
 from headrace.sdk.registry import checked_name, declared_task, defined_at, registry
+from headrace.sdk.repeating import warn_of
 from headrace.sdk.resuming import resumable, wait_again
 from headrace.sdk.retrying import Retry
 from headrace.sdk.signatures import TaskSignature
@@ -75,7 +76,7 @@ class Task(Generic[P, R]):
 
     def __init__(self, fn: Callable[..., Any], options: Options) -> None:
         update_wrapper(self, fn)
-        self.fn, self.not_resumable = resumable(fn) if options.snapshot else (fn, "")
+        self.fn, self.not_resumable = resumable(fn) if options.snapshot else (fn, None)
         """The function, and why it cannot be saved, if it should and cannot."""
         self._snapshot = options.snapshot
         self.keep_warm_ms = None if options.keep_warm is None else duration_ms(options.keep_warm)
@@ -161,7 +162,7 @@ class Task(Generic[P, R]):
     @property
     def is_resumable(self) -> bool:
         """Tell whether a run that waits can be saved."""
-        return self._snapshot and self._signature.is_async and not self.not_resumable
+        return self._snapshot and self._signature.is_async and self.not_resumable is None
 
     def call(self, payload: bytes) -> Coroutine[Any, Any, Any]:
         """Return the function's own coroutine, not begun."""
@@ -268,6 +269,7 @@ def task(
 def _declared(fn: Callable[..., Any], options: Options) -> Task[Any, Any]:
     made: Task[Any, Any] = Task(fn, options)
     registry.add_task(made, defined_at(fn))
+    warn_of(fn)
     return made
 
 

@@ -17,6 +17,7 @@ from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
     Entry,
     EnvId,
+    Footing,
     Instant,
     Record,
     Run,
@@ -30,6 +31,7 @@ from headrace.ports import (
     Backlog,
     Blobs,
     Catalog,
+    Code,
     Created,
     Delivering,
     Draft,
@@ -179,6 +181,10 @@ class FailingSnapshots:
         """Return the snapshot."""
         return await self._faults.read(self._inner.read(run_id, saved))
 
+    async def footing(self, run_id: RunId, saved: int) -> Footing | None:
+        """Return what it stands on."""
+        return await self._faults.read(self._inner.footing(run_id, saved))
+
 
 class FailingStreams:
     """`Streams`; appending is a write."""
@@ -265,6 +271,10 @@ class FailingCatalog:
     async def listing(self, env: EnvId) -> Registration | None:
         """Return everything known."""
         return await self._faults.read(self._inner.listing(env))
+
+    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
+        """Return what a version is made of."""
+        return await self._faults.read(self._inner.code(env, task_id))
 
 
 class FailingBlobs:

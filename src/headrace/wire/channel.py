@@ -14,7 +14,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 from msgspec import Struct
 
-from headrace.kernel.model import Cause, Entry, Gap, Retry
+from headrace.kernel.model import Cause, Entry, Footing, Gap, Retry
 
 
 class Message(Struct, frozen=True, array_like=True, tag=True):
@@ -48,11 +48,18 @@ class TaskSpec(Struct, frozen=True, kw_only=True):
 
 
 class Registration(Struct, frozen=True, kw_only=True):
-    """What one version of a worker's code declares."""
+    """What one version of a worker's code declares.
+
+    `python` is its minor version, "3.13". `functions` are the fingerprints of those that a run can
+    be saved in, by `module:qualname`: all that were there when it registered, or as many as may be.
+    A listing has neither.
+    """
 
     version: str
     tasks: tuple[TaskSpec, ...]
     streams: tuple[StreamSpec, ...]
+    python: str = ""
+    functions: dict[str, str] = {}
 
 
 class Holding(Struct, frozen=True, array_like=True):
@@ -173,6 +180,11 @@ class Noted(Message, frozen=True):
 
 
 SNAPSHOT_AT_MOST = 64 * 1_048_576
+FOOTING_AT_MOST = 100
+"""Functions in a footing."""
+FUNCTIONS_AT_MOST = 2_000
+"""Functions in a registration."""
+FUNCTION_NAME_AT_MOST = 512
 
 
 class Saved(Message, frozen=True):
@@ -180,7 +192,8 @@ class Saved(Message, frozen=True):
 
     Nothing answers it, and it is not posted again. Nothing happens where the journal holds more:
     the worker hears of it. With `drops` the entries before are let go of. With `leaves` the worker
-    gives the run up in the same commit, and hears `Ended`; it may, once the run waits.
+    gives the run up in the same commit, and hears `Ended`; it may, once the run waits. `footing`
+    says what `body` stands on, for those who cannot open it.
     """
 
     run: str
@@ -189,6 +202,7 @@ class Saved(Message, frozen=True):
     body: bytes
     drops: bool = False
     leaves: bool = False
+    footing: Footing | None = None
 
 
 class Unfit(Message, frozen=True):

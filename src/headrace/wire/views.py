@@ -95,6 +95,24 @@ class ErrorView(Wire, frozen=True, kw_only=True):
     stack_trace: str | UnsetType = UNSET
 
 
+Fits: TypeAlias = Literal["same", "continues", "replays", "kept", "blocked", "unknown"]
+"""How a run goes on with the newest code: see `CodeView`."""
+
+
+class CodeView(Wire, frozen=True, kw_only=True):
+    """The code that a run started on, the newest one of its task, and how it goes on with that.
+
+    `same`: it started on the newest. `continues`: the code has changed, but no function that it
+    waits in. `replays`: from its journal. `kept`: with the source that was saved with it.
+    `blocked`: not until its code fits again. `unknown`: nobody has said what the code is made of.
+    """
+
+    fits: Fits
+    why: str
+    version: str | UnsetType = UNSET
+    newest: str | UnsetType = UNSET
+
+
 class RelatedRuns(Wire, frozen=True, kw_only=True):
     """Kept for the clients' schema; filled once runs have children views."""
 
@@ -152,6 +170,8 @@ class RunView(Wire, frozen=True, kw_only=True):
     error: ErrorView | UnsetType = UNSET
     blocked: str | UnsetType = UNSET
     acceptable: Acceptance | UnsetType = UNSET
+    code: CodeView | UnsetType = UNSET
+    """Only where one run is asked for that is not over."""
 
 
 class Pagination(Wire, frozen=True, kw_only=True):

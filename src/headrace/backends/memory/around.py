@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
+from headrace.ports import Code
 from headrace.wire.channel import Registration, StreamSpec, TaskSpec
 
 
@@ -37,12 +38,18 @@ class MemoryCatalog:
 
     def __init__(self) -> None:
         self._latest: dict[EnvId, str] = {}
+        self._codes: dict[tuple[EnvId, str], Code] = {}
+        self._declared: dict[tuple[EnvId, str], str] = {}
+        """The version that declared a task last."""
         self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
         self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
 
     async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:  # noqa: ARG002 - others keep it
         """Keep a version's tasks and streams; the latest registration of a name counts."""
-        self._latest[env] = registration.version
+        version = self._latest[env] = registration.version
+        code = Code(version, registration.python, registration.functions)
+        self._codes[env, version] = code
+        self._declared.update({(env, task.id): version for task in registration.tasks})
         self._tasks.update({(env, task.id): task for task in registration.tasks})
         self._streams.update({(env, one.name): one for one in registration.streams})
 
@@ -65,6 +72,11 @@ class MemoryCatalog:
             tasks=tuple(self._tasks[key] for key in tasks),
             streams=tuple(self._streams[key] for key in streams),
         )
+
+    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
+        """Return what the version is made of that declared the task last."""
+        version = self._declared.get((env, task_id))
+        return None if version is None else self._codes[env, version]
 
 
 class MemoryBlobs:

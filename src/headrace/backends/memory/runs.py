@@ -15,6 +15,7 @@ from headrace.kernel.effects import durable
 from headrace.kernel.model import (
     Entry,
     EnvId,
+    Footing,
     Instant,
     Over,
     Queued,
@@ -143,6 +144,12 @@ class MemorySnapshots:
         is_it = run is not None and run.saved == saved
         return self._tables.snapshots.get(run_id) if is_it else None
 
+    async def footing(self, run_id: RunId, saved: int) -> Footing | None:
+        """Return what that snapshot stands on, if its worker has said so."""
+        run = self._tables.runs.get(run_id)
+        is_it = run is not None and run.saved == saved
+        return self._tables.footings.get(run_id) if is_it else None
+
 
 def apply(tables: Tables, change: Change) -> None:
     """Do everything that `change` says, or raise before anything is done."""
@@ -163,8 +170,10 @@ def apply(tables: Tables, change: Change) -> None:
     tables.runs[before.id] = durable(after)
     if change.saved is not None:
         tables.snapshots[before.id] = change.saved
+        tables.footings[before.id] = change.footing
     elif after.saved is None:
         tables.snapshots.pop(before.id, None)
+        tables.footings.pop(before.id, None)
 
 
 def names(run: Run) -> set[str]:

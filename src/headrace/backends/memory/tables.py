@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from headrace.errors import NotFound
-from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Footing,
+    Instant,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+)
 from headrace.ports import NEVER, Order
 
 
@@ -39,6 +49,7 @@ class Tables:
     orders: dict[RunId, Order] = field(default_factory=dict[RunId, Order])
     metadata: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
     snapshots: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
+    footings: dict[RunId, Footing | None] = field(default_factory=dict[RunId, Footing | None])
     journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])
     keys: dict[KeyPlace, Taken] = field(default_factory=dict[KeyPlace, Taken])
     records: dict[RunId, dict[StreamId, list[Record]]] = field(

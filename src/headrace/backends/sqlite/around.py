@@ -11,10 +11,12 @@ from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
+from headrace.ports import Code
 from headrace.wire.channel import Registration, StreamSpec, TaskSpec
 
 _pack = msgspec.msgpack.Encoder().encode
 _task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
+_functions = msgspec.msgpack.Decoder(dict[str, str]).decode
 _stream_spec = msgspec.msgpack.Decoder(StreamSpec).decode
 
 
@@ -51,14 +53,16 @@ class SqliteCatalog:
     async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
         """Keep a version's tasks and streams; the latest registration of a name counts."""
         version = registration.version
+        made_of = (registration.python, _pack(registration.functions))
         tasks = [(env, "task", one.id, version, _pack(one)) for one in registration.tasks]
         streams = [(env, "stream", one.name, version, _pack(one)) for one in registration.streams]
 
         def work(transaction: Transaction) -> None:
             transaction.db.run(SQL["delete_deploy"], (env, version))
-            transaction.db.run(SQL["insert_deploy"], (env, version, now))
+            transaction.db.run(SQL["insert_deploy"], (env, version, now, *made_of))
             for values in (*tasks, *streams):
                 transaction.db.run(SQL["upsert_declared"], values)
+            transaction.db.run(SQL["forget_functions"], (env,))
 
         await self._writer.write(work)
 
@@ -84,6 +88,14 @@ class SqliteCatalog:
                 map(_stream_spec, await self._specs("select_all_declared", (env, "stream")))
             ),
         )
+
+    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
+        """Return what the version is made of that declared the task last."""
+        found = await self._reader.rows(SQL["select_code"], (env, task_id))
+        if not found:
+            return None
+        version, python, functions = cast("tuple[str, str, bytes | None]", found[0])
+        return Code(version, python, {} if functions is None else _functions(functions))
 
     async def _specs(self, query: str, values: tuple[str, ...]) -> list[bytes]:
         return [cast("bytes", spec) for (spec,) in await self._reader.rows(SQL[query], values)]

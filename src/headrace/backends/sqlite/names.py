@@ -1,4 +1,4 @@
-"""Small numbers for what many rows share: (environment, task), names of streams, versions of code.
+"""Small numbers for what many rows share: tasks, names of streams, versions of code, footings.
 
 Owns: which numbers are known for sure. Must never know: rows of runs.
 """
@@ -32,6 +32,10 @@ class Names:
     def code(self, db: Database, version: str) -> int | None:
         """Return the number of a version, given to it now if it has none; "" is no version."""
         return self._number(db, "code", (version,)) if version else None
+
+    def footing(self, db: Database, text: str) -> int | None:
+        """Return the number of a footing, given to it now if it has none; "" is none."""
+        return self._number(db, "footing", (text,)) if text else None
 
     def _number(self, db: Database, table: str, name: tuple[str, ...]) -> int:
         number = self._known.get((table, name)) or self._new.get((table, name))

@@ -8,9 +8,10 @@ from typing import Final, cast
 
 import apsw
 
-from headrace.backends.sqlite.database import Database, is_taken
+from headrace.backends.sqlite.database import is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.rows.footings import footing_from, footing_text
 from headrace.backends.sqlite.rows.orders import (
     find_values,
     insert_values,
@@ -29,7 +30,7 @@ from headrace.backends.sqlite.rows.runs import (
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import lasting
-from headrace.kernel.model import Entry, EnvId, Instant, Run, RunId, TaskId, WorkerId
+from headrace.kernel.model import Entry, EnvId, Footing, Instant, Run, RunId, TaskId, WorkerId
 from headrace.ports import Clash, Conflict, Created, Filter, Order
 
 LONG_JOURNAL: Final = 200
@@ -147,6 +148,11 @@ class SqliteSnapshots:
             body = cast("bytes | None", found[0][0]) if found else None
         return body
 
+    async def footing(self, run_id: RunId, saved: int) -> Footing | None:
+        """Return what that snapshot stands on, if its worker has said so."""
+        found = await self._reader.rows(SQL["select_footing"], (run_id, saved))
+        return footing_from(cast("str", found[0][0])) if found else None
+
 
 def _create(transaction: Transaction, run: Run, order: Order) -> Created:
     db, keys = transaction.db, taken_keys(order)
@@ -216,14 +222,16 @@ def apply(transaction: Transaction, change: Change) -> int:
         if is_taken(error):
             raise Clash from error
         raise
-    _apply_snapshot(db, number, change)
+    _apply_snapshot(transaction, number, change)
     return number
 
 
-def _apply_snapshot(db: Database, number: int, change: Change) -> None:
+def _apply_snapshot(transaction: Transaction, number: int, change: Change) -> None:
+    db = transaction.db
     if change.dropped is not None:
         db.run(SQL["drop_entries"], (number, change.dropped))
     if change.saved is not None:
-        db.run(SQL["upsert_snapshot"], (number, change.saved))
+        footing = transaction.names.footing(db, footing_text(change.footing))
+        db.run(SQL["upsert_snapshot"], (number, change.saved, footing))
     elif change.before.saved is not None and change.after.saved is None:
         db.run(SQL["delete_snapshot"], (number,))

@@ -1,6 +1,6 @@
 -- The present form of the database: what all migrations together make. CHECKs repeat the laws.
 -- Small numbers stand for what many rows share: `run.task` for (environment, task), `run.code` for a
--- version, `record.stream` for a stream's name. No foreign keys: one writer writes what belongs together in one transaction.
+-- version, `record.stream` for a stream's name, `snapshot.footing` for a footing. No foreign keys: one writer writes what belongs together in one transaction.
 
 CREATE TABLE meta (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -123,7 +123,14 @@ CREATE TABLE code (
 -- The state of a run's code, as its worker sealed it. It stands for the entries below `run.saved`.
 CREATE TABLE snapshot (
     run INTEGER PRIMARY KEY,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    footing INTEGER                         -- NULL: its worker has not said
+) STRICT;
+
+-- What snapshots stand on, in words, so that those can tell who cannot open them.
+CREATE TABLE footing (
+    no INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
 ) STRICT;
 
 -- What of an order is too big for a row that is written again with every change of the run.
@@ -200,6 +207,8 @@ CREATE TABLE deploy (
     env TEXT NOT NULL,
     version TEXT NOT NULL,
     at INTEGER NOT NULL,
+    python TEXT NOT NULL DEFAULT '',        -- '': its worker has not said
+    functions BLOB,                         -- fingerprints by name; NULL: no task is of this version
     UNIQUE (env, version)
 ) STRICT;
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
+from headrace.kernel.model import Footing, Function
 from headrace.ports import Api
-from headrace.testing.contracts.declared import ANSWER, Declared, order
+from headrace.testing.contracts.declared import ANSWER, NUMBERS, Declared, order
 from headrace.testing.contracts.puppet import Puppet, working
 from headrace.wire.channel import (
     Assigned,
     Completed,
     Ended,
     Parked,
+    Registration,
     Saved,
     Standing,
+    TaskSpec,
     Told,
     Unfit,
 )
+from headrace.wire.views import RunQuery
 
 LARGE = 17 * 1_048_576
 """More than what WebSockets carry unless they are told to."""
@@ -40,6 +47,34 @@ class SavingApiContract(Declared):
             assert [(entry.n, entry.body) for entry in assigned.entries] == [(0, ANSWER)]
             puppet.post(Completed(run, assigned.epoch, b""))
             await puppet.pushed(Ended, run)
+
+    async def test_it_is_told_how_a_run_goes_on_with_newer_code(self, known: Api) -> None:
+        made = Registration(
+            version="1",
+            tasks=(TaskSpec(id="publish", schema=NUMBERS),),
+            streams=(),
+            python="3.13",
+            functions={"tasks:publish": "aa", "tasks:Ä.<locals>.b": "bb"},
+        )
+        await known.register(made)
+        run = (await known.trigger("publish", order())).id
+        async with working(known, "publish") as puppet:
+            functions = tuple(Function(*one) for one in made.functions.items())
+            await _left(puppet, [run], b"frames", Footing("3.13", functions))
+        newer = replace(made, version="2", functions={**made.functions, "tasks:publish": "ab"})
+        for declared, fits in ((made, "same"), (newer, "replays")):
+            await known.register(declared)
+            code = (await known.retrieve(run)).code
+            assert code
+            assert (code.fits, code.version, code.newest) == (fits, "1", declared.version)
+            assert code.why
+        listed = await known.listing()
+        assert listed is not None
+        assert (listed.version, listed.functions) == ("2", {})
+        page = await known.list_runs(RunQuery())
+        assert [view.code for view in page.data] == [UNSET]
+        async with aclosing(known.subscribe(run)) as views:
+            assert (await anext(views)).code is UNSET
 
     @pytest.mark.timeout(60)
     async def test_large_snapshots_go_to_and_fro(self, known: Api) -> None:
@@ -81,11 +116,13 @@ def _standing(assigned: Assigned) -> Standing:
     return Standing(assigned.run, assigned.epoch, "0/approval#0", "approval", held=True)
 
 
-async def _left(puppet: Puppet, runs: Sequence[str], body: bytes) -> None:
+async def _left(
+    puppet: Puppet, runs: Sequence[str], body: bytes, footing: Footing | None = None
+) -> None:
     """Let each of the runs wait, then save and leave all of them at once."""
     held = [await puppet.assigned(run) for run in runs]
     for one in held:
         puppet.post(_standing(one), Parked(one.run, one.epoch))
-    puppet.post(*[Saved(one.run, one.epoch, 0, body, leaves=True) for one in held])
+    puppet.post(*[Saved(one.run, one.epoch, 0, body, leaves=True, footing=footing) for one in held])
     for run in runs:
         await puppet.pushed(Ended, run)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from headrace.kernel.model import EnvId, Retry, TaskId, later
-from headrace.ports import Stores
+from headrace.ports import Code, Stores
 from headrace.testing.contracts.given import ENV, T0
 from headrace.wire.channel import Registration, StreamSpec, TaskSpec
 
@@ -24,6 +26,7 @@ FULL = Registration(
         StreamSpec(name="tokens", inward=False),
     ),
 )
+MADE = replace(FULL, python="3.13", functions={"tasks:greet": "a1b2", "tâches:Ä.b": ""})
 
 
 class CatalogContract:
@@ -69,6 +72,31 @@ class CatalogContract:
         await stores.catalog.register(ENV, second, later(T0, 1))
         await stores.catalog.register(ENV, FULL, later(T0, 2))
         assert await stores.catalog.listing(ENV) == FULL
+
+    async def test_what_a_version_is_made_of_is_known_by_its_tasks(self, stores: Stores) -> None:
+        await stores.catalog.register(ENV, MADE, T0)
+        code = Code("v1", "3.13", MADE.functions)
+        assert await stores.catalog.listing(ENV) == FULL
+        for name in ("greet", "tâche"):
+            assert await stores.catalog.code(ENV, TaskId(name)) == code
+        assert await stores.catalog.code(ENV, TaskId("approval")) is None
+        assert await stores.catalog.code(EnvId("prod"), TaskId("greet")) is None
+
+    async def test_it_is_that_of_the_version_that_declared_the_task_last(
+        self, stores: Stores
+    ) -> None:
+        await stores.catalog.register(ENV, MADE, T0)
+        greet = (TaskSpec(id="greet"),)
+        second = Registration(version="v2", tasks=greet, streams=FULL.streams, python="3.14")
+        await stores.catalog.register(ENV, second, later(T0, 1))
+        assert await stores.catalog.code(ENV, TaskId("greet")) == Code("v2", "3.14")
+        found = await stores.catalog.code(ENV, TaskId("tâche"))
+        assert found == Code("v1", "3.13", MADE.functions)
+        again = replace(MADE, functions={"tasks:greet": "ff"})
+        await stores.catalog.register(ENV, again, later(T0, 2))
+        for name in ("greet", "tâche"):
+            found = await stores.catalog.code(ENV, TaskId(name))
+            assert found == Code("v1", "3.13", {"tasks:greet": "ff"})
 
     async def test_a_version_without_tasks_is_a_registration(self, stores: Stores) -> None:
         empty = Registration(version="v0", tasks=(), streams=())

@@ -17,6 +17,8 @@ from headrace.kernel.model import (
     Delayed,
     Entry,
     EnvId,
+    Footing,
+    Function,
     Gap,
     Instant,
     Key,
@@ -55,6 +57,12 @@ BODIES: Final = (
 )
 """Empty, small, unicode, around the limit where a store may put bodies elsewhere, and the most."""
 
+FOOTINGS: Final = (
+    Footing("3.11", (Function("tasks:publish", "a1b2"),)),
+    Footing("3.13", (Function("tasks:publish", "a1b2"), Function("tâches:Ä.b", "")), keeps=True),
+    Footing("", ()),
+)
+
 
 def queued(name: str = "run-1", *, task: TaskId = TASK, env: EnvId = ENV, at: Instant = T0) -> Run:
     """Return a run that waits for its first worker since `at`."""
@@ -85,10 +93,16 @@ def parked(run: Run, *, now: Instant = T0) -> Change:
 
 
 def saved(
-    run: Run, body: bytes = b"frames", *, drops: bool = False, leaves: bool = False
+    run: Run,
+    body: bytes = b"frames",
+    *,
+    drops: bool = False,
+    leaves: bool = False,
+    footing: Footing | None = None,
 ) -> Change:
     """Return the change by which the worker keeps the state of the code, and perhaps leaves."""
-    return decide(run, c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves), T0)
+    save = c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves, footing=footing)
+    return decide(run, save, T0)
 
 
 def draft(
@@ -234,7 +248,8 @@ class _Walker:
     def _save(self, run: Run) -> c.Save:
         body = self.random.randbytes(self.random.choice((1, 130, 5_000)))
         drops, leaves = self.random.random() < 0.3, self.random.random() < 0.5
-        return c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves)
+        footing = (None, *FOOTINGS)[len(body) % 4]
+        return c.Save(run.epoch, run.entries, body, drops=drops, leaves=leaves, footing=footing)
 
     def _wait(self) -> Wait:
         return Wait(

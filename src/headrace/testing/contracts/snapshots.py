@@ -11,11 +11,12 @@ import pytest
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change
 from headrace.kernel.machine import decide
-from headrace.kernel.model import Cause, Over, Run, RunId, Waiting, WorkerId
+from headrace.kernel.model import Cause, Footing, Over, Run, RunId, Waiting, WorkerId
 from headrace.ports import Clash, Conflict, Delivering, Order, Stores
 from headrace.testing.contracts.given import (
     BODIES,
     ENV,
+    FOOTINGS,
     T0,
     TASK,
     WORKER,
@@ -78,6 +79,37 @@ class SnapshotsContract:
         run = await landed(stores, saved(run, b"short"))
         assert await kept(stores, run) == b"short"
         assert await stores.snapshots.read(run.id, 3) is None
+
+    @pytest.mark.parametrize("footing", FOOTINGS)
+    async def test_what_it_stands_on_comes_back_as_it_was(
+        self, stores: Stores, footing: Footing
+    ) -> None:
+        run = await landed(stores, saved(await grown(stores), footing=footing))
+        for number, found in ((2, None), (3, footing), (4, None)):
+            assert await stores.snapshots.footing(run.id, number) == found
+
+    async def test_what_it_stands_on_comes_and_goes_with_it(self, stores: Stores) -> None:
+        run = await grown(stores)
+        assert await stores.snapshots.footing(run.id, run.entries) is None
+        assert await stores.snapshots.footing(RunId("nobody"), 0) is None
+        for footing in (*FOOTINGS, None, FOOTINGS[0]):
+            run = await landed(stores, saved(run, footing=footing))
+            assert await stores.snapshots.footing(run.id, 3) == footing
+        news = await landed(stores, remembered(run, "/a#0"))
+        assert await stores.snapshots.footing(run.id, 3) == FOOTINGS[0]
+        with pytest.raises(Conflict):
+            await stores.runs.commit(saved(run, b"late", footing=FOOTINGS[1]))
+        assert await stores.snapshots.footing(run.id, 3) == FOOTINGS[0]
+        await stores.runs.commit(decide(news, c.Complete(run.epoch, b"1"), T0))
+        assert await stores.snapshots.footing(run.id, 3) is None
+
+    async def test_many_may_stand_on_one(self, stores: Stores) -> None:
+        runs = [await grown(stores, f"run-{n}") for n in range(4)]
+        changes = [saved(run, footing=FOOTINGS[n % 2]) for n, run in enumerate(runs)]
+        await asyncio.gather(*map(stores.runs.commit, changes))
+        await stores.runs.commit(decide(changes[0].after, c.Complete(1, b""), T0))
+        found = [await stores.snapshots.footing(run.id, 3) for run in runs]
+        assert found == [None, FOOTINGS[1], FOOTINGS[0], FOOTINGS[1]]
 
     async def test_saving_and_leaving_are_one(self, stores: Stores) -> None:
         waiting = await landed(stores, parked(await grown(stores)))
@@ -230,11 +262,16 @@ class SnapshotsContract:
             born, *changes = walk(seed)
             await stores.runs.create(born.before, Order())
             body: bytes | None = None
+            footing: Footing | None = None
             for change in changes:
                 await stores.runs.commit(change)
-                body = body if change.saved is None else change.saved
-                body = body if change.after.saved is not None else None
+                if change.saved is not None:
+                    body, footing = change.saved, change.footing
+                if (number := change.after.saved) is None:
+                    body = footing = None
                 assert await kept(stores, change.after) == body
+                found = await stores.snapshots.footing(born.before.id, number or 0)
+                assert found == footing
                 saves += change.saved is not None
                 leaves += change.saved is not None and change.after.state == Waiting(None)
         assert saves > 20

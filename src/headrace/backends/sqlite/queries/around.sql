@@ -57,8 +57,20 @@ DELETE FROM deploy WHERE env = ?1 AND version = ?2;
 
 -- name: insert_deploy
 -- The latest has the highest number.
-INSERT INTO deploy (no, env, version, at)
-VALUES ((SELECT coalesce(max(no), 0) + 1 FROM deploy), ?1, ?2, ?3);
+INSERT INTO deploy (no, env, version, at, python, functions)
+VALUES ((SELECT coalesce(max(no), 0) + 1 FROM deploy), ?1, ?2, ?3, ?4, ?5);
+
+-- name: forget_functions
+-- Of versions that declared no task last: they are many, and nobody asks for them.
+UPDATE deploy SET functions = NULL
+WHERE env = ?1 AND functions IS NOT NULL
+    AND version NOT IN (SELECT version FROM declared WHERE env = ?1 AND kind = 'task');
+
+-- name: select_code
+-- Of the version that declared the task last.
+SELECT deploy.version, deploy.python, deploy.functions
+FROM declared JOIN deploy ON deploy.env = declared.env AND deploy.version = declared.version
+WHERE declared.env = ?1 AND declared.kind = 'task' AND declared.name = ?2;
 
 -- name: upsert_declared
 -- The latest declaration of a name counts, whichever version made it.
