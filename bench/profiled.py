@@ -20,7 +20,7 @@ from bench.work import tasks
 from headrace.app import home as homes, settings
 from headrace.app.serving import serving
 from headrace.app.working import Watcher, work
-from headrace.wire.channel import Registration
+from headrace.wire.registration import Registration
 
 
 async def _server() -> None:

@@ -29,7 +29,7 @@ from headrace.kernel.model import (
 )
 from headrace.ports import Api, Filter, Stores
 from headrace.testing.clock import ManualClock
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.worker import Options, Worker
 
 ENV: Final = EnvId("test")

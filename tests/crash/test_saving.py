@@ -25,7 +25,7 @@ from headrace.kernel.model import Completed, Over, Run, RunId, Waiting, inward, 
 from headrace.ports import Api, Stores
 from headrace.testing.clock import ManualClock
 from headrace.testing.faults import Crash, Fault, failing
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOrder
 from tests.crash.household import ENV, NoChance
 from tests.crash.saver import ROUNDS, STREAM, TASK, Saver, World

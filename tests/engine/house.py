@@ -26,7 +26,7 @@ from headrace.engine.core import Core
 from headrace.kernel.model import EnvId, Instant, Retry, Run, RunId, WorkerId, later
 from headrace.ports import Stores
 from headrace.testing.clock import ManualClock
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOptions, TriggerOrder
 
 PATIENCE_S = 10.0

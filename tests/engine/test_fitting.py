@@ -17,8 +17,8 @@ from headrace.wire.channel import (
     Blocked,
     Ended,
     Refusal,
-    Registration,
 )
+from headrace.wire.registration import Registration
 from headrace.wire.views import CodeView, RunQuery
 from tests.engine.house import DECLARED, House
 from tests.engine.saving import left, remembers, save

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from headrace.errors import NotFound
-from headrace.wire.channel import Ended, Registration, StreamSpec
+from headrace.wire.channel import Ended
+from headrace.wire.registration import Registration, StreamSpec
 from tests.engine.house import PROD, House
 from tests.engine.worker import Job, attached, parked
 

@@ -8,7 +8,8 @@ import pytest
 
 from headrace.errors import BadValue, NotFound
 from headrace.kernel.model import RunId
-from headrace.wire.channel import Ended, Refusal, Registration, TaskSpec
+from headrace.wire.channel import Ended, Refusal
+from headrace.wire.registration import Registration, TaskSpec
 from headrace.wire.views import RunQuery
 from tests.engine.gates import Gates
 from tests.engine.house import PROD, House, order

@@ -12,7 +12,8 @@ import pytest
 
 from headrace.kernel.model import RunId
 from headrace.testing.clock import ManualClock
-from headrace.wire.channel import Ended, Fenced, Registration, Stopping, StreamSpec, Unread
+from headrace.wire.channel import Ended, Fenced, Stopping, Unread
+from headrace.wire.registration import Registration, StreamSpec
 from tests.engine.house import DECLARED, PATIENCE_S, Ground, House
 from tests.engine.worker import attached, parked
 

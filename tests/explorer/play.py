@@ -18,7 +18,7 @@ from headrace.engine import open_engine
 from headrace.kernel import machine
 from headrace.kernel.model import EnvId, Over, RunId
 from headrace.ports import Api
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOrder
 from tests.explorer.actors import (
     STREAM,

@@ -18,17 +18,8 @@ from headrace.errors import Throttled
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Entry, EnvId, RunId, inward
 from headrace.ports import Api, Delivering, Draft, Stores
-from headrace.wire.channel import (
-    Assigned,
-    Hello,
-    Push,
-    Registration,
-    Renewed,
-    Standing,
-    StreamSpec,
-    TaskSpec,
-    Told,
-)
+from headrace.wire.channel import Assigned, Hello, Push, Renewed, Standing, Told
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOrder
 
 MOST: Final = 100_000

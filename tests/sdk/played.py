@@ -16,7 +16,8 @@ from headrace.sdk.execution import SLEEP, Execution, make_current, require, slee
 from headrace.sdk.execution_life import Life, Manner
 from headrace.sdk.execution_question import Place
 from headrace.sdk.scope import install
-from headrace.wire.channel import Assigned, Operation, Push, Refusal, Stopping, TaskSpec, Told
+from headrace.wire.channel import Assigned, Operation, Push, Refusal, Stopping, Told
+from headrace.wire.registration import TaskSpec
 from headrace.worker.frames import Frames
 
 RUN, EPOCH_NO = "run_1", 7

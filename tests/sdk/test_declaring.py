@@ -15,7 +15,7 @@ from headrace.errors import BadRequest, Mistake
 from headrace.kernel import model
 from headrace.sdk.registry import Registry, Site, registry, version_of
 from headrace.sdk.tasks import Task
-from headrace.wire.channel import StreamSpec, TaskSpec
+from headrace.wire.registration import StreamSpec, TaskSpec
 
 if TYPE_CHECKING:
     from decimal import Decimal

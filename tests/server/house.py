@@ -18,7 +18,7 @@ from headrace.ports import Api, Stores
 from headrace.server import Door, KeyRing, serve
 from headrace.testing.clock import ManualClock
 from headrace.wire import tokens
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOrder
 
 DEV, PROD = EnvId("dev"), EnvId("prod")

@@ -9,7 +9,7 @@ from headrace.kernel import commands as c
 from headrace.kernel.machine import decide
 from headrace.kernel.model import Footing, Function
 from headrace.testing.contracts.given import ENV, MEBIBYTE, T0, executing, remembered, saved
-from headrace.wire.channel import Registration, TaskSpec
+from headrace.wire.registration import Registration, TaskSpec
 from tests.sqlite.raw import raw
 
 

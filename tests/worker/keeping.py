@@ -14,7 +14,8 @@ import msgspec
 from headrace.kernel.model import Run, RunId
 from headrace.ports import Channel, WorkApi
 from headrace.sdk.execution import Runnable
-from headrace.wire.channel import Hello, Operation, Push, Registration
+from headrace.wire.channel import Hello, Operation, Push
+from headrace.wire.registration import Registration
 from headrace.wire.views import RunView
 from tests.worker.scene import SAVING, Scene, setting
 

@@ -18,16 +18,8 @@ from headrace.ports import Api, Channel, Stores, WorkApi
 from headrace.sdk.execution import Runnable
 from headrace.sdk.sealing import Sealer
 from headrace.testing.clock import ManualClock
-from headrace.wire.channel import (
-    Hello,
-    Operation,
-    Push,
-    Registration,
-    Renewed,
-    StreamSpec,
-    TaskSpec,
-    Told,
-)
+from headrace.wire.channel import Hello, Operation, Push, Renewed, Told
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import RunView, TriggerOrder
 from headrace.worker import Options, Worker
 

@@ -14,7 +14,8 @@ from headrace.kernel.model import outward
 from headrace.ports import Channel, Stores, WorkApi
 from headrace.sdk.execution import require
 from headrace.testing.faults import Bug, FailingRuns, Fault, Faults, failing
-from headrace.wire.channel import Hello, Registration
+from headrace.wire.channel import Hello
+from headrace.wire.registration import Registration
 from headrace.wire.views import RunView
 from tests.sdk.played import step
 from tests.worker.scene import Job, employed, setting

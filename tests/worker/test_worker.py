@@ -12,7 +12,8 @@ from headrace.errors import Unauthorized, Unavailable
 from headrace.kernel.model import Queued, RunId, Running, State, Waiting
 from headrace.ports import Channel, WorkApi
 from headrace.sdk.execution import require
-from headrace.wire.channel import Hello, Registration, Renewed
+from headrace.wire.channel import Hello, Renewed
+from headrace.wire.registration import Registration
 from headrace.worker import Outcome
 from tests.sdk.played import once, step, wait
 from tests.worker.scene import PLAIN, Faults, Job, Link, Scene, employed, setting

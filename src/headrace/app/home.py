@@ -99,18 +99,6 @@ class Home:
         fresh.write_bytes(text)
         fresh.replace(self.path / name)
 
-    def remember(self, file: Path) -> None:
-        """Keep which file was worked for last, if there is a folder to keep it in."""
-        if self.path.is_dir():
-            self.note("worker.file", os.fsencode(file.absolute()))
-
-    def remembered(self) -> Path | None:
-        """Return the file that was worked for last."""
-        try:
-            return Path(os.fsdecode((self.path / "worker.file").read_bytes()))
-        except (OSError, ValueError):
-            return None
-
     def lock(self) -> Lock:
         """Hold the folder for this process; a second server on it is refused.
 
@@ -131,6 +119,20 @@ class Home:
             f"{self.path} already has a server: {who}",
             hint="Use that one, stop it first, or set HEADRACE_HOME to another folder.",
         )
+
+
+def keep_file(home: Home, file: Path) -> None:
+    """Keep which file was worked for last, if there is a folder to keep it in."""
+    if home.path.is_dir():
+        home.note("worker.file", os.fsencode(file.absolute()))
+
+
+def kept_file(home: Home) -> Path | None:
+    """Return the file that was worked for last."""
+    try:
+        return Path(os.fsdecode((home.path / "worker.file").read_bytes()))
+    except (OSError, ValueError):
+        return None
 
 
 def find(named: Path | None, start: Path) -> Home:

@@ -22,7 +22,7 @@ from headrace.sdk.execution_life import Snapshots
 from headrace.sdk.registry import registry
 from headrace.sdk.retrying import pauses
 from headrace.sdk.sealing import Sealer
-from headrace.wire.channel import TaskSpec
+from headrace.wire.registration import TaskSpec
 from headrace.worker import Options, Worker
 
 ENV: Final = EnvId("test")

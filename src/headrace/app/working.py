@@ -22,7 +22,7 @@ from headrace.errors import HeadraceError
 from headrace.sdk import connection
 from headrace.sdk.registry import registry
 from headrace.sdk.sealing import Sealer
-from headrace.wire.channel import Registration
+from headrace.wire.registration import Registration
 from headrace.worker import Options, Outcome, Worker
 
 MIB = 1 << 20

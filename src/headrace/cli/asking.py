@@ -18,7 +18,7 @@ from headrace.app.settings import Settings
 from headrace.errors import BadRequest, NotFound
 from headrace.ports import Api
 from headrace.wire import jsontext
-from headrace.wire.channel import Registration, StreamSpec
+from headrace.wire.registration import Registration, StreamSpec
 
 NOTHING = Registration(version="", tasks=(), streams=())
 

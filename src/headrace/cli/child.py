@@ -19,7 +19,7 @@ from headrace.app.working import Watcher, work
 from headrace.cli.leash import Broken, Leash, Ready, Report, Tired
 from headrace.cli.logs import log_to_stderr
 from headrace.errors import HeadraceError, Mistake
-from headrace.wire.channel import Registration
+from headrace.wire.registration import Registration
 
 UNUSABLE: Final = 3
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.app.home import Home
+from headrace.app.home import Home, keep_file
 from headrace.app.settings import SNAPSHOTS, Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
@@ -44,7 +44,7 @@ async def dev(
     with until_told():
         async with serving(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)
-            home.remember(path)
+            keep_file(home, path)
             signs = Signs(path, as_json, reloads=True)
 
             def notify(notice: Notice) -> None:

@@ -21,7 +21,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from headrace.app.connecting import BRISK, client
-from headrace.app.home import Home
+from headrace.app.home import Home, kept_file
 from headrace.app.settings import SETTINGS, Settings, database_path
 from headrace.cli.asking import surroundings
 from headrace.cli.screen import AsJson, Exit, emit, say, told, waiting_for
@@ -65,7 +65,7 @@ async def doctor(
     setting, home = surroundings()
     wrong = False
     with waiting_for("looking", quiet=as_json):
-        async for check in _all(setting, home, file or home.remembered()):
+        async for check in _all(setting, home, file or kept_file(home)):
             wrong = wrong or check.verdict == "wrong"
             emit(check) if as_json else _show(check)
     return Exit.VERDICT if wrong else Exit.OK

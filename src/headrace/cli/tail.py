@@ -13,7 +13,7 @@ from headrace.cli.asking import NOTHING, server, stream_named
 from headrace.cli.screen import AsJson, hint, told
 from headrace.cli.showing import show_record
 from headrace.ports import Api
-from headrace.wire.channel import StreamSpec
+from headrace.wire.registration import StreamSpec
 
 
 @told

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headrace.app.connecting import target
+from headrace.app.home import keep_file
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import until_told
@@ -31,7 +32,7 @@ async def worker(
         raise NotFound(f"there is no file {file}")
     setting, home = surroundings()
     url = target(setting, home).url
-    home.remember(file)
+    keep_file(home, file)
     if as_json:
         emit({"event": "working", "url": url})
     else:

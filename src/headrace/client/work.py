@@ -13,7 +13,8 @@ from headrace.client.channel import SocketChannel
 from headrace.client.transport import Call, Transport
 from headrace.errors import NotFound
 from headrace.ports import Channel
-from headrace.wire.channel import Hello, Registration, encode
+from headrace.wire.channel import Hello, encode
+from headrace.wire.registration import Registration
 
 REGISTRATIONS = "/api/headrace/v1/registrations"
 WORKER = "/api/headrace/v1/worker"

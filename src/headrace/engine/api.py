@@ -24,7 +24,8 @@ from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
 from headrace.kernel.model import EnvId, Run, RunId, TaskId
 from headrace.ports import ANYTHING, Channel, Filter
-from headrace.wire.channel import Hello, Registration
+from headrace.wire.channel import Hello
+from headrace.wire.registration import Registration
 from headrace.wire.statuses import states_of
 from headrace.wire.views import (
     FINAL,

@@ -36,7 +36,7 @@ from headrace.kernel.model import (
     outward,
 )
 from headrace.wire import jsontext, schemas
-from headrace.wire.channel import StreamSpec
+from headrace.wire.registration import StreamSpec
 from headrace.wire.views import Receipt, RecordView
 
 UNREAD_AT_MOST = 100_000

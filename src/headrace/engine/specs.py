@@ -6,13 +6,8 @@ from headrace.errors import BadRequest
 from headrace.kernel.model import EnvId, TaskId
 from headrace.ports import Catalog, Code
 from headrace.wire import schemas
-from headrace.wire.channel import (
-    FUNCTION_NAME_AT_MOST,
-    FUNCTIONS_AT_MOST,
-    Registration,
-    StreamSpec,
-    TaskSpec,
-)
+from headrace.wire.channel import FUNCTION_NAME_AT_MOST, FUNCTIONS_AT_MOST
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NAME_AT_MOST = 128
 _SHOWN = 40

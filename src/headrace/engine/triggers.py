@@ -32,7 +32,7 @@ from headrace.kernel.model import (
 )
 from headrace.ports import NEVER, Created, Order
 from headrace.wire import durations, jsontext, packets, schemas
-from headrace.wire.channel import TaskSpec
+from headrace.wire.registration import TaskSpec
 from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
 
 PAYLOAD_AT_MOST = 3 * 1_024 * 1_024

@@ -10,7 +10,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from headrace.errors import Mistake
-from headrace.wire.channel import Hello, Operation, Push, Registration
+from headrace.wire.channel import Hello, Operation, Push
+from headrace.wire.registration import Registration
 from headrace.wire.views import (
     Acceptance,
     Receipt,

@@ -25,7 +25,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NEVER = Instant(0)
 

@@ -19,8 +19,8 @@ from headrace.kernel.journal import Asked
 from headrace.sdk.execution_faults import cause_of
 from headrace.sdk.scope import Branch, Scope, spawn
 from headrace.wire import channel
-from headrace.wire.channel import TaskSpec
 from headrace.wire.jsontext import MAX_DATA
+from headrace.wire.registration import TaskSpec
 
 if TYPE_CHECKING:
     from headrace.sdk.execution_life import Life

@@ -33,8 +33,8 @@ from headrace.sdk.registry import (
     declared_stream,
     registry,
 )
-from headrace.wire.channel import StreamSpec
 from headrace.wire.durations import duration_ms
+from headrace.wire.registration import StreamSpec
 from headrace.wire.views import Receipt
 
 T = TypeVar("T")

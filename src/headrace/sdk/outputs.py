@@ -33,7 +33,7 @@ from headrace.sdk.registry import (
     declared_stream,
     registry,
 )
-from headrace.wire.channel import StreamSpec
+from headrace.wire.registration import StreamSpec
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from headrace.errors import Mistake
 from headrace.sdk.execution import Runnable
 from headrace.sdk.footing import PYTHON, functions_here
 from headrace.sdk.lines import caller_frame, caller_line, is_importing, line_of
-from headrace.wire.channel import Registration, StreamSpec
+from headrace.wire.registration import Registration, StreamSpec
 
 
 @dataclass(frozen=True, slots=True)

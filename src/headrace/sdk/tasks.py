@@ -29,8 +29,8 @@ from headrace.sdk.repeating import warn_of
 from headrace.sdk.resuming import resumable, wait_again
 from headrace.sdk.retrying import Retry
 from headrace.sdk.signatures import TaskSignature
-from headrace.wire.channel import TaskSpec
 from headrace.wire.durations import duration_ms, moment
+from headrace.wire.registration import TaskSpec
 from headrace.wire.views import TriggerOptions, TriggerOrder
 
 P = TypeVar("P")

@@ -17,7 +17,7 @@ from headrace.server.policy import SecretKey
 from headrace.server.routes import Route
 from headrace.server.talk import Ended, Pipe, converse
 from headrace.wire import jsontext
-from headrace.wire.channel import Registration
+from headrace.wire.registration import Registration
 
 WORKER: Final = "/api/headrace/v1/worker"
 REGISTRATIONS: Final = "/api/headrace/v1/registrations"

@@ -43,7 +43,7 @@ from headrace.ports import (
     Stores,
     Streams,
 )
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 T = TypeVar("T")
 

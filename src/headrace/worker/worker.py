@@ -18,7 +18,8 @@ from headrace.ports import WorkApi
 from headrace.sdk.execution import Runnable
 from headrace.sdk.execution_life import Manner
 from headrace.sdk.scope import install
-from headrace.wire.channel import Hello, Refusal, Registration, Renewed
+from headrace.wire.channel import Hello, Refusal, Renewed
+from headrace.wire.registration import Registration
 from headrace.worker.frames import Frames
 from headrace.worker.holdings import Holdings
 from headrace.worker.options import Options

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
 from headrace.ports import Code
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 
 class MemoryLeases:

@@ -12,7 +12,7 @@ from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
 from headrace.ports import Code
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 _pack = msgspec.msgpack.Encoder().encode
 _task_spec = msgspec.msgpack.Decoder(TaskSpec).decode

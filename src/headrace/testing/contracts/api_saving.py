@@ -13,18 +13,8 @@ from headrace.kernel.model import Footing, Function
 from headrace.ports import Api
 from headrace.testing.contracts.declared import ANSWER, NUMBERS, Declared, order
 from headrace.testing.contracts.puppet import Puppet, working
-from headrace.wire.channel import (
-    Assigned,
-    Completed,
-    Ended,
-    Parked,
-    Registration,
-    Saved,
-    Standing,
-    TaskSpec,
-    Told,
-    Unfit,
-)
+from headrace.wire.channel import Assigned, Completed, Ended, Parked, Saved, Standing, Told, Unfit
+from headrace.wire.registration import Registration, TaskSpec
 from headrace.wire.views import RunQuery
 
 LARGE = 17 * 1_048_576

@@ -26,17 +26,15 @@ from headrace.wire.channel import (
     Parked,
     Raised,
     Refusal,
-    Registration,
     Remembered,
     Sent,
     Standing,
     Started,
     Stopping,
-    StreamSpec,
-    TaskSpec,
     Told,
     Yielded,
 )
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import RunQuery, RunView
 
 

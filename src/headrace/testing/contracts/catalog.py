@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from headrace.kernel.model import EnvId, Retry, TaskId, later
 from headrace.ports import Code, Stores
 from headrace.testing.contracts.given import ENV, T0
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 FULL = Registration(
     version="v1",

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from headrace.kernel.model import Retry
 from headrace.ports import Api
-from headrace.wire.channel import Registration, StreamSpec, TaskSpec
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOptions, TriggerOrder
 
 ANSWER = b'{"approved":true}'
