@@ -98,7 +98,7 @@ async def asked() -> int:
 
 
 def test_a_registration_tells_of_them() -> None:
-    found = registry.registration()
+    found = registry.registration([asked])
     assert found.python == PYTHON
     assert found.functions[f"{MODULE}:asked"] == frames.fingerprint(asked.fn)
 
