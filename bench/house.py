@@ -16,10 +16,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import anyio.to_thread
+import psutil
 
 import headrace
 from bench import programs
-from bench.programs import Program
+from bench.programs import PATIENCE_S, Program
 from bench.work import tasks
 from headrace.app.connecting import client
 from headrace.app.home import Home
@@ -102,6 +103,13 @@ class House:
     def kill_worker(self) -> None:
         """End the worker with -9; its supervisor will start another one."""
         os.kill(self.worker_pid, signal.SIGKILL)
+
+    async def kill_all(self) -> None:
+        """End everything with -9; the worker ends with its supervisor."""
+        worker = psutil.Process(self.worker_pid)
+        await _running(self._supervisor).kill()
+        await _running(self._server).kill()
+        await anyio.to_thread.run_sync(worker.wait, PATIENCE_S)
 
     async def stop(self) -> None:
         """End both in order."""

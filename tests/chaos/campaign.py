@@ -62,14 +62,16 @@ class Campaign:
     hire: Callable[[], Member]
     """Starts a worker."""
     members: dict[str, Member] = field(default_factory=dict[str, Member])
+    started: dict[str, int] = field(default_factory=dict[str, int])
 
     def start(self) -> None:
         """Start everybody who may be killed later."""
         for name in (SERVER, *self.plan.work.workers):
-            self.members[name] = self._started(name)
+            self._start(name)
 
-    def _started(self, name: str) -> Member:
-        return self.fleet.server() if name == SERVER else self.hire()
+    def _start(self, name: str) -> None:
+        self.members[name] = self.fleet.server() if name == SERVER else self.hire()
+        self.started[name] = e.instant()
 
     def strike(self) -> None:
         """Kill somebody, perhaps two at once, and start them again."""
@@ -79,17 +81,25 @@ class Campaign:
             who = str(self.members[name].pid)
             self.pen.write(e.Fault(at=e.instant(), kind=name.split()[0], who=who))
         for name in victims:
-            self.members[name] = self._started(name)
+            self._start(name)
         if SERVER in victims:
             self.pen.write(e.Outage(at=e.instant(), from_ms=down, until_ms=_wall_ms()))
 
     def _victims(self) -> list[str]:
         work, chance = self.plan.work, self.chance
+        workers = [name for name in work.workers if name != self._newest or not self._spared()]
         if chance.random() >= work.server_share:
-            return [chance.choice(work.workers)]
+            return [chance.choice(workers)]
         if chance.random() >= work.both:
             return [SERVER]
-        return [SERVER, chance.choice(work.workers)]
+        return [SERVER, chance.choice(workers)]
+
+    @property
+    def _newest(self) -> str:
+        return max(self.plan.work.workers, key=self.started.__getitem__)
+
+    def _spared(self) -> bool:
+        return self.chance.random() < self.plan.work.spares
 
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""

@@ -175,7 +175,7 @@ async def _round(account: Account) -> bool:
     for turn in range(ROUND):
         account.asks()
         found = await by_wait.wait(timeout=PATIENCE, keep_warm=account.warm_s)
-        if account.given(found.output if found.ok else None):
+        if account.given(found.output if isinstance(found, Ok) else None):
             return True
         if turn == ROUND - 1 and account.values - before > ROUND:
             raise AssertionError(f"{account.values - before} values in {ROUND} turns")
@@ -190,7 +190,7 @@ async def with_naps() -> Mapping[str, int]:
         while True:
             account.asks()
             found = await by_wait.wait(timeout=PATIENCE)
-            if account.given(found.output if found.ok else None):
+            if account.given(found.output if isinstance(found, Ok) else None):
                 return account.shown()
             if account.answers % NAP_EVERY == 0:
                 await wait.for_(NAP)

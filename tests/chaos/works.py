@@ -33,6 +33,9 @@ class Work:
     calm_s: float
     """How often nothing is killed, for longer than a lease: a server that was started again gives
     every worker a whole one, so that the runs of the dead would never be taken over."""
+    spares: float = 0.0
+    """How often the worker is left alone that was started last: a run is given up as crashed when
+    three workers in a row were lost before they could write anything down for it."""
     is_copied: bool = False
     """Whether workers are copies of a process that has imported what they need."""
 
@@ -58,5 +61,6 @@ LEAVING: Final = Work(
     rests_s=((0.0, 0.05), (0.0, 0.05), (0.05, 0.6)),
     calm_every=40,
     calm_s=6.0,
+    spares=0.8,
     is_copied=True,
 )
