@@ -39,8 +39,10 @@ FIRST: Final = 50
 """So many runs are over before a worker counts as idle: it has then used what it needs once."""
 EVERY_S: Final = 0.25
 PATIENCE_S: Final = 120.0
+TRIMMED_S: Final = 2.5
+"""A worker gives memory back once a second."""
 SETTLED_S: Final = 5.0
-"""How long after the last run has left the memory is weighed."""
+"""How long after the last run has left the memory is weighed at the latest."""
 WAITING: Final = "SELECT count(*) FROM run WHERE state = 'waiting' AND saved IS NOT NULL"
 OVER: Final = "SELECT count(*) FROM run WHERE state = 'over'"
 
@@ -59,7 +61,7 @@ class Trial:
         for handle in handles:
             await replies.send(handle, 7)
         await self._until(OVER, before + FIRST)
-        await asyncio.sleep(SETTLED_S)
+        await asyncio.sleep(TRIMMED_S)
         return self._rss()
 
     async def gather(self, count: int) -> tuple[float, int]:
