@@ -13,7 +13,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ from bench.readings import counted, size
 from bench.work import crowd as work
 from bench.work.crowd import Question, ask, replies
 from headrace import Handle
+from headrace.app.connecting import DEFAULT_PATIENCE
 
 COMMANDS: Final = Commands.for_file(work.__file__)
 FIRST: Final = 50
@@ -53,6 +55,14 @@ class Trial:
     def __init__(self, house: House, bar: Progress) -> None:
         self._house, self._bar = house, bar
         self._handles: list[Handle[int]] = []
+        self.slowest_s = 0.0
+        """The longest that a trigger or a send has taken."""
+
+    @contextmanager
+    def _timed(self) -> Generator[None]:
+        began = time.monotonic()
+        yield
+        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
 
     async def idle(self) -> int:
         """Let a few runs come to their end; return what the worker occupies then."""
@@ -72,7 +82,8 @@ class Trial:
 
         async def start(_sender: int) -> None:
             for number in numbers:
-                handles[number] = await ask.trigger(_question(number))
+                with self._timed():
+                    handles[number] = await ask.trigger(_question(number))
                 self._bar.advance(started)
 
         async with asyncio.TaskGroup() as group:
@@ -123,7 +134,8 @@ class Trial:
 
         async def reply(_sender: int) -> None:
             for number, handle in left:
-                await replies.send(handle, number)
+                with self._timed():
+                    await replies.send(handle, number)
                 self._bar.advance(sent)
 
         await all_at_once(reply, range(SENDERS))
@@ -189,7 +201,9 @@ async def crowd(
     runs: int, warm_s: float, note: Callable[[str], Awaitable[None]], bar: Progress
 ) -> Crowd:
     """Go through all of it."""
-    async with opened(commands=COMMANDS, environment={work.WARM: str(warm_s)}) as house:
+    async with opened(
+        commands=COMMANDS, environment={work.WARM: str(warm_s)}, patience=DEFAULT_PATIENCE
+    ) as house:
         trial = Trial(house, bar)
         idle = await trial.idle()
         await note("idle")
@@ -218,6 +232,7 @@ async def crowd(
         ready_s=ready_s,
         first_s=first_s,
         answered_s=answered_s,
+        slowest_s=trial.slowest_s,
         over=over - idle_again,
         wrong=wrong,
     )

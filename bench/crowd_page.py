@@ -36,6 +36,7 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True):
     ready_s: float
     first_s: float
     answered_s: float
+    slowest_s: float
     over: int
     """How much more the second worker occupies in the end than when it was idle."""
     wrong: int
@@ -71,6 +72,7 @@ def shown(crowd: Crowd, at: Machine) -> str:
         ("until the worker serves, too", _s(crowd.ready_s), f"≤ {READY_S:g} s"),
         ("until an old run was answered and over", _s(crowd.first_s), ""),
         ("all others answered and over", f"{crowd.answered_s:.0f} s: {_rate(crowd)} a second", ""),
+        ("the slowest trigger or send", _s(crowd.slowest_s), ""),
         ("the new worker then, beside idle", f"+{_mib(crowd.over)}", f"≤ {MORE_MIB} MiB"),
         ("runs with another result than they should have", f"{crowd.wrong}", "0"),
     )

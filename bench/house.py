@@ -125,7 +125,10 @@ class House:
 
 @asynccontextmanager
 async def opened(
-    *, commands: Commands = AS_A_USER, environment: Mapping[str, str] = NOTHING
+    *,
+    commands: Commands = AS_A_USER,
+    environment: Mapping[str, str] = NOTHING,
+    patience: Patience = IMPATIENT,
 ) -> AsyncGenerator[House]:
     """Open a house, and let the sdk of this process talk to it, while the block lasts.
 
@@ -136,7 +139,7 @@ async def opened(
         try:
             await house.start_server()
             await house.start_worker()
-            api = await anyio.to_thread.run_sync(house.api, IMPATIENT)
+            api = await anyio.to_thread.run_sync(house.api, patience)
             headrace.configure(api=api)
             try:
                 yield house

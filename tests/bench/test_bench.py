@@ -141,6 +141,7 @@ def test_a_crowd_says_what_it_has_missed() -> None:
         ready_s=5.0,
         first_s=5.1,
         answered_s=1.0,
+        slowest_s=0.1,
         over=64 * MIB,
         wrong=0,
     )
