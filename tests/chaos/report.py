@@ -190,10 +190,10 @@ def written(outcome: Outcome, old: str) -> str:
     """Return the page with the outcome in place of the last of its kind."""
     first, _, second = old.partition(MARK)
     if outcome.plan.work is STANDING:
-        first = f"{page(outcome)}\n"
+        first = page(outcome)
     else:
         second = "\n" + section(outcome).replace("# While", "## While", 1)
-    return f"{first}{MARK}{second}"
+    return f"{first.rstrip()}\n\n{MARK}{second}"
 
 
 def _machine() -> str:

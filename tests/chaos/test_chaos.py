@@ -30,7 +30,7 @@ def test_what_leaves_while_workers_are_killed_goes_on_after_its_wait(
     outcome = judged(plan, history, 0.0)
     assert outcome.is_good, outcome.faults()
     text = written(outcome, f"# The first\n{MARK}the last one\n")
-    assert text.startswith(f"# The first\n{MARK}\n## While runs leave")
+    assert text.startswith(f"# The first\n\n{MARK}\n## While runs leave")
     assert f"| seed | {seed} |" in text
     assert "the last one" not in text
     assert section(outcome).count("\n- ") == 3
