@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         workload = next((name for name in only if name in PROFILABLE), "live")
         uvloop.run(profile(options.profile, workload, options.scale))
         return 0
-    made = uvloop.run(_measured(options, only, ["python -m bench", *arguments]))
+    made = uvloop.run(_measured(options, only, ["python -m bench", *map(_said, arguments)]))
     if options.json:
         print(report.as_json(made))
     else:
@@ -66,6 +66,11 @@ def main(arguments: Sequence[str]) -> int:
     if options.write:
         report.write(made)
     return 0
+
+
+def _said(argument: str) -> str:
+    """Leave out where things lie on this machine."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 async def _measured(
