@@ -19,7 +19,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 .PHONY: help
 help: ## Say what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
-		while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv from the lock; does nothing when it is current
@@ -62,6 +62,10 @@ types: setup ## mypy and pyright, both strict
 .PHONY: chaos
 chaos: setup ## Kill real processes 210 times while 10,000 messages are sent (CHAOS_SEED=n repeats one)
 	$(BIN)/python -m tests.chaos --seed $(CHAOS_SEED)
+
+.PHONY: chaos-leaving
+chaos-leaving: setup ## Kill 1,100 times while 20,000 messages go to runs that leave while they wait
+	$(BIN)/python -m tests.chaos --leaving --seed $(CHAOS_SEED)
 
 .PHONY: explore
 explore: setup ## Go through every order of what four actors do to a run; takes hours

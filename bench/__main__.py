@@ -39,6 +39,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often the workloads take turns")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count")
     parser.add_argument("--patience", type=float, default=0.0, help=PATIENCE)
+    parser.add_argument("--python", action="append", default=[], help="awaits by this one, too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--write", action="store_true", help=f"put the table into {report.PAGE}")
     parser.add_argument("--profile", choices=PROFILED, help="show where this process spends time")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         workload = next((name for name in only if name in PROFILABLE), "live")
         uvloop.run(profile(options.profile, workload, options.scale))
         return 0
-    made = uvloop.run(_measured(options, only, ["python -m bench", *arguments]))
+    made = uvloop.run(_measured(options, only, ["python -m bench", *map(_said, arguments)]))
     if options.json:
         print(report.as_json(made))
     else:
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str]) -> int:
     if options.write:
         report.write(made)
     return 0
+
+
+def _said(argument: str) -> str:
+    """Leave out where things lie on this machine."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 async def _measured(
@@ -77,7 +83,7 @@ async def _measured(
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder, _progress() as progress:
         described = await anyio.to_thread.run_sync(machine, Path(folder))
         bar = progress.add_task("starting")
-        plan = Plan(scale, only)
+        plan = Plan(scale, only, [sys.executable, *options.python])
         progress.update(bar, total=plan.steps)
         samples = list[Sample]()
         async with aclosing(plan.samples(Path(folder))) as news:

@@ -5,7 +5,6 @@ Owns: the workload of N waiting runs in a house of their own. Must never know: h
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import anyio
@@ -13,9 +12,9 @@ import psutil
 
 from bench.house import House, opened
 from bench.rates import SENDERS, all_at_once, none_is
+from bench.readings import size
 from bench.samples import Sample, watched
 from bench.work.tasks import Draft, parked
-from headrace.backends.sqlite.database import Database, Settings
 
 DRAFT: Final[Draft] = {"title": "Water mills of the north", "author": "alice", "words": 0}
 WEIGHED: Final = ("server", "worker")
@@ -31,7 +30,7 @@ async def footprint(runs: int) -> Sample:
             await _park(runs - first)
         after = _memory(house)
         await house.kill_server()
-        disk = await anyio.to_thread.run_sync(_size, house.database)
+        disk = await anyio.to_thread.run_sync(size, house.database)
     memory = {f"{who} bytes": (after[who] - before[who]) / (runs - first) for who in WEIGHED}
     whole = {f"{who} MiB": after[who] / (1 << 20) for who in WEIGHED}
     figures = {"disk bytes": disk / runs, **memory, **whole}
@@ -52,12 +51,3 @@ async def _park(count: int) -> None:
 
 def _memory(house: House) -> dict[str, int]:
     return {who: psutil.Process(house.pids[who]).memory_info().rss for who in WEIGHED}
-
-
-def _size(database: Path) -> int:
-    """Return the size of the file once the log has been copied into it."""
-    db = Database(database, Settings(), cache_kib=16_384)
-    db.script("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
-    beside = Path(f"{database}-wal")
-    return database.stat().st_size + (beside.stat().st_size if beside.exists() else 0)

@@ -143,6 +143,11 @@ def _write(text: str) -> None:
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.partition(END)[2]}", "utf-8")
 
 
+def _figures(overheads: Sequence[Overhead], saves: Sequence[Save]) -> dict[str, object]:
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"python": python, "overheads": overheads, "saves": saves}
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure, show, say whether the bar holds."""
     parser = argparse.ArgumentParser("python -m bench.frames")
@@ -154,7 +159,7 @@ def main(arguments: Sequence[str]) -> int:
     saves = [saved(*one) for one in SAVED]
     tables = _tables(overheads, saves)
     if options.json:
-        print(msgspec.json.encode({"overheads": overheads, "saves": saves}).decode())
+        print(msgspec.json.encode(_figures(overheads, saves)).decode())
     else:
         _show(tables)
     if options.write:

@@ -16,10 +16,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import anyio.to_thread
+import psutil
 
 import headrace
 from bench import programs
-from bench.programs import Program
+from bench.programs import PATIENCE_S, Program
 from bench.work import tasks
 from headrace.app.connecting import client
 from headrace.app.home import Home
@@ -103,6 +104,13 @@ class House:
         """End the worker with -9; its supervisor will start another one."""
         os.kill(self.worker_pid, signal.SIGKILL)
 
+    async def kill_all(self) -> None:
+        """End everything with -9; the worker ends with its supervisor."""
+        worker = psutil.Process(self.worker_pid)
+        await _running(self._supervisor).kill()
+        await _running(self._server).kill()
+        await anyio.to_thread.run_sync(worker.wait, PATIENCE_S)
+
     async def stop(self) -> None:
         """End both in order."""
         for program in (self._supervisor, self._server):
@@ -117,7 +125,10 @@ class House:
 
 @asynccontextmanager
 async def opened(
-    *, commands: Commands = AS_A_USER, environment: Mapping[str, str] = NOTHING
+    *,
+    commands: Commands = AS_A_USER,
+    environment: Mapping[str, str] = NOTHING,
+    patience: Patience = IMPATIENT,
 ) -> AsyncGenerator[House]:
     """Open a house, and let the sdk of this process talk to it, while the block lasts.
 
@@ -128,7 +139,7 @@ async def opened(
         try:
             await house.start_server()
             await house.start_worker()
-            api = await anyio.to_thread.run_sync(house.api, IMPATIENT)
+            api = await anyio.to_thread.run_sync(house.api, patience)
             headrace.configure(api=api)
             try:
                 yield house

@@ -5,23 +5,36 @@ Owns: the counts, and the rounds in which workloads take turns. Must never know:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from bench.awaits import awaits
 from bench.floors import Floor, laid, latency, rate
 from bench.footprint import footprint
 from bench.house import House, opened
 from bench.kills import killed_server, killed_worker
 from bench.latency import live_latency, warm_latency
+from bench.leaving import evicted, resume
 from bench.rates import SENDERS, starts, throughput
 from bench.samples import Sample
 
 GAP_S: Final = 0.003
-WORKLOADS: Final = ("live", "warm", "throughput", "starts", "footprint", "kills")
+WORKLOADS: Final = (
+    "live",
+    "warm",
+    "evicted",
+    "throughput",
+    "starts",
+    "footprint",
+    "resume",
+    "awaits",
+    "kills",
+)
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +46,9 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     starts: int
     waiting: tuple[int, ...]
     kills: int
+    endured: int
+    """How many waits are many."""
+    loops: int
 
     def repeated(self, rounds: int) -> Scale:
         """Return the same in so many rounds."""
@@ -47,13 +63,33 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
             starts=max(SENDERS, round(self.starts * factor)),
             waiting=tuple(max(20, round(runs * factor)) for runs in self.waiting),
             kills=max(1, round(self.kills * factor)),
+            endured=max(20, round(self.endured * factor)),
+            loops=max(2, round(self.loops * factor)),
         )
 
 
+FEW: Final = 10
+"""How many waits are few."""
 FULL: Final = Scale(
-    rounds=5, messages=1_000, per_run=100, starts=2_000, waiting=(1_000, 10_000), kills=5
+    rounds=5,
+    messages=1_000,
+    per_run=100,
+    starts=2_000,
+    waiting=(1_000, 10_000),
+    kills=5,
+    endured=10_000,
+    loops=21,
 )
-QUICK: Final = Scale(rounds=1, messages=300, per_run=40, starts=1_000, waiting=(1_000,), kills=1)
+QUICK: Final = Scale(
+    rounds=1,
+    messages=300,
+    per_run=40,
+    starts=1_000,
+    waiting=(1_000,),
+    kills=1,
+    endured=1_000,
+    loops=5,
+)
 
 
 class InRounds(msgspec.Struct, frozen=True):
@@ -76,11 +112,13 @@ def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
     """Return the workloads in the order of their turns, each near its floor."""
     count, runs, each = scale.messages, SENDERS, scale.per_run
     live, warm = frozenset({"live"}), frozenset({"warm"})
+    left = frozenset({"evicted"})
     through, begun = frozenset({"throughput"}), frozenset({"starts"})
     return (
-        InRounds("floor, 3 ms gaps", live | warm, lambda at, _: latency(at, count, GAP_S)),
+        InRounds("floor, 3 ms gaps", live | warm | left, lambda at, _: latency(at, count, GAP_S)),
         InRounds("live, 3 ms gaps", live, lambda _, at: live_latency(at, count, GAP_S)),
         InRounds("warm, 3 ms gaps", warm, lambda _, at: warm_latency(at, count, GAP_S)),
+        InRounds("evicted, 3 ms gaps", left, lambda _, at: evicted(at, count)),
         InRounds("floor, back to back", live, lambda at, _: latency(at, count, 0)),
         InRounds("live, back to back", live, lambda _, at: live_latency(at, count, 0)),
         InRounds("floor, 50 at once", through | begun, lambda at, _: rate(at, runs * each, runs)),
@@ -89,14 +127,25 @@ def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
     )
 
 
-def _apart(scale: Scale) -> tuple[Apart, ...]:
+def _apart(scale: Scale, pythons: Sequence[str]) -> tuple[Apart, ...]:
     weighing = tuple(
         Apart(f"{runs} waiting runs", frozenset({"footprint"}), partial(footprint, runs))
         for runs in scale.waiting
     )
-    kills = frozenset({"kills"})
+    loops = tuple(
+        Apart(
+            f"await loop by {Path(python).name}",
+            frozenset({"awaits"}),
+            partial(awaits, python, scale.loops),
+        )
+        for python in pythons
+    )
+    kills, endures = frozenset({"kills"}), frozenset({"resume"})
+    many, answers = scale.endured, scale.messages // 2
     return (
         *weighing,
+        Apart("many earlier waits", endures, lambda: resume(FEW, many, answers)),
+        *loops,
         Apart("kill -9 of the worker", kills, lambda: killed_worker(scale.kills)),
         Apart("kill -9 of the server", kills, lambda: killed_server(scale.kills)),
     )
@@ -105,11 +154,13 @@ def _apart(scale: Scale) -> tuple[Apart, ...]:
 class Plan:
     """What was asked for."""
 
-    def __init__(self, scale: Scale, only: Collection[str]) -> None:
+    def __init__(
+        self, scale: Scale, only: Collection[str], pythons: Sequence[str] = (sys.executable,)
+    ) -> None:
         wanted = frozenset(only)
         self._rounds = scale.rounds
         self._in_rounds = [one for one in _in_rounds(scale) if one.serves & wanted]
-        self._apart = [one for one in _apart(scale) if one.serves & wanted]
+        self._apart = [one for one in _apart(scale, pythons) if one.serves & wanted]
 
     @property
     def steps(self) -> int:

@@ -23,7 +23,14 @@ PAGE: Final = Path(__file__).parents[1] / "docs/reference/benchmarks.md"
 BEGIN, END = "<!-- measured: python -m bench --write -->", "<!-- end of what was measured -->"
 STYLES: Final = {"pass": "green", "first step": "yellow", "miss": "red", "": ""}
 CPU: Final = ("server", "worker", "sender")
-COSTED: Final = ("live back to back", "live paced", "warm paced", "throughput", "starts")
+COSTED: Final = (
+    "live back to back",
+    "live paced",
+    "warm paced",
+    "evicted paced",
+    "throughput",
+    "starts",
+)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

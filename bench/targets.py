@@ -72,6 +72,8 @@ TARGETS: Final = (
     _ms("live, back to back, p99", "live back to back", "p99", must=4.0, aim=1.5),
     _ms("warm wait, 3 ms gaps, p50", "warm paced", "p50", must=1.5, above_floor=1.0, aim=0.8),
     _ms("warm wait, 3 ms gaps, p99", "warm paced", "p99"),
+    _ms("answer after eviction, p50", "evicted paced", "p50", must=3.0),
+    _ms("answer after eviction, p99", "evicted paced", "p99"),
     Target(
         name="messages, 50 runs at once",
         unit="/s",
@@ -103,13 +105,48 @@ KILLS: Final = (
 
 def judged(samples: Sequence[Sample]) -> list[Row]:
     """Return a row for every target that was measured."""
-    weighed = [sample.workload for sample in samples if sample.workload.startswith("footprint ")]
+    workloads = dict.fromkeys(sample.workload for sample in samples)
     targets = (
         *TARGETS,
-        *(target for workload in weighed for target in _footprint(workload)),
+        *(target for workload in workloads for target in _sized(workload)),
         *KILLS,
     )
     return [_row(target, samples) for target in targets if _of(samples, target.workload)]
+
+
+def _sized(workload: str) -> tuple[Target, ...]:
+    """Return the targets of a workload that has a size, or an interpreter, in its name."""
+    kind, _, rest = workload.partition(" ")
+    match kind:
+        case "footprint":
+            return _footprint(workload)
+        case "resume":
+            return _endured(workload, *rest.split())
+        case "awaits":
+            name = f"await loop made resumable, Python {rest}"
+            return (Target(name=name, unit="times", workload=workload, figure="ratio", must=1.3),)
+        case _:
+            return ()
+
+
+def _endured(workload: str, few: str, many: str) -> tuple[Target, ...]:
+    """Return the targets of runs that have waited often."""
+    few, many = f"{int(few):,}", f"{int(many):,}"
+    return (
+        Target(
+            name=f"answer after eviction, {few} earlier waits, p50",
+            unit="ms",
+            workload=workload,
+            figure="few p50",
+        ),
+        Target(
+            name=f"answer after eviction, {many} earlier waits, p50",
+            unit="ms",
+            workload=workload,
+            figure="many p50",
+        ),
+        Target(name=f"{many} to {few}", unit="times", workload=workload, figure="ratio", must=1.5),
+    )
 
 
 def _footprint(workload: str) -> tuple[Target, ...]:

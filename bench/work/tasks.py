@@ -5,8 +5,10 @@ They see time by the machine's monotonic clock, which the sender reads as well.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TypedDict
+from typing import Any, Final, TypedDict
+from weakref import WeakSet
 
 from headrace import streams, task
 
@@ -48,6 +50,35 @@ async def warm() -> list[Arrival]:
         if mark["last"]:
             return seen
         seen.append({"sent": mark["sent"], "had": time.monotonic_ns()})
+
+
+class Resumed(TypedDict):
+    """How long each message took, in ns, and how many waits had left when they were answered."""
+
+    took: list[int]
+    left: int
+
+
+_here: Final[WeakSet[asyncio.Task[Any]]] = WeakSet()
+"""What executes runs of this process that have not left it."""
+
+
+@task(keep_warm="0s")
+async def leaving() -> Resumed:
+    """Leave at every wait; a message that was sent at 0 only lets it turn once more."""
+    took, left = list[int](), 0
+    while True:
+        here = asyncio.current_task()
+        if here is not None:
+            _here.add(here)
+        del here
+        mark = await marks.wait(timeout="1h").unwrap()
+        had = time.monotonic_ns()
+        if mark["last"]:
+            return {"took": took, "left": left}
+        if mark["sent"]:
+            took.append(had - mark["sent"])
+            left += asyncio.current_task() not in _here
 
 
 @task

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.crowd_page import MIB, Crowd, shown
+from bench.machine import Machine
 from bench.plan import FULL, QUICK, WORKLOADS, Plan
 from bench.report import BEGIN, END, PAGE, Report
 from bench.samples import Sample, quantile, spread
@@ -33,7 +35,7 @@ def sample(workload: str, foreign: float = 0.0, **figures: float) -> Sample:
     )
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_a_tiny_run_measures_everything_and_prints_json() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", *TINY], cwd=ROOT, capture_output=True, check=False
@@ -72,6 +74,8 @@ def test_only_what_is_asked_for_is_planned() -> None:
     assert Plan(QUICK, ("live",)).steps == 4
     assert Plan(FULL, ("starts",)).steps == 2 * FULL.rounds
     assert Plan(FULL, ("footprint", "kills")).steps == 4
+    assert Plan(QUICK, ("evicted", "resume")).steps == 3
+    assert Plan(QUICK, ("awaits",), ("python3", "python3.13")).steps == 2
 
 
 def test_quantiles_are_values_that_were_measured() -> None:
@@ -104,6 +108,66 @@ def test_a_rate_passes_reaches_the_first_step_or_misses() -> None:
         "first step",
         "miss",
     ]
+
+
+def test_ratios_are_named_after_what_they_compare() -> None:
+    rows = judged(
+        [
+            sample("resume 10 10000", few_p50=2.0, many_p50=3.2, ratio=1.6),
+            sample("awaits 3.13", ratio=1.2),
+        ]
+    )
+    named = {row.name: (row.unit, row.verdict) for row in rows}
+    assert named == {
+        "answer after eviction, 10 earlier waits, p50": ("ms", ""),
+        "answer after eviction, 10,000 earlier waits, p50": ("ms", ""),
+        "10,000 to 10": ("times", "miss"),
+        "await loop made resumable, Python 3.13": ("times", "pass"),
+    }
+
+
+def test_a_crowd_says_what_it_has_missed() -> None:
+    good = Crowd(
+        runs=2,
+        warm_s=0.0,
+        gathered_s=1.0,
+        idle=50 * MIB,
+        most=200 * MIB,
+        waiting=114 * MIB,
+        trimmed_s=1.0,
+        server=80 * MIB,
+        disk=600.0,
+        served_s=1.0,
+        ready_s=5.0,
+        first_s=5.1,
+        answered_s=1.0,
+        slowest_s=0.1,
+        over=64 * MIB,
+        wrong=0,
+    )
+    assert good.missed() == []
+    bad = msgspec.structs.replace(
+        good, waiting=115 * MIB, over=65 * MIB, disk=601.0, ready_s=5.1, wrong=1
+    )
+    assert len(bad.missed()) == 5
+    machine = Machine(
+        cpu="x", cores=2, memory_gib=1, system="s", python="3", sqlite="3", fsync_ms=1
+    )
+    assert "All of it holds." in shown(good, machine)
+    assert "Missed: the worker occupies 65 MiB more than when idle" in shown(bad, machine)
+
+
+@pytest.mark.timeout(120)
+def test_a_small_crowd_waits_is_killed_and_comes_to_its_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.crowd", "--runs", "40", "--warm", "0.2", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    crowd = msgspec.json.decode(done.stdout, type=Crowd)
+    assert (crowd.runs, crowd.wrong) == (40, 0)
+    assert 0 < crowd.idle < crowd.waiting + 64 * MIB
 
 
 def test_a_noisy_round_does_not_count_beside_a_clean_one() -> None:

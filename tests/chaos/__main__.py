@@ -1,6 +1,6 @@
-"""`make chaos`: a whole campaign, judged; writes docs/reliability/chaos.md.
+"""`make chaos`, `make chaos-leaving`: a whole campaign, judged; writes docs/reliability/chaos.md.
 
-python -m tests.chaos [--seed N] [--messages N] [--kills N] [--runs N] [--keep FOLDER]
+python -m tests.chaos [--leaving] [--seed N] [--messages N] [--kills N] [--runs N] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import secrets
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,8 +26,11 @@ from rich.progress import (
 
 from tests.chaos import campaign
 from tests.chaos.campaign import Plan
-from tests.chaos.report import Outcome, judged, page
+from tests.chaos.report import Outcome, judged, written
+from tests.chaos.works import LEAVING
 
+LONG: Final = Plan(0, messages=10_000, kills=210, runs=12)
+LONG_LEAVING: Final = Plan(0, messages=20_000, kills=1_100, runs=80, work=LEAVING)
 PAGE: Final = Path(__file__).parents[2] / "docs/reliability/chaos.md"
 
 
@@ -43,21 +47,29 @@ def _fought(plan: Plan, folder: Path, console: Console) -> Outcome:
 def main(
     *,
     seed: Annotated[int, typer.Option(help="What decides who is killed when; 0: by chance.")] = 0,
-    messages: Annotated[int, typer.Option(help="How many messages are sent.")] = 10_000,
-    kills: Annotated[int, typer.Option(help="How often something is killed.")] = 210,
-    runs: Annotated[int, typer.Option(help="How many runs read.")] = 12,
+    messages: Annotated[int, typer.Option(help="How many messages are sent.")] = 0,
+    kills: Annotated[int, typer.Option(help="How often something is killed.")] = 0,
+    runs: Annotated[int, typer.Option(help="How many runs read.")] = 0,
+    leaving: Annotated[bool, typer.Option(help="Runs leave while they wait.")] = False,
     keep: Annotated[Path | None, typer.Option(help="An empty folder to leave it all in.")] = None,
 ) -> None:
     """Send, kill, judge."""
     console = Console(stderr=True)
-    plan = Plan(seed or secrets.randbelow(1_000_000), messages, kills, runs)
-    console.print(f"seed {plan.seed}: {messages:,} messages, {kills} kills, {runs} runs")
+    usual = LONG_LEAVING if leaving else LONG
+    plan = replace(
+        usual,
+        seed=seed or secrets.randbelow(1_000_000),
+        messages=messages or usual.messages,
+        kills=kills or usual.kills,
+        runs=runs or usual.runs,
+    )
+    console.print(f"seed {plan.seed}: {plan.messages:,} messages, {plan.kills} kills")
     with tempfile.TemporaryDirectory(prefix="headrace-chaos-") as temporary:
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
         outcome = _fought(plan, keep or Path(temporary), console)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(outcome), "utf-8")
+    PAGE.write_text(written(outcome, PAGE.read_text("utf-8") if PAGE.exists() else ""), "utf-8")
     console.print(f"{outcome.evidence}\nwritten: {PAGE}")
     for fault in outcome.faults():
         console.print(f"[red]{fault}[/red]")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,21 +19,15 @@ from tests.chaos import workload
 from tests.chaos.callers import KINDS
 from tests.chaos.desk import Desk
 from tests.chaos.ending import endings
+from tests.chaos.watching import Watch
+from tests.chaos.works import SERVER, STANDING, Work
+from tests.fleet.nursery import Nursery
 from tests.fleet.processes import Fleet, Member, fleet
 from tests.history import events as e
 
 ROOT: Final = Path(__file__).parents[2]
-SERVER: Final = "server"
-WORKERS: Final = ("worker 1", "worker 2")
-LEAST_S, MOST_S = 0.005, 0.12
-"""How long the fleet is left alone between two kills, beside the time that it takes to come up."""
-CALM_EVERY, CALM_S = 10, 7.0
-"""How often nothing is killed, for longer than a lease: a server that was started again gives every
-worker a whole one, so that the runs of the dead would never be taken over."""
 AHEAD: Final = 4
 """How much is sent in the calm, in shares of a kill."""
-BOTH: Final = 0.15
-"""How often a worker is killed while the server is down."""
 SETTLE_S: Final = 120.0
 
 
@@ -45,6 +39,7 @@ class Plan:
     messages: int = 10_000
     kills: int = 200
     runs: int = 12
+    work: Work = STANDING
 
     @property
     def share(self) -> int:
@@ -64,38 +59,58 @@ class Campaign:
     fleet: Fleet
     pen: e.Pen
     chance: random.Random
+    hire: Callable[[], Member]
+    """Starts a worker."""
     members: dict[str, Member] = field(default_factory=dict[str, Member])
+    started: dict[str, int] = field(default_factory=dict[str, int])
 
     def start(self) -> None:
         """Start everybody who may be killed later."""
-        self.members[SERVER] = self.fleet.server()
-        for name in WORKERS:
-            self.members[name] = self.fleet.worker()
+        for name in (SERVER, *self.plan.work.workers):
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        self.members[name] = self.fleet.server() if name == SERVER else self.hire()
+        self.started[name] = e.instant()
 
     def strike(self) -> None:
         """Kill somebody, perhaps two at once, and start them again."""
-        victims = [self.chance.choice((SERVER, SERVER, *WORKERS))]
-        if victims == [SERVER] and self.chance.random() < BOTH:
-            victims.append(self.chance.choice(WORKERS))
-        down = _wall_ms()
+        victims, down = self._victims(), _wall_ms()
         for name in victims:
             self.members[name].kill()
-            self.pen.write(e.Fault(at=e.instant(), kind=name.split()[0]))
+            who = str(self.members[name].pid)
+            self.pen.write(e.Fault(at=e.instant(), kind=name.split()[0], who=who))
         for name in victims:
-            self.members[name] = self.fleet.server() if name == SERVER else self.fleet.worker()
+            self._start(name)
         if SERVER in victims:
             self.pen.write(e.Outage(at=e.instant(), from_ms=down, until_ms=_wall_ms()))
+
+    def _victims(self) -> list[str]:
+        work, chance = self.plan.work, self.chance
+        workers = [name for name in work.workers if name != self._newest or not self._spared()]
+        if chance.random() >= work.server_share:
+            return [chance.choice(workers)]
+        if chance.random() >= work.both:
+            return [SERVER]
+        return [SERVER, chance.choice(workers)]
+
+    @property
+    def _newest(self) -> str:
+        return max(self.plan.work.workers, key=self.started.__getitem__)
+
+    def _spared(self) -> bool:
+        return self.chance.random() < self.plan.work.spares
 
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""
         for kill in range(1, self.plan.kills + 1):
             _allow(senders, self.plan.share * kill // self.plan.kills)
-            time.sleep(self.chance.uniform(LEAST_S, MOST_S))
+            time.sleep(self.chance.uniform(*self.chance.choice(self.plan.work.rests_s)))
             self.strike()
             progress(kill)
-            if kill % CALM_EVERY == 0:
+            if kill % self.plan.work.calm_every == 0 and kill < self.plan.kills:
                 _allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
-                time.sleep(CALM_S)
+                time.sleep(self.plan.work.calm_s)
 
 
 def _wall_ms() -> int:
@@ -118,7 +133,8 @@ def _senders(
     try:
         for kind in KINDS:
             history = str(folder / f"sender-{kind}.jsonl")
-            words = (kind, str(plan.seed), str(plan.share), history, *runs)
+            streams = ",".join(plan.work.streams)
+            words = (kind, str(plan.seed), str(plan.share), history, streams, *runs)
             found.append(
                 subprocess.Popen(
                     [sys.executable, "-m", "tests.chaos.sender", *words],
@@ -145,19 +161,21 @@ def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
     """Go through a campaign in an empty folder; return its history."""
     histories = folder / "history"
     histories.mkdir()
-    file, extra = Path(workload.__file__), {workload.HISTORY: str(histories)}
-    with (
-        fleet(folder, file, extra) as ships,
-        e.Pen(histories / "campaign.jsonl") as pen,
-        Desk(ships.site) as desk,
-    ):
-        campaign = Campaign(plan, ships, pen, random.Random(plan.seed))  # noqa: S311 - no secret
+    work, extra = plan.work, {workload.HISTORY: str(histories)}
+    with ExitStack() as stack:
+        ships = stack.enter_context(fleet(folder, work.file, extra))
+        pen = stack.enter_context(e.Pen(histories / "campaign.jsonl"))
+        desk = stack.enter_context(Desk(ships.site, work.streams))
+        hire = stack.enter_context(Nursery(ships)).worker if work.is_copied else ships.worker
+        chance = random.Random(plan.seed)  # noqa: S311 - no secret
+        campaign = Campaign(plan, ships, pen, chance, hire)
         campaign.start()
-        runs = desk.trigger(plan.runs)
+        runs = desk.trigger(work.tasks, plan.runs)
+        stack.enter_context(Watch(ships.site.database, histories / "watch.jsonl"))
         with _senders(campaign, runs, histories) as senders:
             campaign.rage(senders, progress)
         desk.finish(runs, pen, patience_s=SETTLE_S)
-        for name in (*WORKERS, SERVER):
+        for name in (*work.workers, SERVER):
             campaign.members[name].stop()
-        last = endings(ships.site.database, runs)
+        last = endings(ships.site.database, runs, work.streams)
     return [*e.merge(e.read(path) for path in sorted(histories.glob("*.jsonl"))), *last]

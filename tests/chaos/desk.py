@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from itertools import cycle, islice
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,7 +17,7 @@ from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
 from headrace.errors import Mistake
 from headrace.wire.views import FINAL, RunView, TriggerOrder
-from tests.chaos.workload import END, STREAMS, consume, digest
+from tests.chaos.workload import END, digest
 from tests.fleet.processes import Site
 from tests.history import events as e
 
@@ -29,10 +30,10 @@ class Unfinished(Exception):
 
 
 class Desk:
-    """Talks to the server of a site."""
+    """Talks to the server of a site, about runs that read these streams."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, streams: Sequence[str]) -> None:
+        self._site, self._streams = site, streams
         self._runner = asyncio.Runner()
         self._client: Client | None = None
 
@@ -55,13 +56,13 @@ class Desk:
             self._client = Client(target, CarriedClock(wall_now()), SystemChance())
         return self._client
 
-    def trigger(self, count: int) -> list[str]:
-        """Start runs; return their ids."""
-        return self._runner.run(self._trigger(count))
+    def trigger(self, tasks: Sequence[str], count: int) -> list[str]:
+        """Start runs of each task in turn; return their ids."""
+        return self._runner.run(self._trigger(tasks, count))
 
-    async def _trigger(self, count: int) -> list[str]:
-        api = self._api()
-        return [(await api.trigger(consume.id, TriggerOrder())).id for _ in range(count)]
+    async def _trigger(self, tasks: Sequence[str], count: int) -> list[str]:
+        api, chosen = self._api(), islice(cycle(tasks), count)
+        return [(await api.trigger(task, TriggerOrder())).id for task in chosen]
 
     def finish(self, runs: list[str], pen: e.Pen, *, patience_s: float) -> None:
         """Tell every run on every stream that this was all, and wait until it has returned."""
@@ -69,7 +70,7 @@ class Desk:
 
     async def _finish(self, runs: list[str], pen: e.Pen, patience_s: float) -> None:
         for run in runs:
-            for stream in STREAMS:
+            for stream in self._streams:
                 await self._end(run, stream, pen)
         deadline = time.monotonic() + patience_s
         while left := [view async for view in self._views(runs) if view.status not in FINAL]:

@@ -12,26 +12,27 @@ import msgspec
 from headrace.backends.sqlite import open_sqlite
 from headrace.kernel.model import Entry, Over, Record, Run, RunId, StreamId, inward
 from headrace.ports import Stores
-from tests.chaos.workload import STREAMS, digest
+from tests.chaos.workload import digest
 from tests.history import events as e
 
 PAGE: Final = 1_000
 
 
-def endings(database: Path, runs: list[str]) -> list[e.Event]:
+def endings(database: Path, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
     """Read the logs and journals of the runs."""
-    return asyncio.run(_endings(database, runs))
+    return asyncio.run(_endings(database, runs, streams))
 
 
-async def _endings(database: Path, runs: list[str]) -> list[e.Event]:
+async def _endings(database: Path, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
     found: list[e.Event] = []
     async with open_sqlite(database) as stores:
         for run_id in runs:
             run = await stores.runs.load(RunId(run_id))
             assert run is not None
+            assert run.base == 0, "the judge needs the whole journal"
             journal = await stores.runs.journal(run.id)
             found += [_final(run, journal, stores.clock.now()), *_marks(run, journal)]
-            found += [await _log(stores, run, inward(name)) for name in STREAMS]
+            found += [await _log(stores, run, inward(name)) for name in streams]
     return found
 
 

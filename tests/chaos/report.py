@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,13 +13,18 @@ import psutil
 from tests.chaos.callers import KINDS
 from tests.chaos.campaign import Plan
 from tests.chaos.workload import VERBS
+from tests.chaos.works import STANDING
 from tests.history import events as e
 from tests.history.checker import judge
 from tests.history.evidence import Demand, Evidence, missing, show
+from tests.history.leaves import Departures, departures
 from tests.history.story import tell
 from tests.history.times import lateness
-from tests.history.verdict import Invariant, Violation
+from tests.history.verdict import LEAVING, Invariant, Violation
 
+MARK = "<!-- python -m tests.chaos --leaving -->\n"
+"""What stands between the two kinds of campaign on the page."""
+GIVEN_UP = "Crashed"
 LATE_MS = 2_000
 """A timer may wait for a server to come up; from then on it has so long (outages are known)."""
 
@@ -35,6 +40,9 @@ class Outcome:
     missing: Sequence[str]
     unfinished: Sequence[str]
     late_ms: Sequence[int]
+    departures: Departures
+    given_up: int
+    """Runs that ended as law 8 says: three workers in a row were killed under them."""
 
     @property
     def is_good(self) -> bool:
@@ -48,6 +56,17 @@ class Outcome:
 
 def demand(plan: Plan) -> Demand:
     """Say what a campaign must have done to prove anything."""
+    if plan.work is not STANDING:
+        return Demand(
+            acknowledged=plan.messages * 95 // 100,
+            duplicates=plan.messages * 5 // 100,
+            taken=plan.messages * 95 // 100,
+            timeouts=plan.runs // 2,
+            success=0.3,
+            senders=frozenset(KINDS),
+            verbs=frozenset({"wait"}),
+            faults={"worker": plan.kills // 5},
+        )
     return Demand(
         acknowledged=plan.messages * 95 // 100,
         duplicates=plan.messages * 5 // 100,
@@ -61,19 +80,37 @@ def demand(plan: Plan) -> Demand:
     )
 
 
+def _may_be_given_up(plan: Plan) -> int:
+    """Say how many runs may be: with so many kills it comes about, on a busy machine above all."""
+    return 0 if plan.work is STANDING else plan.runs // 40
+
+
+def _too_few(plan: Plan, left: Departures) -> Iterator[str]:
+    """Say what is missing of runs that were to leave."""
+    if plan.work is STANDING:
+        return
+    if left.saved < plan.messages // 4:
+        yield f"snapshots seen: {left.saved} of at least {plan.messages // 4}"
+    if left.elsewhere < plan.kills:
+        yield f"taken up by another process: {left.elsewhere} of at least {plan.kills}"
+
+
 def judged(plan: Plan, history: Sequence[e.Event], seconds: float) -> Outcome:
     """Judge a campaign by its history."""
     story = tell(history)
-    evidence = show(story)
+    evidence, left = show(story), departures(story)
     ends = [run.over or "still running" for run in story.runs.values()]
+    given_up = min(ends.count(GIVEN_UP), _may_be_given_up(plan))
     return Outcome(
         plan=plan,
         seconds=seconds,
         evidence=evidence,
         violations=judge(story, late_ms=LATE_MS),
-        missing=missing(evidence, demand(plan)),
-        unfinished=[f"a run ended as {end}" for end in ends if end != "Completed"],
+        missing=[*missing(evidence, demand(plan)), *_too_few(plan, left)],
+        unfinished=[f"a run ended as {end}" for end in ends if end != "Completed"][given_up:],
+        given_up=given_up,
         late_ms=lateness(story),
+        departures=left,
     )
 
 
@@ -93,7 +130,7 @@ Every process writes down what it saw before it goes on (the senders with an fsy
 checker compares that with the logs and journals in the database (`tests/history`, itself tested on
 planted faults):
 
-{_promises()}
+{_promises(one for one in Invariant if one not in LEAVING)}
 
 ## Last campaign
 
@@ -120,6 +157,57 @@ planted faults):
 """
 
 
+def section(outcome: Outcome) -> str:
+    """Write down a campaign against runs that leave."""
+    plan, seen, left = outcome.plan, outcome.evidence, outcome.departures
+    return f"""# While runs leave and come back
+
+`make chaos-leaving` does the same to {plan.runs} runs that leave their worker while they wait:
+some at once, some after 20 to 400 ms, some at timers; from a loop, a `match`, a called function,
+inside `try` and `async with`. {len(plan.work.workers)} workers and the server are killed with -9 at
+random, {plan.kills:,} times. Each worker is a copy of a process that has imported what workers
+import, and so is back soon. Each run counts in its variables what it was given, and a step leaves a
+mark every ten values. Somebody looks at the database 20 times a second and notes which snapshots
+stand there. Beside all of the above, the checker demands:
+
+{_promises(one for one in Invariant if one in LEAVING)}
+
+| | |
+|---|--:|
+| date | {datetime.now(UTC):%Y-%m-%d} |
+| machine | {_machine()} |
+| seed | {plan.seed} |
+| took | {outcome.seconds:.0f} s |
+| calls | {seen.calls:,} |
+| acknowledged | {seen.acknowledged:,}, {seen.duplicates:,} of them as duplicates |
+| without an answer | {seen.unknown:,} |
+| kill -9 | {_counts(seen.faults)} |
+| of these while a call was open | {_counts(seen.faults_while_sending)} |
+| values given to user code | {seen.taken:,} |
+| timeouts | {seen.timeouts:,} |
+| snapshots seen on disk | {left.saved:,} |
+| answers given to code taken up from one | {left.resumed:,} |
+| of these in another process than the one that had asked | {left.elsewhere:,} |
+| waits asked again, as their worker was killed before the run was saved | {left.repeated:,} |
+| runs given up, as three workers in a row were killed that had just taken them (law 8) \
+| {outcome.given_up} |
+| **violations** | **{len(outcome.violations)}** |
+
+{_failures(outcome)}
+`make chaos-leaving CHAOS_SEED={plan.seed}` repeats it, as far as processes can be repeated.
+"""
+
+
+def written(outcome: Outcome, old: str) -> str:
+    """Return the page with the outcome in place of the last of its kind."""
+    first, _, second = old.partition(MARK)
+    if outcome.plan.work is STANDING:
+        first = page(outcome)
+    else:
+        second = "\n" + section(outcome).replace("# While", "## While", 1)
+    return f"{first.rstrip()}\n\n{MARK}{second}"
+
+
 def _machine() -> str:
     memory = psutil.virtual_memory().total >> 30
     return f"{os.cpu_count()} cores, {memory} GiB, Python {platform.python_version()}"
@@ -129,8 +217,8 @@ def _latest(outcome: Outcome) -> int:
     return max(outcome.late_ms, default=0)
 
 
-def _promises() -> str:
-    return "\n".join(f"- {one.value.partition(': ')[2]};" for one in Invariant).rstrip(";") + "."
+def _promises(chosen: Iterable[Invariant]) -> str:
+    return "\n".join(f"- {one.value.partition(': ')[2]};" for one in chosen).rstrip(";") + "."
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -1,6 +1,6 @@
 """One sender: sends its share of the messages, as far as it is allowed to, and keeps a history.
 
-    python -m tests.chaos.sender KIND SEED COUNT HISTORY RUN...
+    python -m tests.chaos.sender KIND SEED COUNT HISTORY STREAM,... RUN...
 
 Each line on its input is the number of messages that it may have sent by then, so that whoever
 breaks things decides how much happens in between. A tenth of the messages is sent again with the
@@ -22,7 +22,7 @@ from typing import Final
 from headrace.errors import HeadraceError, Mistake
 from headrace.wire.views import Receipt
 from tests.chaos.callers import Caller, calling
-from tests.chaos.workload import STREAMS, digest
+from tests.chaos.workload import digest
 from tests.history import events as e
 
 AT_ONCE: Final = 4
@@ -108,12 +108,15 @@ class Sender:
         return receipt
 
 
-def messages(kind: str, runs: list[str], count: int, chance: random.Random) -> list[Message]:
-    """Make up the messages; no two have the same text."""
+def messages(
+    kind: str, where: tuple[list[str], list[str]], count: int, chance: random.Random
+) -> list[Message]:
+    """Make up messages for runs and streams; no two have the same text."""
+    runs, streams = where
     found: list[Message] = []
     for n in range(count):
         padding = "x" * chance.choice((0, 0, 10, 200, 2_000))
-        run, stream = chance.choice(runs), chance.choice(sorted(STREAMS))
+        run, stream = chance.choice(runs), chance.choice(sorted(streams))
         found.append(Message(n, run, stream, f"{kind} {n} {padding}", f"{kind}-{n}"))
     return found
 
@@ -145,7 +148,7 @@ async def _heed(allowed: asyncio.Queue[int]) -> None:
         allowed.put_nowait(int(line))
 
 
-async def main(kind: str, seed: str, count: str, history: str, *runs: str) -> None:
+async def main(kind: str, seed: str, count: str, history: str, streams: str, *runs: str) -> None:
     """Send everything."""
     chance = random.Random(f"{seed} {kind}")  # noqa: S311 - no secret
     allowed = asyncio.Queue[int]()
@@ -153,7 +156,8 @@ async def main(kind: str, seed: str, count: str, history: str, *runs: str) -> No
         async with calling(kind) as call, asyncio.TaskGroup() as group:
             heeding = group.create_task(_heed(allowed))
             sender = Sender(kind, call, pen, chance)
-            await work(sender, messages(kind, [*runs], int(count), chance), allowed)
+            where = [*runs], streams.split(",")
+            await work(sender, messages(kind, where, int(count), chance), allowed)
             heeding.cancel()
 
 

@@ -18,7 +18,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 import msgspec
 import psutil
@@ -77,10 +77,32 @@ class Site:
         return {**self.environment(), "HEADRACE_URL": self.url, "HEADRACE_SECRET_KEY": self.key}
 
 
+class Process(Protocol):
+    """What a fleet needs of a process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit code of one that has ended."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; return its exit code."""
+        ...
+
+    def kill(self) -> None:
+        """End it with -9."""
+        ...
+
+    def send_signal(self, sig: int, /) -> None:
+        """Send it a signal."""
+        ...
+
+
 class Member:
     """One process of a fleet. What it says goes to a log of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], reports: IO[bytes]) -> None:
+    def __init__(self, process: Process, reports: IO[bytes]) -> None:
         self._process, self._reports = process, reports
         self._lines = queue.SimpleQueue[bytes]()
         threading.Thread(target=self._read, daemon=True).start()
@@ -139,7 +161,7 @@ class Fleet:
     def server(self, *before: str) -> Member:
         """Start a server and wait until it serves; `before` is put before its command."""
         command = [*before, sys.executable, "-m", "headrace", "serve", "--json"]
-        with self._log("server") as log:
+        with self.log("server") as log:
             process = subprocess.Popen(
                 command,
                 cwd=self.site.folder,
@@ -158,7 +180,7 @@ class Fleet:
         ours, theirs = socket.socketpair()
         handle = str(theirs.fileno())
         command = [*before, sys.executable, "-m", "headrace.cli.child", str(self.site.file), handle]
-        with theirs, self._log("worker") as log:
+        with theirs, self.log("worker") as log:
             process = subprocess.Popen(
                 command,
                 cwd=self.site.folder,
@@ -168,17 +190,22 @@ class Fleet:
                 pass_fds=(theirs.fileno(),),
             )
         with ours:
-            member = self._started(process, ours.makefile("rb"))
+            return self.serving(process, ours.makefile("rb"))
+
+    def serving(self, process: Process, reports: IO[bytes]) -> Member:
+        """Take up a worker process that was started; wait until it serves."""
+        member = self._started(process, reports)
         while not isinstance(said := decode(member.line()), Ready):
             raise NotServing(str(said))
         return member
 
-    def _started(self, process: subprocess.Popen[bytes], reports: IO[bytes]) -> Member:
+    def _started(self, process: Process, reports: IO[bytes]) -> Member:
         member = Member(process, reports)
         self._members.append(member)
         return member
 
-    def _log(self, name: str) -> IO[bytes]:
+    def log(self, name: str) -> IO[bytes]:
+        """Open the file that the processes of one kind write to."""
         return (self.site.folder / f"{name}.log").open("ab")
 
     def end(self) -> None:

@@ -7,12 +7,17 @@ system says about itself only what is on disk in the end.
 from collections.abc import Iterable
 from typing import Final
 
-from tests.history import sends, takes, times
+from tests.history import leaves, sends, takes, times
 from tests.history.events import Event
 from tests.history.story import Story, tell
 from tests.history.verdict import Law, Violation
 
-_LAWS: Final[tuple[Law, ...]] = (*sends.LAWS, *takes.LAWS, times.no_wait_is_stuck)
+_LAWS: Final[tuple[Law, ...]] = (
+    *sends.LAWS,
+    *takes.LAWS,
+    *leaves.LAWS,
+    times.no_wait_is_stuck,
+)
 
 
 def check(events: Iterable[Event], *, late_ms: int = 250) -> list[Violation]:

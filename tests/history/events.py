@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -94,6 +95,37 @@ class Commit(_Event, frozen=True, kw_only=True, tag="commit.ok"):
     epoch: int
 
 
+# --- leaving: what is saved, and what code that was saved comes back with ------------------------
+
+
+class Saved(_Event, frozen=True, kw_only=True, tag="saved.ok"):
+    """A snapshot stood on disk, for the entries of the journal below `seen`."""
+
+    run: str
+    seen: int
+
+
+class Carried(_Event, frozen=True, kw_only=True, tag="carried.ok"):
+    """What the variables of the code held once it had used the answer at `place`.
+
+    `total` is made by `folded` of all the values that it was given, in their order.
+    """
+
+    run: str
+    place: str
+    life: str
+    values: int
+    total: str
+
+
+class Unwound(_Event, frozen=True, kw_only=True, tag="unwound.ok"):
+    """A `finally` has run; `answers` were given before."""
+
+    run: str
+    life: str
+    answers: int
+
+
 # --- final: what stands on disk in the end -----------------------------------------------------
 
 
@@ -149,9 +181,10 @@ class FinalRun(_Event, frozen=True, kw_only=True, tag="final.run"):
 
 
 class Fault(_Event, frozen=True, kw_only=True, tag="fault.ok"):
-    """Something was broken on purpose."""
+    """Something was broken on purpose; `who` is the process, where lives are named after theirs."""
 
     kind: str
+    who: str = ""
 
 
 class Outage(_Event, frozen=True, kw_only=True, tag="outage.ok"):
@@ -169,6 +202,9 @@ Event: TypeAlias = (
     | TakeInvoke
     | TakeOk
     | Commit
+    | Saved
+    | Carried
+    | Unwound
     | FinalLog
     | FinalRun
     | Fault
@@ -177,6 +213,11 @@ Event: TypeAlias = (
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
+
+
+def folded(total: str, message: str) -> str:
+    """Return what `total` becomes by one more value, of which `message` is the digest."""
+    return blake2b(f"{total} {message}".encode(), digest_size=8).hexdigest()
 
 
 def instant() -> int:

@@ -51,6 +51,9 @@ class Story:
     asked: list[e.TakeInvoke] = field(default_factory=list[e.TakeInvoke])
     given: list[e.TakeOk] = field(default_factory=list[e.TakeOk])
     commits: list[e.Commit] = field(default_factory=list[e.Commit])
+    saved: list[e.Saved] = field(default_factory=list[e.Saved])
+    carried: list[e.Carried] = field(default_factory=list[e.Carried])
+    unwound: list[e.Unwound] = field(default_factory=list[e.Unwound])
     faults: list[e.Fault] = field(default_factory=list[e.Fault])
     outages: list[e.Outage] = field(default_factory=list[e.Outage])
 
@@ -92,8 +95,22 @@ def _add(story: Story, event: e.Event) -> None:
             _new(story.logs, (event.run, event.stream), event)
         case e.FinalRun():
             _new(story.runs, event.run, event)
+        case e.Saved() | e.Carried() | e.Unwound():
+            _leave(story, event)
         case _:
             _note(story, event)
+
+
+def _leave(story: Story, event: e.Saved | e.Carried | e.Unwound) -> None:
+    match event:
+        case e.Saved():
+            story.saved.append(event)
+        case e.Carried():
+            story.carried.append(event)
+        case e.Unwound():
+            story.unwound.append(event)
+        case _:
+            assert_never(event)
 
 
 def _note(story: Story, event: e.Commit | e.Fault | e.Outage) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.history import clean, events as e
 from tests.history.checker import check
 from tests.history.story import Malformed
-from tests.history.verdict import Invariant
+from tests.history.verdict import LEAVING, Invariant
 
 History = list[e.Event]
 E = TypeVar("E", bound=e.Event)
@@ -275,7 +275,7 @@ def test_a_planted_fault_is_called_by_its_name(fault: Planted) -> None:
 
 
 def test_every_invariant_has_a_planted_fault() -> None:
-    assert {name for fault in PLANTED for name in fault.broken} == set(Invariant)
+    assert {name for fault in PLANTED for name in fault.broken} == set(Invariant) - LEAVING
 
 
 def test_time_in_which_nobody_was_there_does_not_count() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from tests.history.story import Story
 
@@ -19,6 +20,15 @@ class Invariant(Enum):
     MISTIMED = "I7: a timer fires at its deadline or a little later"
     PHANTOM = "I8: of an unknown send there is one record at most, of a refused one none"
     DIFFERS = "I9: user code sees what the journal holds, each time"
+    REPEATED = (
+        "I10: code before a snapshot does not run again, other code only if its worker was killed"
+    )
+    FORGOTTEN = "I11: variables are as if the run had never left"
+    UNWOUND = "I12: no `finally` runs while a run waits"
+
+
+LEAVING: Final = frozenset({Invariant.REPEATED, Invariant.FORGOTTEN, Invariant.UNWOUND})
+"""Those about runs that are saved while they wait."""
 
 
 @dataclass(frozen=True, slots=True)
