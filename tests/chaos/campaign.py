@@ -87,25 +87,30 @@ class Campaign:
 
     def _victims(self) -> list[str]:
         work, chance = self.plan.work, self.chance
-        workers = [name for name in work.workers if name != self._newest or not self._spared()]
-        if chance.random() >= work.server_share:
-            return [chance.choice(workers)]
-        if chance.random() >= work.both:
-            return [SERVER]
-        return [SERVER, chance.choice(workers)]
+        victims = [chance.choice(self._unspared(work.victims))]
+        if victims == [SERVER] and chance.random() < work.both:
+            victims.append(chance.choice(self._unspared(work.workers)))
+        return victims
+
+    def _unspared(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        spares = self.plan.work.spares
+        if not spares or self.chance.random() >= spares:
+            return names
+        return tuple(name for name in names if name != self._newest)
 
     @property
     def _newest(self) -> str:
         return max(self.plan.work.workers, key=self.started.__getitem__)
 
-    def _spared(self) -> bool:
-        return self.chance.random() < self.plan.work.spares
+    def _rest_s(self) -> tuple[float, float]:
+        rests = self.plan.work.rests_s
+        return rests[0] if len(rests) == 1 else self.chance.choice(rests)
 
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""
         for kill in range(1, self.plan.kills + 1):
             _allow(senders, self.plan.share * kill // self.plan.kills)
-            time.sleep(self.chance.uniform(*self.chance.choice(self.plan.work.rests_s)))
+            time.sleep(self.chance.uniform(*self._rest_s()))
             self.strike()
             progress(kill)
             if kill % self.plan.work.calm_every == 0 and kill < self.plan.kills:
