@@ -29,6 +29,8 @@ ROOT: Final = Path(__file__).parents[2]
 AHEAD: Final = 4
 """How much is sent in the calm, in shares of a kill."""
 SETTLE_S: Final = 120.0
+SENDS_S: Final = 5.0
+"""How long a kill waits at the most for a message to be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Campaign:
     chance: random.Random
     hire: Callable[[], Member]
     """Starts a worker."""
+    histories: Path
     members: dict[str, Member] = field(default_factory=dict[str, Member])
     started: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -109,13 +112,29 @@ class Campaign:
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""
         for kill in range(1, self.plan.kills + 1):
-            _allow(senders, self.plan.share * kill // self.plan.kills)
+            halves = [
+                self.plan.share * n // (2 * self.plan.kills) for n in (2 * kill - 1, 2 * kill)
+            ]
+            _allow(senders, halves[0])
             time.sleep(self.chance.uniform(*self._rest_s()))
+            written = self._written()
+            _allow(senders, halves[1])
+            self._until_sending(written)
             self.strike()
             progress(kill)
             if kill % self.plan.work.calm_every == 0 and kill < self.plan.kills:
                 _allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
                 time.sleep(self.plan.work.calm_s)
+
+    def _until_sending(self, written: int) -> None:
+        """Return when somebody has begun to send: a kill in a silence would show nothing."""
+        limit = time.monotonic() + SENDS_S
+        while self._written() == written and time.monotonic() < limit:
+            time.sleep(0.0005)
+
+    def _written(self) -> int:
+        """Return how much the senders have written down."""
+        return sum(file.stat().st_size for file in self.histories.glob("sender-*.jsonl"))
 
 
 def _wall_ms() -> int:
@@ -173,7 +192,7 @@ def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
         desk = stack.enter_context(Desk(ships.site, work.streams))
         hire = stack.enter_context(Nursery(ships)).worker if work.is_copied else ships.worker
         chance = random.Random(plan.seed)  # noqa: S311 - no secret
-        campaign = Campaign(plan, ships, pen, chance, hire)
+        campaign = Campaign(plan, ships, pen, chance, hire, histories)
         campaign.start()
         runs = desk.trigger(work.tasks, plan.runs)
         stack.enter_context(Watch(ships.site.database, histories / "watch.jsonl"))
