@@ -38,6 +38,26 @@ async def test_a_message_that_comes_first_keeps_the_run_warm() -> None:
             assert (await known(scene, run)).state == Waiting(None)
 
 
+async def test_a_run_that_a_message_kept_is_saved_when_its_worker_is_told_to_stop() -> None:
+    async with scene_of(tasks.summed) as scene:
+        post = Post(scene.api)
+        worker = scene.worker("a", options=LATER, api=post)
+        async with employed(worker):
+            run = await started(scene, "summed")
+            post.takes.clear()
+            worker.make_room(1)
+            await scene.calm()
+            await scene.api.send(run, "number", b"5")
+            post.takes.set()
+            await scene.calm()
+            assert (await known(scene, run)).saved is None, "a message was first"
+            await sent(scene, run, 6)
+            worker.drain()
+            await scene.calm()
+            left = await known(scene, run)
+            assert (left.state, left.saved) == (Waiting(None), left.entries)
+
+
 async def test_nothing_is_dropped_before_it_is_known_to_be_kept() -> None:
     async with scene_of(tasks.summed) as scene:
         post = Post(scene.api)
