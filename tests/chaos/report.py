@@ -136,16 +136,7 @@ planted faults):
 
 | | |
 |---|--:|
-| date | {datetime.now(UTC):%Y-%m-%d} |
-| machine | {_machine()} |
-| seed | {plan.seed} |
-| took | {outcome.seconds:.0f} s |
-| calls | {seen.calls:,} |
-| acknowledged | {seen.acknowledged:,}, {seen.duplicates:,} of them as duplicates |
-| without an answer | {seen.unknown:,} |
-| kill -9 | {_counts(seen.faults)} |
-| of these while a call was open | {_counts(seen.faults_while_sending)} |
-| values given to user code | {seen.taken:,} |
+{_seen(outcome)}
 | given again by replay | {seen.replayed:,} |
 | both, by verb | {_counts(seen.verbs)} |
 | timeouts | {seen.timeouts:,} |
@@ -155,6 +146,21 @@ planted faults):
 {_failures(outcome)}
 `make chaos CHAOS_SEED={plan.seed}` repeats it, as far as processes on a machine can be repeated.
 """
+
+
+def _seen(outcome: Outcome) -> str:
+    """Tell what every kind of campaign tells."""
+    plan, seen = outcome.plan, outcome.evidence
+    return f"""| date | {datetime.now(UTC):%Y-%m-%d} |
+| machine | {_machine()} |
+| seed | {plan.seed} |
+| took | {outcome.seconds:.0f} s |
+| calls | {seen.calls:,} |
+| acknowledged | {seen.acknowledged:,}, {seen.duplicates:,} of them as duplicates |
+| without an answer | {seen.unknown:,} |
+| kill -9 | {_counts(seen.faults)} |
+| of these while a call was open | {_counts(seen.faults_while_sending)} |
+| values given to user code | {seen.taken:,} |"""
 
 
 def section(outcome: Outcome) -> str:
@@ -174,16 +180,7 @@ stand there. Beside all of the above, the checker demands:
 
 | | |
 |---|--:|
-| date | {datetime.now(UTC):%Y-%m-%d} |
-| machine | {_machine()} |
-| seed | {plan.seed} |
-| took | {outcome.seconds:.0f} s |
-| calls | {seen.calls:,} |
-| acknowledged | {seen.acknowledged:,}, {seen.duplicates:,} of them as duplicates |
-| without an answer | {seen.unknown:,} |
-| kill -9 | {_counts(seen.faults)} |
-| of these while a call was open | {_counts(seen.faults_while_sending)} |
-| values given to user code | {seen.taken:,} |
+{_seen(outcome)}
 | timeouts | {seen.timeouts:,} |
 | snapshots seen on disk | {left.saved:,} |
 | answers given to code taken up from one | {left.resumed:,} |
