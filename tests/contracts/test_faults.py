@@ -25,6 +25,7 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    RevisionsContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
@@ -45,6 +46,9 @@ def stores(sound: Stores) -> Stores:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestRevisions(RevisionsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...

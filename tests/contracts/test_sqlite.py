@@ -16,6 +16,7 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    RevisionsContract,
     RunsContract,
     SharedContract,
     SnapshotsContract,
@@ -37,6 +38,9 @@ async def twin(stores: Stores, tmp_path: Path) -> AsyncIterator[Stores]:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestRevisions(RevisionsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...

@@ -33,6 +33,11 @@ class Engine:
         """Return the use cases of `env`; see `EnvApi` for `trusted`."""
         return EnvApi(self._core, env, self._sign, trusted=trusted)
 
+    @property
+    def followers(self) -> int:
+        """Return how many questions about runs are held until something changes."""
+        return self._core.watch.count
+
 
 def unsigned(_env: EnvId, _run_id: str) -> str:
     """Give no public token: for an engine without keys."""
@@ -62,7 +67,14 @@ async def open_engine(
     core = Core(stores, chance, group)
     try:
         async with group:
-            loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
+            loops = (
+                core.listen,
+                core.watch.tell,
+                core.watch.recheck,
+                Dispatch(core).run,
+                Timer(core).run,
+                Warden(core).run,
+            )
             running = [group.create_task(_steadily(loop)) for loop in loops]
             try:
                 yield Engine(core, sign)

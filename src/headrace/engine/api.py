@@ -14,8 +14,8 @@ from msgspec import UNSET
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
+from headrace.engine.feeding import Feeding
 from headrace.engine.fitting import fitting
-from headrace.engine.mending import Mending
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
 from headrace.engine.views import find_run, show
@@ -43,7 +43,7 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi(Mending):
+class EnvApi(Feeding):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream.

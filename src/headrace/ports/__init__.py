@@ -12,6 +12,8 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.feeds import FeedApi
+from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -55,15 +57,19 @@ __all__ = [
     "Created",
     "Delivering",
     "Draft",
+    "FeedApi",
     "Filter",
     "Leases",
     "Order",
+    "Revision",
+    "Revisions",
     "Runs",
     "RunsApi",
     "Snapshots",
     "Stores",
     "Streams",
     "StreamsApi",
+    "Tagged",
     "Wakeups",
     "WorkApi",
 ]

@@ -317,6 +317,8 @@ class SyncRuns:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
         return blocking(self._of.cancel(run))
 
-    def subscribe(self, run: AnyRun) -> Iterator[Run]:
+    def subscribe(
+        self, run: AnyRun | None = None, *, tag: str | Iterable[str] = (), within: Duration = "24h"
+    ) -> Iterator[Run]:
         """Yield the run now and after every change, until it is over."""
-        return blocking_iterator(self._of.subscribe(run))
+        return blocking_iterator(self._of.subscribe(run, tag=tag, within=within))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
@@ -20,6 +20,8 @@ from headrace.wire import http
 from headrace.wire.tokens import PublicToken
 
 Headers: TypeAlias = Mapping[bytes, bytes]
+LEAVING: Final = "headrace.leaving"
+"""The extension of a scope by which a held answer hears that nobody waits for it any more."""
 
 
 class Apis(Protocol):
@@ -77,6 +79,12 @@ class Call:
     def query(self) -> QueryParams:
         """Return the parameters behind the question mark."""
         return QueryParams(self.scope["query_string"])
+
+    def when_leaving(self, end: Callable[[], None]) -> None:
+        """Have `end` called when the client goes away or the server stops, if it can be told."""
+        tell = self.scope.get("extensions", {}).get(LEAVING)
+        if tell is not None:
+            tell["on"](end)
 
     async def body(self, most: int) -> bytes:
         """Read the body, counting as it arrives; what is over `most` bytes is never kept."""

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, NotFound, Unauthorized
 from headrace.ports import Chance, Clock
-from headrace.server import blocked, runs, streams, work
+from headrace.server import blocked, feeds, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.policy import Anybody, Gate, Keys
@@ -45,7 +45,14 @@ class Door:
         self._apis, self._chance, self._ready = apis, chance, ready
         self._gate = Gate(keys, clock)
         self.routes: Sequence[Route] = guarded(
-            [*runs.ROUTES, *blocked.ROUTES, *streams.ROUTES, *work.ROUTES, *self._own()]
+            [
+                *runs.ROUTES,
+                *blocked.ROUTES,
+                *feeds.ROUTES,
+                *streams.ROUTES,
+                *work.ROUTES,
+                *self._own(),
+            ]
         )
         posts = {route.path: route for route in self.routes if route.method == "POST"}
         self._send, self._trigger = posts[_SEND], posts[_TRIGGER]

@@ -123,7 +123,7 @@ def _responses(route: Route, refs: Mapping[int, Document]) -> Document:
             "description": words,
             "content": _content("application/json", refs[id(Problem)]),
         }
-    return found
+    return found | {str(status): {"description": text} for status, text in route.others.items()}
 
 
 def _problems(route: Route) -> dict[str, str]:

@@ -180,6 +180,23 @@ class ListsRuns:
             raise forbidden("read", "runs")
 
 
+@dataclass(frozen=True, slots=True)
+class FollowsTags:
+    """A secret key, or a token for all runs, all tags, or one of the tags that are asked for."""
+
+    open: bool = False
+    words: str = (
+        "secret key, or scope read:runs or read:tags, or read:tags:TAG of one that is named"
+    )
+
+    async def admit(self, call: Call) -> None:
+        """Look into the token and the query only."""
+        token = _token(call)
+        named = [("tags", tag) for tag in call.query.get("tags", "").split(",") if tag]
+        if token and not token.grants("read", [("runs", None), ("tags", None), *named]):
+            raise forbidden("read", "tags")
+
+
 def names_stream(call: Call) -> bool:
     """Tell whether the token permits this very stream, not just all of the run's."""
     token = _token(call)

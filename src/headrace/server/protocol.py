@@ -8,6 +8,7 @@ Must never know: routes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final, cast
@@ -15,6 +16,7 @@ from typing import Final, cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from headrace.server.calls import LEAVING
 from headrace.server.replies import OPEN
 
 HEAD_S: Final = 15.0
@@ -53,6 +55,8 @@ class Guarded(HttpToolsProtocol):
     _head_bytes = 0
     _unread = 0
     _is_deaf = False
+    _leave: Callable[[], None] | None = None
+    """What the answer that is held wants to do once nobody waits for it."""
 
     # --- what arrives ---------------------------------------------------------------------------
 
@@ -79,8 +83,9 @@ class Guarded(HttpToolsProtocol):
                 self._arm(_Stage.BODY, BODY_S)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer, and whoever held an answer."""
         self._disarm()
+        self._left()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -107,7 +112,17 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Wait for the body from now on."""
         self._stage = _Stage.BODY
+        self._leave = None
         super().on_headers_complete()
+        self.scope["extensions"] = {LEAVING: {"on": self._on_leaving}}
+
+    def _on_leaving(self, end: Callable[[], None]) -> None:
+        self._leave = end
+
+    def _left(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
 
     def on_body(self, body: bytes) -> None:
         """Take the body, or let it pass where nobody reads it any more."""
@@ -175,7 +190,8 @@ class Guarded(HttpToolsProtocol):
     # --- the end --------------------------------------------------------------------------------
 
     def shutdown(self) -> None:
-        """Cut streams, so that their readers come back; let whole answers finish."""
+        """Cut streams, so that their readers come back; let whole answers finish, held ones now."""
+        self._left()
         cycle = self._unanswered
         if cycle is None or not cycle.chunked_encoding:
             super().shutdown()

@@ -5,8 +5,8 @@ Must never know: any handler's business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from headrace.errors import HeadraceError
@@ -39,6 +39,8 @@ class Route:
     takes: object = None
     gives: object = None
     errors: tuple[type[HeadraceError], ...] = ()
+    others: Mapping[int, str] = field(default_factory=dict[int, str])
+    """What further statuses mean that are no errors."""
     params: tuple[Param, ...] = ()
 
     @property

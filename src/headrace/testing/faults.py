@@ -38,10 +38,13 @@ from headrace.ports import (
     Filter,
     Leases,
     Order,
+    Revision,
+    Revisions,
     Runs,
     Snapshots,
     Stores,
     Streams,
+    Tagged,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -110,6 +113,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
     return replace(
         stores,
         runs=FailingRuns(stores.runs, faults),
+        revisions=FailingRevisions(stores.revisions, faults),
         snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
@@ -169,6 +173,25 @@ class FailingRuns:
         if value is None:
             return await self._faults.read(self._inner.metadata(run_id))
         return await self._faults.write(lambda: self._inner.metadata(run_id, value))
+
+
+class FailingRevisions:
+    """`Revisions`; they are only read."""
+
+    def __init__(self, inner: Revisions, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def of(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Revision]:
+        """Return revisions."""
+        return await self._faults.read(self._inner.of(run_ids))
+
+    async def tagged(self, query: Tagged, limit: int) -> Sequence[Revision]:
+        """Return revisions of runs with tags."""
+        return await self._faults.read(self._inner.tagged(query, limit))
+
+    async def tags(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Sequence[str]]:
+        """Return tags."""
+        return await self._faults.read(self._inner.tags(run_ids))
 
 
 class FailingSnapshots:

@@ -59,6 +59,8 @@ class PublicToken:
     expires: Instant
     single_use: bool = False
     actor: str = ""
+    skip_columns: tuple[str, ...] | None = None
+    """Columns that its holder does not see in feeds of runs; `None`: the holder says."""
 
     def grants(self, action: str, resources: Iterable[tuple[str, str | None]]) -> bool:
         """Tell whether any scope permits `action` on any of the resources, (kind, id) each."""
@@ -82,6 +84,10 @@ class _Actor(Struct):
     sub: str = ""
 
 
+class _Realtime(Struct, rename="camel"):
+    skip_columns: tuple[str, ...] | None = None
+
+
 class _Claims(Struct):
     iss: str
     aud: str | list[str]
@@ -92,6 +98,7 @@ class _Claims(Struct):
     scopes: msgspec.Raw = msgspec.Raw()
     otu: bool = False
     act: _Actor | None = None
+    realtime: _Realtime | None = None
 
 
 _subject = msgspec.json.Decoder(_Subject).decode
@@ -195,6 +202,7 @@ def _read(payload: bytes, now: Instant) -> PublicToken:
         expires=Instant(int(min(claims.exp, 1e12) * 1_000)),
         single_use=claims.otu,
         actor=claims.act.sub if claims.act else "",
+        skip_columns=claims.realtime.skip_columns if claims.realtime else None,
     )
 
 

@@ -22,6 +22,7 @@ from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unava
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.revisions import SqliteRevisions
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
 from headrace.backends.sqlite.streams import SqliteStreams
 from headrace.backends.sqlite.wakeups import SqliteWakeups
@@ -64,6 +65,7 @@ async def open_sqlite(
         async with _beside(writer.run, wakeups.watch):
             yield Stores(
                 runs=SqliteRuns(reader, writer),
+                revisions=SqliteRevisions(reader),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
                 leases=SqliteLeases(reader, writer),

@@ -14,6 +14,7 @@ from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.mending import MendingContract
+from headrace.testing.contracts.revisions import RevisionsContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
@@ -29,6 +30,7 @@ __all__ = [
     "FindingContract",
     "LeasesContract",
     "MendingContract",
+    "RevisionsContract",
     "RunsContract",
     "SharedContract",
     "SnapshotsContract",
