@@ -126,9 +126,9 @@ class Core:
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
-                self.ring(run_id)
+                self._ring(run_id)
 
-    def ring(self, run_id: RunId) -> None:
+    def _ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
         self.bells.ring(run_id)
         self.watch.hear(run_id)
@@ -161,7 +161,7 @@ class Core:
             await self.stores.wakeups.announce(run_id)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
-            self.ring(run_id)
+            self._ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

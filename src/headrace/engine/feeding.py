@@ -115,7 +115,8 @@ async def _of_tags(core: Core, env: EnvId, query: TagFeed, place: Place, *, wait
                 seen = core.subscribers.seen(env, handle, place.offset)
                 new = [revision for revision in found if seen.get(revision.run_id) != revision]
             if new or not (wait and place.offset):
-                return await _page(core, env, handle, seen, new)
+                kept = {name: one for name, one in seen.items() if name in now}
+                return await _page(core, env, handle, kept, new)
             await bell.wait()
 
 
@@ -132,7 +133,7 @@ def _handle(core: Core, query: TagFeed, place: Place) -> tuple[str, Instant]:
 async def _page(
     core: Core, env: EnvId, handle: str, seen: Seen, new: Sequence[Revision]
 ) -> FeedPage:
-    """Tell of what is new, up to a limit: the offset stands for what was told."""
+    """Tell of what is new, up to a limit: the offset stands for what was told, now or before."""
     rows, told, size = list[FeedRow](), dict(seen), 0
     for revision in new:
         if size > PAGE_BYTES:

@@ -21,9 +21,7 @@ from headrace.kernel.model import (
 )
 from headrace.wire.views import Wire
 
-Code: TypeAlias = Literal[
-    "TASK_RUN_CANCELLED", "TASK_RUN_CRASHED", "MAX_DURATION_EXCEEDED", "UNSPECIFIED_ERROR"
-]
+Code: TypeAlias = Literal["TASK_RUN_CANCELLED", "TASK_RUN_CRASHED", "MAX_DURATION_EXCEEDED"]
 
 
 class Raised(Wire, frozen=True, kw_only=True, omit_defaults=False):
@@ -44,7 +42,14 @@ class Ended(Wire, frozen=True, kw_only=True, omit_defaults=False):
     stack_trace: str
 
 
-Fault: TypeAlias = Raised | Ended
+class Said(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """Something else ended the run, for which there is no code."""
+
+    type: Literal["STRING_ERROR"] = "STRING_ERROR"
+    raw: str
+
+
+Fault: TypeAlias = Raised | Ended | Said
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,7 +65,7 @@ def fault_of(outcome: Outcome) -> Fault | None:
         case Canceled():
             return _ended("TASK_RUN_CANCELLED", Cause("the run was cancelled"))
         case Expired():
-            return _ended("UNSPECIFIED_ERROR", Cause("the run was not started in time"))
+            return Said(raw="the run was not started within its time to live")
         case TimedOut():
             return _ended("MAX_DURATION_EXCEEDED", Cause("the run executed for too long"))
         case _:
