@@ -12,8 +12,7 @@ from headrace.engine.subscribers import Subscribers
 from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId
 from headrace.ports import Order, Revision, Tagged
 from headrace.wire.feeds import START, FeedPage, FeedQuery, Place, RunFeed, TagFeed
-from tests.engine.conftest import DECLARED
-from tests.engine.house import PATIENCE_S, Ground, House
+from tests.engine.house import DECLARED, PATIENCE_S, Ground, House
 
 DEV = EnvId("dev")
 OF_A = TagFeed(("a",))

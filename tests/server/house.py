@@ -27,6 +27,8 @@ KEY = "tr_dev_0123456789abcdefghijklmnopqrstuv"
 OTHER_KEY = "tr_prod_0123456789abcdefghijklmnopqrstu"
 KEYS = {DEV: [KEY], PROD: [OTHER_KEY]}
 PATIENCE_S = 10.0
+# Its `key` may be of types of a package that is not installed here.
+_encode = jwt.encode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 APPROVAL = msgspec.json.encode(
     {
         "type": "object",
@@ -100,9 +102,9 @@ class House:
         """Sign a public token of `dev`."""
         return tokens.mint(KEY, DEV, scopes, self.clock.now(), ttl_ms=ttl_ms)
 
-    def signed(self, claims: dict[str, object]) -> str:
+    def signed(self, **claims: object) -> str:
         """Sign a token of `dev` that claims just this."""
-        return jwt.encode(claims, KEY, "HS256")
+        return _encode(claims, KEY, "HS256")
 
     async def ask(
         self,

@@ -8,9 +8,10 @@ import pytest
 
 from headrace.kernel.model import later
 from headrace.server import feeds
+from headrace.server.run import DRAIN_S
 from headrace.wire import tokens
 from headrace.wire.views import TriggerOptions, TriggerOrder
-from tests.server.house import DEV, KEY, OTHER_KEY, PATIENCE_S, House, Said
+from tests.server.house import DEV, KEY, OTHER_KEY, PATIENCE_S, House, Said, house
 from tests.server.wires import ASKS, wire
 
 BEGIN = "offset=-1&log=full"
@@ -151,6 +152,18 @@ async def test_whoever_goes_away_is_forgotten_at_once(home: House) -> None:
     await until_followed(home, 0)
 
 
+async def test_a_server_that_stops_gives_what_it_holds_at_once() -> None:
+    into = Held()
+    with anyio.fail_after(DRAIN_S / 2):
+        async with anyio.create_task_group() as group, house() as home:
+            run = await start(home)
+            first = await home.ask("GET", f"/realtime/v1/runs/{run}?{BEGIN}")
+            group.start_soon(held, home, f"/realtime/v1/runs/{run}?{live(first)}", into)
+            await until_followed(home)
+    assert into.said is not None
+    assert (into.said.status, rows(into.said)) == (200, [])
+
+
 async def test_a_handle_of_something_else_sends_back_to_the_beginning(home: House) -> None:
     run, other = await start(home), await start(home)
     first = await home.ask("GET", f"/realtime/v1/runs/{other}?{BEGIN}")
@@ -178,17 +191,17 @@ async def test_columns_may_be_skipped_but_not_those_that_tell_runs_apart(home: H
 
 async def test_a_token_that_says_what_is_skipped_has_the_last_word(home: House) -> None:
     run = await start(home, payload=b'"secret"')
-    claims = {
-        "iss": tokens.ISSUER,
-        "aud": tokens.AUDIENCE,
-        "sub": DEV,
-        "pub": True,
-        "scopes": [f"read:runs:{run}"],
-        "exp": later(home.clock.now(), 60_000) // 1_000,
-        "realtime": {"skipColumns": ["payload"]},
-    }
+    token = home.signed(
+        iss=tokens.ISSUER,
+        aud=tokens.AUDIENCE,
+        sub=DEV,
+        pub=True,
+        scopes=[f"read:runs:{run}"],
+        exp=later(home.clock.now(), 60_000) // 1_000,
+        realtime={"skipColumns": ["payload"]},
+    )
     path = f"/realtime/v1/runs/{run}?{BEGIN}&skipColumns=output"
-    (row,) = rows(await home.ask("GET", path, key=home.signed(claims)))
+    (row,) = rows(await home.ask("GET", path, key=token))
     assert "payload" not in row
     assert "output" in row
 
@@ -218,15 +231,15 @@ async def test_a_feed_of_tags_tells_of_those_that_have_all(home: House) -> None:
 
 
 async def test_a_new_run_with_the_tag_answers_what_was_held(home: House) -> None:
-    into = Held()
+    into, runs = Held(), list[str]()
     first = await home.ask("GET", f"/realtime/v1/runs?{BEGIN}&tags=a")
     async with anyio.create_task_group() as group:
         group.start_soon(held, home, f"/realtime/v1/runs?{live(first)}&tags=a", into)
         await until_followed(home)
         await start(home, "b")
-        run = await start(home, "a")
+        runs.append(await start(home, "a"))
     assert into.said is not None
-    assert [row["friendlyId"] for row in rows(into.said)] == [run]
+    assert [row["friendlyId"] for row in rows(into.said)] == runs
 
 
 async def test_the_window_does_not_move_with_time(home: House) -> None:

@@ -64,8 +64,8 @@ rows = st.builds(
 
 def value_of(row: FeedRow) -> dict[str, str | None]:
     """Return the columns of the row as they are sent."""
-    change, _ = msgspec.json.decode(shapes.body(FeedPage(PLACE, (row,))))
-    return change["value"]
+    text = shapes.body(FeedPage(PLACE, (row,)))
+    return msgspec.json.decode(text, type=list[shapes.Message])[0].value
 
 
 def plain(**fields: object) -> FeedRow:

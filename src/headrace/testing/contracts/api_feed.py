@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -17,7 +17,7 @@ from headrace.wire.feeds import FeedPage, FeedQuery, Place, RunFeed, TagFeed
 
 
 @asynccontextmanager
-async def news(api: Api, query: FeedQuery, place: Place) -> AsyncIterator[list[FeedPage]]:
+async def news(api: Api, query: FeedQuery, place: Place) -> AsyncGenerator[list[FeedPage]]:
     """Wait for news of what the block does; they are in the list behind it."""
     found = list[FeedPage]()
 
