@@ -13,7 +13,7 @@ from headrace.ports import Api
 from headrace.testing.contracts.declared import Declared, order
 from headrace.testing.contracts.puppet import PATIENCE_S, working
 from headrace.wire.channel import Completed, Emitted, Noted
-from headrace.wire.feeds import FeedPage, FeedQuery, Place, RunFeed, TagFeed
+from headrace.wire.feeds import START, FeedPage, FeedQuery, Place, RunFeed, TagFeed
 
 
 @asynccontextmanager
@@ -30,6 +30,12 @@ async def news(api: Api, query: FeedQuery, place: Place) -> AsyncGenerator[list[
             yield found
 
 
+async def told(api: Api, query: FeedQuery, place: Place = START) -> FeedPage:
+    """Return the next page, which comes in a while."""
+    with anyio.fail_after(PATIENCE_S):
+        return await api.feed(query, place)
+
+
 def _statuses(page: FeedPage) -> dict[str, str]:
     return {row.id: row.status for row in page.rows}
 
@@ -43,7 +49,7 @@ class FeedApiContract(Declared):
         started = await known.trigger(
             "publish", order(b"7", tags=['a "\\,', "ä"], metadata={"k": 1})
         )
-        page = await known.feed(RunFeed(started.id))
+        page = await told(known, RunFeed(started.id))
         (row,) = page.rows
         assert (row.id, row.task, row.status) == (started.id, "publish", "PENDING")
         assert row.tags == ('a "\\,', "ä")
@@ -53,16 +59,15 @@ class FeedApiContract(Declared):
 
     async def test_where_nothing_is_new_there_is_nothing_at_once(self, known: Api) -> None:
         query = RunFeed((await known.trigger("publish", order())).id)
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         assert await known.feed(query, place, wait=False) == FeedPage(place)
 
     async def test_each_change_of_a_run_is_told(self, known: Api) -> None:
         run = (await known.trigger("publish", order())).id
-        pages = [await known.feed(RunFeed(run))]
+        pages = [await told(known, RunFeed(run))]
 
         async def look() -> None:
-            with anyio.fail_after(PATIENCE_S):
-                pages.append(await known.feed(RunFeed(run), pages[-1].place))
+            pages.append(await told(known, RunFeed(run), pages[-1].place))
 
         async with working(known, "publish") as puppet:
             epoch = (await puppet.assigned(run)).epoch
@@ -84,7 +89,7 @@ class FeedApiContract(Declared):
 
     async def test_a_run_that_is_cancelled_says_why_it_ended(self, known: Api) -> None:
         query = RunFeed((await known.trigger("publish", order())).id)
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         async with news(known, query, place) as found:
             await known.cancel(query.run_id)
         (row,) = found[0].rows
@@ -93,25 +98,25 @@ class FeedApiContract(Declared):
 
     async def test_a_place_of_no_time_gives_the_run(self, known: Api) -> None:
         run = (await known.trigger("publish", order())).id
-        page = await known.feed(RunFeed(run), Place("", "77_77"))
+        page = await told(known, RunFeed(run), Place("", "77_77"))
         assert _statuses(page) == {run: "PENDING"}
 
     async def test_nobody_can_be_followed_who_is_not_there(self, known: Api) -> None:
         with pytest.raises(NotFound, match="run_nobody"):
-            await known.feed(RunFeed("run_nobody"))
+            await told(known, RunFeed("run_nobody"))
 
     # --- tags ----------------------------------------------------------------------------------
 
     async def test_a_feed_of_tags_begins_with_all_that_have_them(self, known: Api) -> None:
         tags = [["a"], ["b", "a"], ["b"], []]
         runs = [(await known.trigger("publish", order(tags=some))).id for some in tags]
-        assert set(_statuses(await known.feed(TagFeed(("a",))))) == {runs[0], runs[1]}
-        assert set(_statuses(await known.feed(TagFeed(("a", "b"))))) == {runs[1]}
-        assert (await known.feed(TagFeed(("c",)))).rows == ()
+        assert set(_statuses(await told(known, TagFeed(("a",))))) == {runs[0], runs[1]}
+        assert set(_statuses(await told(known, TagFeed(("a", "b"))))) == {runs[1]}
+        assert (await told(known, TagFeed(("c",)))).rows == ()
 
     async def test_a_run_that_comes_with_the_tags_is_told(self, known: Api) -> None:
         query = TagFeed(("a", "b"))
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         async with news(known, query, place) as found:
             await known.trigger("publish", order(tags=["a"]))
             run = (await known.trigger("publish", order(tags=["b", "a"]))).id
@@ -121,7 +126,7 @@ class FeedApiContract(Declared):
     async def test_only_what_has_changed_is_told(self, known: Api) -> None:
         query = TagFeed(("a",))
         runs = [(await known.trigger("publish", order(tags=["a"]))).id for _ in range(3)]
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         async with news(known, query, place) as found:
             await known.cancel(runs[1])
         assert _statuses(found[0]) == {runs[1]: "CANCELED"}
@@ -132,26 +137,26 @@ class FeedApiContract(Declared):
     async def test_an_answer_that_was_lost_is_given_again(self, known: Api) -> None:
         query = TagFeed(("a",))
         run = (await known.trigger("publish", order(tags=["a"]))).id
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         await known.cancel(run)
-        lost = await known.feed(query, place)
-        again = await known.feed(query, place)
+        lost = await told(known, query, place)
+        again = await told(known, query, place)
         assert _statuses(again) == _statuses(lost) == {run: "CANCELED"}
 
     async def test_where_the_reader_is_not_known_nothing_is_missed(self, known: Api) -> None:
         query = TagFeed(("a",))
         run = (await known.trigger("publish", order(tags=["a"]))).id
-        place = (await known.feed(query)).place
+        place = (await told(known, query)).place
         forgotten = Place(f"{place.handle[:-1]}{'01'[place.handle[-1] == '0']}", place.offset)
         assert (await known.feed(query, forgotten, wait=False)).rows == ()
         await known.cancel(run)
-        assert _statuses(await known.feed(query, forgotten)) == {run: "CANCELED"}
+        assert _statuses(await told(known, query, forgotten)) == {run: "CANCELED"}
 
     async def test_a_large_answer_comes_in_parts(self, known: Api) -> None:
         large = b'"' + b"x" * 1_500_000 + b'"'
         tags = ["a"]
         runs = {(await known.trigger("a/b c", order(large, tags=tags))).id for _ in range(3)}
-        pages = [await known.feed(TagFeed(("a",)))]
+        pages = [await told(known, TagFeed(("a",)))]
         while pages[-1].more:
             pages.append(await known.feed(TagFeed(("a",)), pages[-1].place, wait=False))
         assert [len(page.rows) for page in pages] == [2, 1]
@@ -159,12 +164,12 @@ class FeedApiContract(Declared):
 
     async def test_a_feed_without_tags_is_refused(self, known: Api) -> None:
         with pytest.raises(BadRequest):
-            await known.feed(TagFeed(()))
+            await told(known, TagFeed(()))
 
     async def test_what_is_told_is_what_is_there(self, known: Api) -> None:
         """Of many changes at once some are seen together, and the last one always."""
         query = TagFeed(("a",))
-        page = await known.feed(query)
+        page = await told(known, query)
         seen = dict[str, str]()
         runs = list[str]()
 
@@ -177,6 +182,6 @@ class FeedApiContract(Declared):
             async with anyio.create_task_group() as group:
                 group.start_soon(change)
                 while list(seen.values()).count("CANCELED") < 20:
-                    page = await known.feed(query, page.place)
+                    page = await told(known, query, page.place)
                     seen |= _statuses(page)
         assert seen == dict.fromkeys(runs, "CANCELED")
