@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.keys import MemoryCredentials
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.kernel.commands import Change, Claim
@@ -225,6 +226,7 @@ class Backstage:
 
     def __init__(self) -> None:
         self._leases, self._catalog, self._blobs = MemoryLeases(), MemoryCatalog(), MemoryBlobs()
+        self._credentials = MemoryCredentials()
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
         """Return the store as `process` sees it."""
@@ -236,6 +238,7 @@ class Backstage:
             catalog=self._catalog,
             wakeups=NoHints(),
             blobs=self._blobs,
+            credentials=self._credentials,
             clock=StagedClock(process),
         )
 

@@ -14,6 +14,7 @@ import structlog
 
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.desk import Desk, Job
+from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
@@ -33,8 +34,10 @@ TIDIED_AT_ONCE = 8
 class Core:
     """Shared by the use cases; one per process and store."""
 
-    def __init__(self, stores: Stores, chance: Chance, group: asyncio.TaskGroup) -> None:
-        self.stores, self.chance = stores, chance
+    def __init__(
+        self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
+    ) -> None:
+        self.stores, self.chance, self.keyring = stores, chance, keyring
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.teller = Teller(stores, self.seats)
         self._lander = Lander(self.seats, self.teller, self._changed)

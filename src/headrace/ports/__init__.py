@@ -12,6 +12,7 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -52,10 +53,16 @@ __all__ = [
     "Clock",
     "Code",
     "Conflict",
+    "Counted",
     "Created",
+    "Credential",
+    "Credentials",
     "Delivering",
     "Draft",
     "Filter",
+    "Holder",
+    "Keys",
+    "KeysApi",
     "Leases",
     "Order",
     "Runs",
@@ -64,6 +71,7 @@ __all__ = [
     "Stores",
     "Streams",
     "StreamsApi",
+    "Use",
     "Wakeups",
     "WorkApi",
 ]

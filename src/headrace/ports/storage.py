@@ -25,6 +25,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
+from headrace.ports.keys import Credentials
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NEVER = Instant(0)
@@ -363,4 +364,5 @@ class Stores:
     catalog: Catalog
     wakeups: Wakeups
     blobs: Blobs
+    credentials: Credentials
     clock: Clock

@@ -40,6 +40,8 @@ class Route:
     gives: object = None
     errors: tuple[type[HeadraceError], ...] = ()
     params: tuple[Param, ...] = ()
+    repeats: bool = False
+    """The keys of a request tell a repeat of it, which then does nothing."""
 
     @property
     def name(self) -> str:

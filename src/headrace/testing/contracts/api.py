@@ -4,6 +4,7 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 """
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
+from headrace.testing.contracts.api_keys import KeysApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -16,5 +17,6 @@ class ApiContract(
     StreamsApiContract,
     WorkApiContract,
     SavingApiContract,
+    KeysApiContract,
 ):
     """One suite for every implementation."""
