@@ -82,6 +82,7 @@ class House:
     engine: Engine
     stores: Stores
     clock: ManualClock
+    ring: Keyring
     door: Door
     port: int
     http: aiohttp.ClientSession
@@ -154,4 +155,4 @@ async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 
         door = Door(engine, ring, clock=clock, chance=Counting(), ready=is_ready, rates=rates)
         await engine.at(DEV).register(DECLARED)
         async with serve(door, port=0) as port:
-            yield House(engine, stores, clock, door, port, http, ready)
+            yield House(engine, stores, clock, ring, door, port, http, ready)
