@@ -20,12 +20,17 @@ from headrace.engine import Keeper, Keyring
 from headrace.errors import Mistake
 from headrace.kernel.model import EnvId
 from headrace.ports import KeysApi
-from headrace.wire.keys import env_of, environment
+from headrace.wire.keys import env_of, environment, is_restricted
 from headrace.wire.vault import Vault
 
 
 def given_env(key: str) -> EnvId:
     """Return the environment that the key in the settings, or in the home folder, is of."""
+    if is_restricted(key):
+        raise Mistake(
+            "the server was given a restricted key",
+            hint="A server's HEADRACE_SECRET_KEY is a root key: tr_ENV_ and what nobody can guess.",
+        )
     return env_of(key, USUAL)
 
 
