@@ -11,8 +11,8 @@ import pytest
 from headrace import auth, task
 from headrace.app.local import ENV
 from headrace.errors import BadRequest
-from headrace.testing import Harness
 from headrace.sdk.deadlines import Duration
+from headrace.testing import Harness
 from tests.sdk.given import Post, approval, publish
 
 
