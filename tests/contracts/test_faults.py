@@ -21,6 +21,7 @@ from headrace.testing.contracts.stores import (
     CatalogContract,
     ClaimingContract,
     CreatingContract,
+    CredentialsContract,
     DeliveringContract,
     FindingContract,
     LeasesContract,
@@ -82,6 +83,9 @@ class TestWakeups(WakeupsContract): ...
 
 
 class TestBlobs(BlobsContract): ...
+
+
+class TestCredentials(CredentialsContract): ...
 
 
 @pytest.mark.parametrize("landed", [False, True])

@@ -12,6 +12,7 @@ from headrace.testing.contracts.stores import (
     CatalogContract,
     ClaimingContract,
     CreatingContract,
+    CredentialsContract,
     DeliveringContract,
     FindingContract,
     LeasesContract,
@@ -74,6 +75,9 @@ class TestWakeups(WakeupsContract): ...
 
 
 class TestBlobs(BlobsContract): ...
+
+
+class TestCredentials(CredentialsContract): ...
 
 
 class TestShared(SharedContract): ...

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.keys import MemoryCredentials
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
@@ -227,6 +228,7 @@ class Backstage:
 
     def __init__(self) -> None:
         self._leases, self._catalog, self._blobs = MemoryLeases(), MemoryCatalog(), MemoryBlobs()
+        self._credentials = MemoryCredentials()
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
         """Return the store as `process` sees it."""
@@ -239,6 +241,7 @@ class Backstage:
             catalog=self._catalog,
             wakeups=NoHints(),
             blobs=self._blobs,
+            credentials=self._credentials,
             clock=StagedClock(process),
         )
 

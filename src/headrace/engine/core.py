@@ -14,6 +14,7 @@ import structlog
 
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.desk import Desk, Job
+from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
@@ -35,8 +36,10 @@ TIDIED_AT_ONCE = 8
 class Core:
     """Shared by the use cases; one per process and store."""
 
-    def __init__(self, stores: Stores, chance: Chance, group: asyncio.TaskGroup) -> None:
-        self.stores, self.chance = stores, chance
+    def __init__(
+        self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
+    ) -> None:
+        self.stores, self.chance, self.keyring = stores, chance, keyring
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch, self.subscribers = Watch(stores.revisions, self.bells), Subscribers()
         self.teller = Teller(stores, self.seats)

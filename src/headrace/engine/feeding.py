@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from headrace.engine.core import Core
+from headrace.engine.ids import unknown_run
 from headrace.engine.mending import Mending
-from headrace.engine.sends import unknown_run
 from headrace.engine.subscribers import Seen, offset_of
 from headrace.engine.views import find_run
 from headrace.engine.watching import MOST_RUNS, Follower

@@ -13,6 +13,7 @@ from headrace.ports.api import (
     WorkApi,
 )
 from headrace.ports.feeds import FeedApi
+from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
@@ -54,11 +55,17 @@ __all__ = [
     "Clock",
     "Code",
     "Conflict",
+    "Counted",
     "Created",
+    "Credential",
+    "Credentials",
     "Delivering",
     "Draft",
     "FeedApi",
     "Filter",
+    "Holder",
+    "Keys",
+    "KeysApi",
     "Leases",
     "Order",
     "Revision",
@@ -70,6 +77,7 @@ __all__ = [
     "Streams",
     "StreamsApi",
     "Tagged",
+    "Use",
     "Wakeups",
     "WorkApi",
 ]

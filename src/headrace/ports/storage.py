@@ -25,6 +25,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
+from headrace.ports.keys import Credentials
 from headrace.ports.revisions import Revisions
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -365,4 +366,5 @@ class Stores:
     catalog: Catalog
     wakeups: Wakeups
     blobs: Blobs
+    credentials: Credentials
     clock: Clock

@@ -17,6 +17,7 @@ from headrace.errors import BadRequest, TooLarge
 from headrace.kernel.model import EnvId
 from headrace.ports import Api
 from headrace.wire import http
+from headrace.wire.scopes import Permits
 from headrace.wire.tokens import PublicToken
 
 Headers: TypeAlias = Mapping[bytes, bytes]
@@ -38,10 +39,21 @@ class Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the holder of a secret key, or of a token."""
+    """Who asks: the holder of a secret key, or of a token.
+
+    `permits` is what the caller may do: None of a root key, which may do everything. `digest` is
+    that of the key, or of the token.
+    """
 
     env: EnvId
     token: PublicToken | None = None
+    permits: Permits | None = None
+    digest: bytes = b""
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is a secret key, root or restricted."""
+        return self.token is None
 
 
 @dataclass(slots=True)

@@ -42,6 +42,8 @@ class Route:
     others: Mapping[int, str] = field(default_factory=dict[int, str])
     """What further statuses mean that are no errors."""
     params: tuple[Param, ...] = ()
+    repeats: bool = False
+    """The keys of a request tell a repeat of it, which then does nothing."""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from headrace.errors import (
     TooLarge,
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
-from headrace.server.policy import ListsRuns, OfRun, Scoped, SecretKey
+from headrace.server.policy import AnyKey, ListsRuns, OfRun, Scoped, SecretKey
 from headrace.server.routes import Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import (
@@ -226,6 +226,7 @@ ROUTES: Final = [
         path="/api/v1/tasks/{task}/trigger",
         policy=Scoped("trigger", "tasks", "task"),
         handler=trigger,
+        repeats=True,
         summary="Start a run of a task.",
         takes=TriggerOrder,
         gives=Triggered,
@@ -270,7 +271,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/api/v1/runs/{run}/result",
-        policy=SecretKey(),
+        policy=SecretKey("read", "runs"),
         handler=result,
         summary="Say how a run ended; not found until it has.",
         gives=_Result,
@@ -289,7 +290,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/auth/jwt/claims",
-        policy=SecretKey(),
+        policy=AnyKey(),
         handler=claims,
         summary="Say what a public token of this environment must claim.",
         gives=_Claims,

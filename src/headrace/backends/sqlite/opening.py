@@ -19,6 +19,7 @@ from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
 from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
+from headrace.backends.sqlite.keys import SqliteCredentials
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
@@ -72,6 +73,7 @@ async def open_sqlite(
                 catalog=SqliteCatalog(reader, writer),
                 wakeups=wakeups,
                 blobs=SqliteBlobs(reader, writer),
+                credentials=SqliteCredentials(reader, writer),
                 clock=time,
             )
 

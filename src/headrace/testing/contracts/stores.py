@@ -10,6 +10,7 @@ from headrace.testing.contracts.blobs import BlobsContract
 from headrace.testing.contracts.catalog import CatalogContract
 from headrace.testing.contracts.claiming import ClaimingContract
 from headrace.testing.contracts.creating import CreatingContract
+from headrace.testing.contracts.credentials import CredentialsContract
 from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
@@ -26,6 +27,7 @@ __all__ = [
     "CatalogContract",
     "ClaimingContract",
     "CreatingContract",
+    "CredentialsContract",
     "DeliveringContract",
     "FindingContract",
     "LeasesContract",
