@@ -68,6 +68,12 @@ async def collect(count: int) -> list[Any]:
 
 
 @task
+async def measure() -> int:
+    """Say how long a note is."""
+    return len(await notes.wait().unwrap())
+
+
+@task
 async def write() -> int:
     """Write as many lines as it is told to, again and again, until it is told 0."""
     written = 0

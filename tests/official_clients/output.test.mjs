@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { configure, runs, streams, tasks } from "@trigger.dev/sdk";
-import { act, cutting, key, take, until, url } from "./house.mjs";
+import { key, take, url } from "./house.mjs";
 
 configure({ baseURL: url, accessToken: key });
 const quickly = { pollIntervalMs: 50 };

@@ -70,7 +70,7 @@ def install() -> None:
 def fetch(into: Path) -> None:
     """Let npm fetch and unpack; no package runs a program of its own meanwhile."""
     npm = wheel() / "lib/node_modules/npm/bin/npm-cli.js"
-    command = [node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    command: list[Path | str] = [node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     for left in reversed(range(TRIES)):
         if subprocess.run(command, cwd=into, check=False).returncode == 0:
             return

@@ -119,8 +119,10 @@ describe("lists", { concurrency: 4 }, () => {
   });
 
   test("what is listed has what is needed to show it", async () => {
-    const { id } = await tasks.trigger("echo", 1, { tags: [randomUUID()] });
-    const [run] = (await runs.list({ limit: 100 })).data.filter((one) => one.id === id);
+    const tag = randomUUID();
+    const { id } = await tasks.trigger("echo", 1, { tags: [tag] });
+    const [run] = (await runs.list({ tag })).data;
+    assert.equal(run.id, id);
     assert.equal(run.taskIdentifier, "echo");
     assert.equal(run.env.name, "dev");
     assert.ok(run.createdAt instanceof Date);

@@ -1,7 +1,7 @@
 """The tests that are written in JavaScript, as pytest sees them.
 
-A file is run once, as a whole, with a server and a worker of its own; whoever asks for one of its
-tests first runs it, also where several processes of pytest share the tests.
+Whoever asks for a test first has all of them run, also where several processes of pytest share
+them: in two houses at the same time, since what restarts the server wants one for itself.
 Must never know: what is tested.
 """
 
@@ -13,6 +13,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,11 @@ from tests.official_clients.controls import controls
 
 HERE: Final = Path(__file__).parent
 TEST: Final = re.compile(r'^ *test\(\s*"([^"]+)"', re.MULTILINE)
-PATIENCE_S: Final = 100.0
+PATIENCE_S: Final = 120.0
 ONE_TEST_MS: Final = 40_000
+AT_ONCE: Final = 3
+"""Files that are run at the same time, in a process each."""
+ALONE: Final = frozenset({"restarts.test.mjs"})
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -38,14 +42,16 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What came of a file: its verdicts by name, and what else it has said."""
+    """What came of many tests: their verdicts by name, and what else was said."""
 
     verdicts: dict[str, Verdict]
     said: str
 
     def verdict(self, name: str) -> Verdict:
         """Return the verdict; a test that never ended has failed."""
-        lost = Verdict(name, passed=False, text=f"it has not ended; the file has said:\n{self.said}")
+        lost = Verdict(
+            name, passed=False, text=f"it has not ended; the file has said:\n{self.said}"
+        )
         return self.verdicts.get(name, lost)
 
 
@@ -59,40 +65,52 @@ def names(file: Path) -> list[str]:
     return TEST.findall(file.read_text("utf-8"))
 
 
-def report(file: Path, shared: Path) -> Report:
-    """Return what came of a file, running it if nobody has; `shared` is the session's folder."""
-    kept = shared / f"official-{file.name}.json"
+def report(shared: Path) -> Report:
+    """Return what came of all tests, running them if nobody has; `shared` is the session's."""
+    kept = shared / "official-clients.json"
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
-            kept.write_bytes(msgspec.json.encode(_run(file)))
+            kept.write_bytes(msgspec.json.encode(_all()))
     return msgspec.json.decode(kept.read_bytes(), type=Report)
 
 
-def _run(file: Path) -> Report:
+def _all() -> Report:
     if not packages.are_there():
         return Report({}, "the packages are missing: run scripts/install-test-tools.sh")
+    houses = [
+        [file for file in files() if (file.name in ALONE) is alone] for alone in (True, False)
+    ]
+    with ThreadPoolExecutor(len(houses)) as pool:
+        reports = list(pool.map(_run, houses))
+    verdicts = {name: verdict for one in reports for name, verdict in one.verdicts.items()}
+    return Report(verdicts, "".join(one.said for one in reports))
+
+
+def _run(house: list[Path]) -> Report:
     with (
         tempfile.TemporaryDirectory(prefix="headrace-official-") as name,
         fleet(Path(name), HERE / "jobs.py") as ships,
         controls(ships) as address,
     ):
-        done = _node(file, Path(name), {**ships.site.caller(), "HEADRACE_TEST_CONTROLS": address})
+        environment = {**ships.site.caller(), "HEADRACE_TEST_CONTROLS": address}
+        lines, said = _node(house, Path(name), environment)
         logs = "".join(log.read_text()[-4_000:] for log in Path(name).glob("*.log"))
-    return Report(_verdicts(done[0]), f"{done[1]}\n{logs}")
+    return Report(_verdicts(lines), f"{said}\n{logs}")
 
 
-def _node(file: Path, folder: Path, environment: Mapping[str, str]) -> tuple[bytes, str]:
+def _node(house: list[Path], folder: Path, environment: Mapping[str, str]) -> tuple[bytes, str]:
     results = folder / "results.jsonl"
     command = [
         str(packages.node()),
-        "--import",
-        str(HERE / "resolve.mjs"),
+        f"--import={HERE / 'resolve.mjs'}",
+        "--test",
+        f"--test-concurrency={AT_ONCE}",
         f"--test-reporter={HERE / 'reporter.mjs'}",
         f"--test-reporter-destination={results}",
         f"--test-timeout={ONE_TEST_MS}",
         "--test-force-exit",
-        str(file),
+        *map(str, house),
     ]
     surroundings = {
         **environment,
