@@ -25,11 +25,19 @@ class Order:
     count: int = 1
 
 
+@dataclass
+class Line:
+    """What `write` writes."""
+
+    n: int
+    text: str
+
+
 approval = streams.input("approval", Approval)
 notes = streams.input("notes")
 sealed = streams.input("sealed", str, trusted=True)
 go = streams.input("go", int)
-lines = streams.output("lines")
+lines = streams.output("lines", Line)
 
 
 @task
@@ -79,7 +87,7 @@ async def write() -> int:
     written = 0
     while more := await go.wait().unwrap():
         for _ in range(more):
-            await lines.append({"n": written, "text": f"line {written}"})
+            await lines.append(Line(written, f"line {written}"))
             written += 1
     return written
 

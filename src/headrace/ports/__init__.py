@@ -12,6 +12,7 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -58,12 +59,14 @@ __all__ = [
     "Filter",
     "Leases",
     "Order",
+    "OutputsApi",
     "Runs",
     "RunsApi",
     "Snapshots",
     "Stores",
     "Streams",
     "StreamsApi",
+    "Target",
     "Wakeups",
     "WorkApi",
 ]

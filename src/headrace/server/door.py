@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, NotFound, Unauthorized
 from headrace.ports import Chance, Clock
-from headrace.server import blocked, runs, streams, work
+from headrace.server import blocked, outputs, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.policy import Anybody, Gate, Keys
@@ -45,7 +45,14 @@ class Door:
         self._apis, self._chance, self._ready = apis, chance, ready
         self._gate = Gate(keys, clock)
         self.routes: Sequence[Route] = guarded(
-            [*runs.ROUTES, *blocked.ROUTES, *streams.ROUTES, *work.ROUTES, *self._own()]
+            [
+                *runs.ROUTES,
+                *blocked.ROUTES,
+                *streams.ROUTES,
+                *outputs.ROUTES,
+                *work.ROUTES,
+                *self._own(),
+            ]
         )
         posts = {route.path: route for route in self.routes if route.method == "POST"}
         self._send, self._trigger = posts[_SEND], posts[_TRIGGER]
@@ -155,11 +162,13 @@ class _Place:
     def __init__(self, door: Door, routes: Mapping[str, Route]) -> None:
         self._door, self._routes = door, routes
         read = ["GET", "HEAD"] if "GET" in routes else []
-        self._allow = ", ".join([*read, *(name for name in routes if name != "GET"), "OPTIONS"])
+        self._allow = ", ".join(dict.fromkeys([*read, *routes, "OPTIONS"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        route = self._routes.get("GET" if method == "HEAD" else method)
+        route = self._routes.get(method)
+        if route is None and method == "HEAD":
+            route = self._routes.get("GET")
         if route is None:
             reply = preflight(scope) if method == "OPTIONS" else not_allowed(method, self._allow)
             return await deliver(reply, scope, receive, send)

@@ -15,12 +15,15 @@ from typing import Final, cast
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from headrace.server.calls import LET_PAUSE
 from headrace.server.replies import OPEN
 
 HEAD_S: Final = 15.0
 """The head of a request arrives within so long of its first byte."""
 BODY_S: Final = 15.0
-"""So long may a body pause."""
+"""So long may a body pause, where its route allows no more."""
+TAKEN_S: Final = 15.0
+"""So long may whoever is answered take nothing of what waits for him."""
 FIELDS: Final = 64
 HEAD_BYTES: Final = 16_384
 UNREAD: Final = 16 * 1_048_576
@@ -46,6 +49,8 @@ class Guarded(HttpToolsProtocol):
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _untaken: asyncio.TimerHandle | None = None
+    _body_s = BODY_S
     _awaited = _Stage.NOTHING
     """What the timer waits for."""
     _stage = _Stage.NOTHING
@@ -76,11 +81,12 @@ class Guarded(HttpToolsProtocol):
                 elif self._awaited is not _Stage.HEAD:
                     self._arm(_Stage.HEAD, HEAD_S)
             case _Stage.BODY:
-                self._arm(_Stage.BODY, BODY_S)
+                self._arm(_Stage.BODY, self._body_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._disarm()
+        self._taken()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -88,13 +94,39 @@ class Guarded(HttpToolsProtocol):
         self._stage = _Stage.NOTHING
         super().handle_websocket_upgrade()
 
+    def let_pause(self, seconds: float) -> None:
+        """Let the body that is arriving pause for so long."""
+        self._body_s = seconds
+        if self._awaited is _Stage.BODY:
+            self._arm(_Stage.BODY, seconds)
+
+    # --- what is taken --------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Begin to wait for whoever is answered."""
+        super().pause_writing()
+        self._taken()
+        self._untaken = self.loop.call_later(TAKEN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: enough was taken."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
+
     # --- what the parser finds ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Begin to count."""
         self._stage = _Stage.HEAD
         self._fields = self._head_bytes = self._unread = 0
+        self._body_s = BODY_S
         super().on_message_begin()
+        self.scope.setdefault("state", {})[LET_PAUSE] = self.let_pause
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count the fields, those behind a chunked body too."""
@@ -168,7 +200,7 @@ class Guarded(HttpToolsProtocol):
         if self._stage is _Stage.NOTHING:
             self.transport.close()
         elif self._stage is _Stage.BODY and self.flow.read_paused:
-            self._arm(_Stage.BODY, BODY_S)  # it is us who do not read
+            self._arm(_Stage.BODY, self._body_s)  # it is us who do not read
         else:
             self._refuse(408)
 

@@ -4,6 +4,7 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 """
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
+from headrace.testing.contracts.api_outputs import OutputsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -14,6 +15,7 @@ class ApiContract(
     RunsApiContract,
     BlockedApiContract,
     StreamsApiContract,
+    OutputsApiContract,
     WorkApiContract,
     SavingApiContract,
 ):
