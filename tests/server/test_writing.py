@@ -6,7 +6,7 @@ import anyio
 import psutil
 import pytest
 
-from headrace.server import outputs, protocol
+from headrace.server import outputs, protocol, taking
 from headrace.server.outputs import Lines
 from tests.server.house import KEY, PATIENCE_S, House
 from tests.server.wires import ASKS, Wire, wire
@@ -167,9 +167,9 @@ async def test_lines_that_are_there_are_answered_when_the_run_is_over(home: Hous
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server lose its patience at once."""
-    assert protocol.BODY_S == protocol.TAKEN_S == 15.0
+    assert protocol.BODY_S == taking.TAKEN_S == 15.0
     monkeypatch.setattr(protocol, "BODY_S", 0.2)
-    monkeypatch.setattr(protocol, "TAKEN_S", 0.3)
+    monkeypatch.setattr(taking, "TAKEN_S", 0.3)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -13,17 +13,16 @@ from http import HTTPStatus
 from typing import Final, cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from headrace.server.calls import LET_PAUSE
 from headrace.server.replies import OPEN
+from headrace.server.taking import Taken
 
 HEAD_S: Final = 15.0
 """The head of a request arrives within so long of its first byte."""
 BODY_S: Final = 15.0
 """So long may a body pause, where its route allows no more."""
-TAKEN_S: Final = 15.0
-"""So long may whoever is answered take nothing of what waits for him."""
 FIELDS: Final = 64
 HEAD_BYTES: Final = 16_384
 UNREAD: Final = 16 * 1_048_576
@@ -42,14 +41,13 @@ class _HeadTooLarge(Exception):
     """The head of a request is over a limit."""
 
 
-class Guarded(HttpToolsProtocol):
+class Guarded(Taken):
     """A connection that gives up on whoever is too slow or sends too much.
 
     A request that arrives in one piece costs no timer.
     """
 
     _timer: asyncio.TimerHandle | None = None
-    _untaken: asyncio.TimerHandle | None = None
     _body_s = BODY_S
     _awaited = _Stage.NOTHING
     """What the timer waits for."""
@@ -84,9 +82,8 @@ class Guarded(HttpToolsProtocol):
                 self._arm(_Stage.BODY, self._body_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Forget the timer."""
         self._disarm()
-        self._taken()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -99,24 +96,6 @@ class Guarded(HttpToolsProtocol):
         self._body_s = seconds
         if self._awaited is _Stage.BODY:
             self._arm(_Stage.BODY, seconds)
-
-    # --- what is taken --------------------------------------------------------------------------
-
-    def pause_writing(self) -> None:
-        """Begin to wait for whoever is answered."""
-        super().pause_writing()
-        self._taken()
-        self._untaken = self.loop.call_later(TAKEN_S, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """Go on: enough was taken."""
-        self._taken()
-        super().resume_writing()
-
-    def _taken(self) -> None:
-        if self._untaken is not None:
-            self._untaken.cancel()
-            self._untaken = None
 
     # --- what the parser finds ------------------------------------------------------------------
 
