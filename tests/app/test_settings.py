@@ -26,6 +26,7 @@ def test_everything_set_is_read() -> None:
         "HEADRACE_MEMORY": "3",
         "HEADRACE_STRICT": "1",
         "HEADRACE_SNAPSHOT": "always",
+        "HEADRACE_REPLAY": "always",
         "HEADRACE_SNAPSHOT_KEY": "the newest of the keys, the one before it",
     }
     assert read(environment) == Settings(
@@ -39,6 +40,7 @@ def test_everything_set_is_read() -> None:
         memory_mib=3,
         strict=True,
         snapshots="always",
+        replays="always",
         snapshot_keys=("the newest of the keys", "the one before it"),
     )
 
@@ -55,6 +57,7 @@ def test_everything_set_is_read() -> None:
         ("HEADRACE_SECRET_KEY", "two words"),
         ("HEADRACE_SECRET_KEY", "zwölf"),
         ("HEADRACE_SNAPSHOT", "sometimes"),
+        ("HEADRACE_REPLAY", "sometimes"),
         ("HEADRACE_SNAPSHOT_KEY", "long enough for one,short"),
     ],
 )

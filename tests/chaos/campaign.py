@@ -29,6 +29,8 @@ ROOT: Final = Path(__file__).parents[2]
 AHEAD: Final = 4
 """How much is sent in the calm, in shares of a kill."""
 SETTLE_S: Final = 120.0
+SENDS_S: Final = 5.0
+"""How long a kill waits at the most for a message to be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Campaign:
     chance: random.Random
     hire: Callable[[], Member]
     """Starts a worker."""
+    histories: Path
     members: dict[str, Member] = field(default_factory=dict[str, Member])
     started: dict[str, int] = field(default_factory=dict[str, int])
 
@@ -87,30 +90,51 @@ class Campaign:
 
     def _victims(self) -> list[str]:
         work, chance = self.plan.work, self.chance
-        workers = [name for name in work.workers if name != self._newest or not self._spared()]
-        if chance.random() >= work.server_share:
-            return [chance.choice(workers)]
-        if chance.random() >= work.both:
-            return [SERVER]
-        return [SERVER, chance.choice(workers)]
+        victims = [chance.choice(self._unspared(work.victims))]
+        if victims == [SERVER] and chance.random() < work.both:
+            victims.append(chance.choice(self._unspared(work.workers)))
+        return victims
+
+    def _unspared(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        spares = self.plan.work.spares
+        if not spares or self.chance.random() >= spares:
+            return names
+        return tuple(name for name in names if name != self._newest)
 
     @property
     def _newest(self) -> str:
         return max(self.plan.work.workers, key=self.started.__getitem__)
 
-    def _spared(self) -> bool:
-        return self.chance.random() < self.plan.work.spares
+    def _rest_s(self) -> tuple[float, float]:
+        rests = self.plan.work.rests_s
+        return rests[0] if len(rests) == 1 else self.chance.choice(rests)
 
     def rage(self, senders: list[subprocess.Popen[bytes]], progress: Progress) -> None:
         """Let the senders send, and kill meanwhile, until both have had their share."""
         for kill in range(1, self.plan.kills + 1):
-            _allow(senders, self.plan.share * kill // self.plan.kills)
-            time.sleep(self.chance.uniform(*self.chance.choice(self.plan.work.rests_s)))
+            halves = [
+                self.plan.share * n // (2 * self.plan.kills) for n in (2 * kill - 1, 2 * kill)
+            ]
+            _allow(senders, halves[0])
+            time.sleep(self.chance.uniform(*self._rest_s()))
+            written = self._written()
+            _allow(senders, halves[1])
+            self._until_sending(written)
             self.strike()
             progress(kill)
             if kill % self.plan.work.calm_every == 0 and kill < self.plan.kills:
                 _allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
                 time.sleep(self.plan.work.calm_s)
+
+    def _until_sending(self, written: int) -> None:
+        """Return when somebody has begun to send: a kill in a silence would show nothing."""
+        limit = time.monotonic() + SENDS_S
+        while self._written() == written and time.monotonic() < limit:
+            time.sleep(0.0005)
+
+    def _written(self) -> int:
+        """Return how much the senders have written down."""
+        return sum(file.stat().st_size for file in self.histories.glob("sender-*.jsonl"))
 
 
 def _wall_ms() -> int:
@@ -168,7 +192,7 @@ def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
         desk = stack.enter_context(Desk(ships.site, work.streams))
         hire = stack.enter_context(Nursery(ships)).worker if work.is_copied else ships.worker
         chance = random.Random(plan.seed)  # noqa: S311 - no secret
-        campaign = Campaign(plan, ships, pen, chance, hire)
+        campaign = Campaign(plan, ships, pen, chance, hire, histories)
         campaign.start()
         runs = desk.trigger(work.tasks, plan.runs)
         stack.enter_context(Watch(ships.site.database, histories / "watch.jsonl"))

@@ -12,6 +12,8 @@ from typing import Final
 from tests.chaos import leaving, workload
 
 SERVER: Final = "server"
+TWO: Final = ("worker 1", "worker 2")
+THREE: Final = (*TWO, "worker 3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,8 @@ class Work:
     tasks: tuple[str, ...]
     streams: tuple[str, ...]
     workers: tuple[str, ...]
-    server_share: float
-    """How often the server is killed, among all kills."""
+    victims: tuple[str, ...]
+    """Who is killed, each as often as the others; somebody may stand there more than once."""
     both: float
     """How often a worker is killed while the server is down."""
     rests_s: tuple[tuple[float, float], ...]
@@ -44,8 +46,8 @@ STANDING: Final = Work(
     file=Path(workload.__file__),
     tasks=(workload.consume.id,),
     streams=tuple(workload.VERBS),
-    workers=("worker 1", "worker 2"),
-    server_share=0.5,
+    workers=TWO,
+    victims=(SERVER, SERVER, *TWO),
     both=0.15,
     rests_s=((0.005, 0.12),),
     calm_every=10,
@@ -55,8 +57,8 @@ LEAVING: Final = Work(
     file=Path(leaving.__file__),
     tasks=tuple(task.id for task in leaving.TASKS),
     streams=(workload.by_wait.id,),
-    workers=("worker 1", "worker 2", "worker 3"),
-    server_share=0.08,
+    workers=THREE,
+    victims=(SERVER, *THREE * 4),
     both=0.5,
     rests_s=((0.0, 0.05), (0.0, 0.05), (0.05, 0.6)),
     calm_every=40,

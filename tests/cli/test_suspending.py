@@ -224,7 +224,30 @@ def test_doctor_lists_what_stays_in_memory_of_the_file_that_was_worked_for(house
     assert all("move the inner blocks into a function" in check["fix"] for check in checks)
 
 
-def test_an_unknown_time_to_save_is_refused(house: House) -> None:
-    done = house.typed("dev", "jobs.py", "--snapshot=sometimes")
+def test_a_run_that_is_always_replayed_runs_its_code_again(house: House) -> None:
+    with house.long("dev", "jobs.py", "--replay=always") as dev:
+        dev.until("ready")
+        run = house.trigger("publish", '"title"')
+        house.until_status(run, "WAITING")
+        sends(house, run, "one")
+        sends(house, run, "two")
+        house.until_status(run, "COMPLETED")
+        assert "TITLE 0:one 1:two" in house.run("runs", "show", run).stdout
+    assert trace(house).count("begins") == 3
+    assert trace(house).count("step") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--snapshot=sometimes"], "warm, always, off"),
+        (["--replay=sometimes"], "cold, always"),
+        (["--replay=always", "--snapshot=always"], "exclude each other"),
+    ],
+)
+def test_an_unknown_time_to_save_or_replay_is_refused(
+    house: House, options: list[str], why: str
+) -> None:
+    done = house.typed("dev", "jobs.py", *options)
     assert done.returncode == 3
-    assert "warm, always, off" in done.stderr
+    assert why in done.stderr

@@ -19,6 +19,7 @@ SLOTS: Final = 100
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 SNAPSHOTS: Final = ("warm", "always", "off")
+REPLAYS: Final = ("cold", "always")
 KEY_LETTERS: Final = 16
 SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
@@ -34,6 +35,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "1 in dev, else 0",
     "HEADRACE_SNAPSHOT": "always: runs are saved and put away at every wait; off: never; "
     "warm: when they have waited for a while; warm",
+    "HEADRACE_REPLAY": "always: runs are put away at every wait and replayed from the top; "
+    "cold: only where memory and snapshot are lost; cold",
     "HEADRACE_SNAPSHOT_KEY": "seals the snapshots of an environment's workers; two, with a comma, "
     "while one is replaced: the first seals; without it the one in the home folder",
 }
@@ -53,6 +56,7 @@ class Settings:
     memory_mib: int = 0
     strict: bool | None = None
     snapshots: str = "warm"
+    replays: str = "cold"
     snapshot_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -72,6 +76,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         memory_mib=_number(environment, "HEADRACE_MEMORY", 0),
         strict=_switch(environment, "HEADRACE_STRICT"),
         snapshots=_choice(environment, "HEADRACE_SNAPSHOT", SNAPSHOTS),
+        replays=_choice(environment, "HEADRACE_REPLAY", REPLAYS),
         snapshot_keys=_snapshot_keys(environment.get("HEADRACE_SNAPSHOT_KEY", "")),
     )
 

@@ -48,6 +48,7 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
         chance=chance,
         slots=setting.slots,
         strict=bool(setting.strict),
+        evicts=setting.replays == "always",
         sealer=sealer,
         snapshots="always" if setting.snapshots == "always" else "warm",
         # A worker far from its server, with a key of its own, cannot be the only one to open it.
@@ -77,8 +78,8 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
 
 
 def _sealer(setting: Settings, home: Home) -> Sealer | None:
-    if setting.snapshots == "off":
-        return None
+    if setting.snapshots == "off" or setting.replays == "always":
+        return None  # a run that is saved is not replayed
     return Sealer.of(setting.snapshot_keys or (home.made_snapshot_key(),))
 
 

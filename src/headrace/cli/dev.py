@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from headrace.app.home import Home, keep_file
-from headrace.app.settings import SNAPSHOTS, Settings
+from headrace.app.settings import REPLAYS, SNAPSHOTS, Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
 from headrace.cli.running import listening, show_server, until_told
@@ -31,14 +31,19 @@ async def dev(
     snapshot: Annotated[
         str, typer.Option(help="When runs are saved: warm, always (at every wait), off.")
     ] = "",
+    replay: Annotated[
+        str,
+        typer.Option(
+            help="When runs are replayed: cold (memory and snapshot lost), always (at every wait)."
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine, API and a worker that reloads when its code changes."""
     from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
 
     path = _file(file)
-    if snapshot not in {"", *SNAPSHOTS}:
-        raise BadRequest(f"--snapshot is none of {', '.join(SNAPSHOTS)}: {snapshot[:20]!r}")
+    manner = _manner(snapshot, replay)
     setting, home = listening(surroundings(), host, port)
     log_to_stderr()
     with until_told():
@@ -52,9 +57,7 @@ async def dev(
                     home.note("worker.pid", f"{notice.pid}\n".encode())
                 signs(notice)
 
-            place = _place(setting, home, served.url)
-            if snapshot:
-                place["HEADRACE_SNAPSHOT"] = snapshot
+            place = {**_place(setting, home, served.url), **manner}
             await Supervisor(path, place, notify).run(reload=True)
     hint("stopped")
     return Exit.OK
@@ -67,6 +70,21 @@ def _place(setting: Settings, home: Home, url: str) -> dict[str, str]:
         "HEADRACE_URL": url,
         "HEADRACE_STRICT": "0" if setting.strict is False else "1",
     }
+
+
+def _manner(snapshot: str, replay: str) -> dict[str, str]:
+    """Say in the worker's environment when runs are put away, and how they go on."""
+    if snapshot not in {"", *SNAPSHOTS}:
+        raise BadRequest(f"--snapshot is none of {', '.join(SNAPSHOTS)}: {snapshot[:20]!r}")
+    if replay not in {"", *REPLAYS}:
+        raise BadRequest(f"--replay is none of {', '.join(REPLAYS)}: {replay[:20]!r}")
+    if replay == snapshot == "always":
+        raise BadRequest(
+            "--replay=always and --snapshot=always exclude each other",
+            hint="A run that is saved is not replayed: try one after the other.",
+        )
+    said = {"HEADRACE_SNAPSHOT": snapshot, "HEADRACE_REPLAY": replay}
+    return {name: value for name, value in said.items() if value}
 
 
 def _file(named: Path | None) -> Path:
