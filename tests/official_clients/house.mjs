@@ -94,6 +94,13 @@ export async function cutting({ requests = 0, answers = 0 } = {}) {
   };
 }
 
+/** Count the requests that come of something, which is given the address to ask at. */
+export async function requests(deed) {
+  const proxy = await cutting();
+  await deed(proxy.url).finally(proxy.close);
+  return proxy.heads.length;
+}
+
 /** Count what came of many promises. */
 export async function settled(promises) {
   const all = await Promise.allSettled(promises);

@@ -1,9 +1,12 @@
 // A server and a worker that are killed: the clients come back, nothing is lost or happens twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { configure, runs } from "@trigger.dev/sdk";
 import { ApiClient } from "@trigger.dev/core/v3";
-import { act, key, until, url } from "./house.mjs";
+import { StandardRealtimeStreamsManager } from "@trigger.dev/core/v3/workers";
+import { act, key, take, until, url } from "./house.mjs";
 
+configure({ baseURL: url, accessToken: key });
 const api = new ApiClient(url, key);
 const ended = (id) =>
   until("it has ended", async () => {
@@ -61,4 +64,30 @@ test("a worker that is killed loses no message and takes none twice", async () =
   await act("worker/start");
   await api.sendInputStream(id, "notes", 5);
   assert.deepEqual((await ended(id)).output, [0, 1, 2, 3, 4, 5]);
+});
+
+test("a run that no worker starts in time has expired, and polling it ends", async () => {
+  await act("worker/kill");
+  const { id } = await trigger(api, "echo", 1, { ttl: "1s" });
+  const run = await runs.poll(id, { pollIntervalMs: 50 });
+  assert.equal(run.status, "EXPIRED");
+  assert.ok(run.isCompleted && run.isFailed && !run.isSuccess);
+  assert.ok(run.expiredAt instanceof Date);
+  await act("worker/start");
+});
+
+test("a pipe goes on when the server is killed and started again, and writes each value once", async () => {
+  const { id } = await trigger(api, "write", undefined);
+  async function* values() {
+    for (let number = 0; number < 8; number++) {
+      if (number === 4) {
+        await act("server/kill");
+        await act("server/start");
+      }
+      yield number;
+    }
+  }
+  await new StandardRealtimeStreamsManager(api, url).pipe("ai", values(), { target: id }).wait();
+  await api.sendInputStream(id, "go", 0);
+  assert.deepEqual(await take(await api.fetchStream(id, "ai"), Infinity), [0, 1, 2, 3, 4, 5, 6, 7]);
 });

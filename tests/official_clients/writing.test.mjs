@@ -133,7 +133,7 @@ describe("parts", { concurrency: 6 }, () => {
 });
 
 describe("refusals", { concurrency: 6 }, () => {
-  test("a run that has ended takes nothing more", async () => {
+  test("a run that has ended cannot be written to", async () => {
     const run = await open();
     await run.end();
     await until("it has ended", async () => (await api.retrieveRun(run.id)).isCompleted);
