@@ -20,6 +20,7 @@ from headrace.engine.keys import EnvKeys
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
 from headrace.engine.views import find_run, show
+from headrace.engine.writing import Writing
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
@@ -44,7 +45,7 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi(Feeding, EnvKeys):
+class EnvApi(Feeding, Writing, EnvKeys):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream.

@@ -14,6 +14,7 @@ from headrace.ports.api import (
 )
 from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
+from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
@@ -68,6 +69,7 @@ __all__ = [
     "KeysApi",
     "Leases",
     "Order",
+    "OutputsApi",
     "Revision",
     "Revisions",
     "Runs",
@@ -77,6 +79,7 @@ __all__ = [
     "Streams",
     "StreamsApi",
     "Tagged",
+    "Target",
     "Use",
     "Wakeups",
     "WorkApi",
