@@ -13,6 +13,7 @@ from headrace.ports.api import (
     WorkApi,
 )
 from headrace.ports.feeds import FeedApi
+from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
@@ -61,6 +62,7 @@ __all__ = [
     "Filter",
     "Leases",
     "Order",
+    "OutputsApi",
     "Revision",
     "Revisions",
     "Runs",
@@ -70,6 +72,7 @@ __all__ = [
     "Streams",
     "StreamsApi",
     "Tagged",
+    "Target",
     "Wakeups",
     "WorkApi",
 ]

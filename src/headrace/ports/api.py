@@ -11,6 +11,7 @@ from typing import Protocol
 
 from headrace.errors import Mistake
 from headrace.ports.feeds import FeedApi
+from headrace.ports.outputs import OutputsApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -132,5 +133,5 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, BlockedApi, FeedApi, StreamsApi, WorkApi, Protocol):
+class Api(RunsApi, BlockedApi, FeedApi, StreamsApi, OutputsApi, WorkApi, Protocol):
     """All use cases."""

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, NotFound, Unauthorized
 from headrace.ports import Chance, Clock
-from headrace.server import blocked, feeds, runs, streams, work
+from headrace.server import blocked, feeds, outputs, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.policy import Anybody, Gate, Keys
@@ -50,6 +50,7 @@ class Door:
                 *blocked.ROUTES,
                 *feeds.ROUTES,
                 *streams.ROUTES,
+                *outputs.ROUTES,
                 *work.ROUTES,
                 *self._own(),
             ]
@@ -162,11 +163,13 @@ class _Place:
     def __init__(self, door: Door, routes: Mapping[str, Route]) -> None:
         self._door, self._routes = door, routes
         read = ["GET", "HEAD"] if "GET" in routes else []
-        self._allow = ", ".join([*read, *(name for name in routes if name != "GET"), "OPTIONS"])
+        self._allow = ", ".join(dict.fromkeys([*read, *routes, "OPTIONS"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        route = self._routes.get("GET" if method == "HEAD" else method)
+        route = self._routes.get(method)
+        if route is None and method == "HEAD":
+            route = self._routes.get("GET")
         if route is None:
             reply = preflight(scope) if method == "OPTIONS" else not_allowed(method, self._allow)
             return await deliver(reply, scope, receive, send)

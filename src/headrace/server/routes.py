@@ -30,12 +30,13 @@ class Param:
 class Route:
     """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "HEAD", "POST", "PUT"]
     path: str
     policy: Policy | None
     handler: Handler
     summary: str
     kind: Kind = "json"
+    status: int = 200
     takes: object = None
     gives: object = None
     errors: tuple[type[HeadraceError], ...] = ()

@@ -39,6 +39,10 @@ STREAM_VERSION: Final = "x-stream-version"
 STREAM_START: Final = "x-trigger-stream-start"
 LAST_EVENT_ID: Final = "last-event-id"
 TIMEOUT_SECONDS: Final = "timeout-seconds"
+CLIENT_ID: Final = "x-client-id"
+RESUME_FROM: Final = "x-resume-from-chunk"
+LAST_CHUNK: Final = "x-last-chunk-index"
+PART_ID: Final = "x-part-id"
 
 TRIGGER_BODY: Final = 3 * 1_048_576
 """The most bytes of a trigger's body."""

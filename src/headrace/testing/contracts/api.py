@@ -5,6 +5,7 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
 from headrace.testing.contracts.api_feed import FeedApiContract
+from headrace.testing.contracts.api_outputs import OutputsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -16,6 +17,7 @@ class ApiContract(
     BlockedApiContract,
     FeedApiContract,
     StreamsApiContract,
+    OutputsApiContract,
     WorkApiContract,
     SavingApiContract,
 ):
