@@ -91,3 +91,27 @@ test("a pipe goes on when the server is killed and started again, and writes eac
   await api.sendInputStream(id, "go", 0);
   assert.deepEqual(await take(await api.fetchStream(id, "ai"), Infinity), [0, 1, 2, 3, 4, 5, 6, 7]);
 });
+
+test("subscriptions to a run and to a tag go on when the server is killed and started again", async () => {
+  const { configure, runs } = await import("@trigger.dev/sdk");
+  configure({ baseURL: url, accessToken: key });
+  const tag = `restart:${process.pid}`;
+  const { id } = await trigger(api, "review", "s", { tags: [tag] });
+  const tagged = (async () => {
+    for await (const run of runs.subscribeToRunsWithTag(tag)) if (run.isCompleted) return run;
+  })();
+  let restarted;
+  let last;
+  for await (const run of runs.subscribeToRun(id)) {
+    last = run;
+    if (run.isWaiting)
+      restarted ??= (async () => {
+        await act("server/kill");
+        await act("server/start");
+        await api.sendInputStream(id, "approval", { approved: true, reviewer: "ann" });
+      })();
+  }
+  await restarted;
+  assert.equal(last.output, "s is published by ann");
+  assert.equal((await tagged).output, last.output);
+});
