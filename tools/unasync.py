@@ -29,6 +29,7 @@ CLASSES: Final = {
     "outputs": ("OutputStream",),
     "waits": ("Waits",),
     "runs": ("Runs",),
+    "auth": ("Auth",),
 }
 TWINS: Final = frozenset(name for names in CLASSES.values() for name in names)
 DUNDERS: Final = frozenset({"__call__", "__aiter__", "__enter__", "__exit__"})
@@ -73,6 +74,7 @@ from headrace.wire.views import Receipt, Status
 if TYPE_CHECKING:  # those modules import this one
     from typing import Unpack
 
+    from headrace.sdk.auth import Auth
     from headrace.sdk.handles import Handle
     from headrace.sdk.inputs import (
         AnyRun,

@@ -5,6 +5,7 @@ from headrace.frames import Resource, resource
 from headrace.ports import Api
 from headrace.sdk import connection, streams
 from headrace.sdk.answers import Answer, Ok, Pending, TimedOut
+from headrace.sdk.auth import auth
 from headrace.sdk.connection import configure
 from headrace.sdk.current import CurrentRun, current_run, metadata
 from headrace.sdk.handles import Handle
@@ -39,6 +40,7 @@ __all__ = [
     "Task",
     "TimedOut",
     "Waiting",
+    "auth",
     "configure",
     "current_run",
     "errors",

@@ -11,6 +11,7 @@ import pytest
 
 from headrace.app.connecting import target
 from headrace.app.home import Address, Home, find
+from headrace.app.keeping import given_env
 from headrace.app.settings import KEY_LETTERS, Settings
 from headrace.errors import Mistake, Unauthorized
 
@@ -58,6 +59,45 @@ def test_the_key_of_snapshots_is_made_once_and_is_another(home: Home) -> None:
     assert made != home.made_key()
     assert len(made) >= KEY_LETTERS
     assert {one.name for one in home.path.iterdir()} == {".gitignore", "key", "snapshot-key"}
+
+
+def test_the_socket_file_is_for_keys_that_may_do_everything_in_its_environment(
+    home: Home,
+) -> None:
+    home.publish(Address(url="http://127.0.0.1:1", pid=17, socket="/s"))
+    for key, near in (
+        ("tr_dev_x", True),
+        ("of_no_form", True),
+        ("tr_prod_x", False),
+        ("tr_dev_sk_x", False),
+        ("tr_prod_sk_x", False),
+    ):
+        assert (target(Settings(key=key), home).socket is not None) == near
+    home.publish(Address(url="http://127.0.0.1:1", pid=17, socket="/s", env="prod"))
+    assert target(Settings(key="tr_dev_x"), home).socket is None
+    assert target(Settings(key="tr_prod_x"), home).socket == Path("/s")
+
+
+def test_the_master_key_is_made_once_and_closed_to_others(home: Home) -> None:
+    made = home.made_master_key()
+    assert home.made_master_key() == made
+    assert made not in {home.made_key(), home.made_snapshot_key()}
+    assert (_mode(home.path / "master-key"), len(made) >= 48) == (0o600, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "env"),
+    [("tr_dev_x", "dev"), ("tr_prod_x", "prod"), ("tr_my-env2_x", "my-env2"), ("x", "dev"),
+     ("tr__x", "dev"), ("tr_PROD_x", "dev"), ("tr_prod_", "dev")],
+)  # fmt: skip
+def test_the_given_key_names_its_environment(key: str, env: str) -> None:
+    assert given_env(key) == env
+
+
+def test_a_restricted_key_is_no_key_to_serve_with() -> None:
+    with pytest.raises(Mistake, match="restricted") as refused:
+        given_env("tr_dev_sk_012345678901234567890123")
+    assert "0123" not in str(refused.value)
 
 
 def test_a_damaged_key_is_named(home: Home) -> None:

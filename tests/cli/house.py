@@ -224,6 +224,12 @@ class House:
         with urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - ours
             return str(json.load(answer)["status"])
 
+    def until_known(self, **settings: str) -> None:
+        """Ask until the server knows a key that was made past it: within a second."""
+        end = time.monotonic() + PATIENCE_S
+        while self.run("runs", "list", **settings).returncode:
+            assert time.monotonic() < end, "the key opens nothing"
+
     def until_status(self, run: str, status: str) -> None:
         """Ask until a run stands so."""
         end = time.monotonic() + PATIENCE_S

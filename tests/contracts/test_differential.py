@@ -29,7 +29,17 @@ from headrace.kernel.model import (
     later,
     outward,
 )
-from headrace.ports import Backlog, Clash, Conflict, Delivering, Draft, Filter, Order, Stores
+from headrace.ports import (
+    Backlog,
+    Clash,
+    Conflict,
+    Delivering,
+    Draft,
+    Filter,
+    Order,
+    Stores,
+    Tagged,
+)
 from headrace.testing.contracts.given import ENV, T0, step
 
 T = TypeVar("T")
@@ -226,6 +236,9 @@ class TwoStores(RunRules):
                     if run.saved is not None
                 ],
                 *[await streams.ends(RunId(f"run-{n}")) for n in range(6)],
+                await stores.revisions.of([RunId(f"run-{n}") for n in range(6)]),
+                await stores.revisions.tagged(Tagged(ENV, ("k1",), T0), 3),
+                await stores.revisions.tagged(Tagged(ENV, ("k2", "k1"), later(T0, 1)), 3),
             ]
 
         self.both(ask)

@@ -21,10 +21,12 @@ from headrace.testing.contracts.stores import (
     CatalogContract,
     ClaimingContract,
     CreatingContract,
+    CredentialsContract,
     DeliveringContract,
     FindingContract,
     LeasesContract,
     MendingContract,
+    RevisionsContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
@@ -45,6 +47,9 @@ def stores(sound: Stores) -> Stores:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestRevisions(RevisionsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
@@ -78,6 +83,9 @@ class TestWakeups(WakeupsContract): ...
 
 
 class TestBlobs(BlobsContract): ...
+
+
+class TestCredentials(CredentialsContract): ...
 
 
 @pytest.mark.parametrize("landed", [False, True])

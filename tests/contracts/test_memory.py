@@ -11,10 +11,12 @@ from headrace.testing.contracts.stores import (
     CatalogContract,
     ClaimingContract,
     CreatingContract,
+    CredentialsContract,
     DeliveringContract,
     FindingContract,
     LeasesContract,
     MendingContract,
+    RevisionsContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
@@ -29,6 +31,9 @@ async def stores() -> AsyncIterator[Stores]:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestRevisions(RevisionsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
@@ -62,3 +67,6 @@ class TestWakeups(WakeupsContract): ...
 
 
 class TestBlobs(BlobsContract): ...
+
+
+class TestCredentials(CredentialsContract): ...

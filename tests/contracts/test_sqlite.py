@@ -12,10 +12,12 @@ from headrace.testing.contracts.stores import (
     CatalogContract,
     ClaimingContract,
     CreatingContract,
+    CredentialsContract,
     DeliveringContract,
     FindingContract,
     LeasesContract,
     MendingContract,
+    RevisionsContract,
     RunsContract,
     SharedContract,
     SnapshotsContract,
@@ -37,6 +39,9 @@ async def twin(stores: Stores, tmp_path: Path) -> AsyncIterator[Stores]:
 
 
 class TestRuns(RunsContract): ...
+
+
+class TestRevisions(RevisionsContract): ...
 
 
 class TestSnapshots(SnapshotsContract): ...
@@ -70,6 +75,9 @@ class TestWakeups(WakeupsContract): ...
 
 
 class TestBlobs(BlobsContract): ...
+
+
+class TestCredentials(CredentialsContract): ...
 
 
 class TestShared(SharedContract): ...

@@ -3,6 +3,7 @@
 Owns: which verbs are moves, and what each touches. These are none: `order` and `metadata`, which
 no play changes, and leases, catalog, hints and blobs, which no play is about: no lease lapses, and
 every hint is lost, which by law 9 costs time only. Timers run in the process that has them.
+Nobody follows runs, so `revisions` are no moves either.
 Where all share one process, the answer to a write is a move as well: what is on disk may not be
 known yet.
 """
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.keys import MemoryCredentials
+from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.kernel.commands import Change, Claim
@@ -225,17 +228,20 @@ class Backstage:
 
     def __init__(self) -> None:
         self._leases, self._catalog, self._blobs = MemoryLeases(), MemoryCatalog(), MemoryBlobs()
+        self._credentials = MemoryCredentials()
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
         """Return the store as `process` sees it."""
         return Stores(
             runs=self.runs(process, delivering=delivering),
+            revisions=MemoryRevisions(process.stage.tables),
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             leases=self._leases,
             catalog=self._catalog,
             wakeups=NoHints(),
             blobs=self._blobs,
+            credentials=self._credentials,
             clock=StagedClock(process),
         )
 

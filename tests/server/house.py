@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 
 import aiohttp
 import anyio
+import jwt
 import msgspec
 
 from headrace.backends.memory import open_memory
-from headrace.engine import Engine, open_engine
+from headrace.engine import Engine, Keyring, open_engine
 from headrace.kernel.model import EnvId
-from headrace.ports import Api, Stores
-from headrace.server import Door, KeyRing, serve
+from headrace.ports import Api, Clock, Stores
+from headrace.server import Door, Rates, serve
 from headrace.testing.clock import ManualClock
 from headrace.wire import tokens
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
+from headrace.wire.vault import Vault
 from headrace.wire.views import TriggerOrder
 
 DEV, PROD = EnvId("dev"), EnvId("prod")
 KEY = "tr_dev_0123456789abcdefghijklmnopqrstuv"
 OTHER_KEY = "tr_prod_0123456789abcdefghijklmnopqrstu"
 KEYS = {DEV: [KEY], PROD: [OTHER_KEY]}
+MASTER = b"the master key of no other house"
 PATIENCE_S = 10.0
+# Its `key` may be of types of a package that is not installed here.
+_encode = jwt.encode  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 APPROVAL = msgspec.json.encode(
     {
         "type": "object",
@@ -80,6 +85,7 @@ class House:
     engine: Engine
     stores: Stores
     clock: ManualClock
+    ring: Keyring
     door: Door
     port: int
     http: aiohttp.ClientSession
@@ -98,6 +104,10 @@ class House:
     def token(self, *scopes: str, ttl_ms: int = 60_000) -> str:
         """Sign a public token of `dev`."""
         return tokens.mint(KEY, DEV, scopes, self.clock.now(), ttl_ms=ttl_ms)
+
+    def signed(self, **claims: object) -> str:
+        """Sign a token of `dev` that claims just this."""
+        return _encode(claims, KEY, "HS256")
 
     async def ask(
         self,
@@ -126,8 +136,13 @@ class House:
         return (await self.api.trigger(task, order)).id
 
 
+def ring_of(stores: Stores, clock: Clock) -> Keyring:
+    """Return the keys of the house."""
+    return Keyring(stores.credentials, Vault(MASTER), clock, KEYS)
+
+
 @asynccontextmanager
-async def house() -> AsyncGenerator[House]:
+async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 - frozen
     """Open one."""
     clock, ready = ManualClock(), [True]
 
@@ -138,12 +153,13 @@ async def house() -> AsyncGenerator[House]:
         scopes = [f"read:runs:{run}", f"write:inputStreams:{run}"]
         return tokens.mint(KEYS[env][0], env, scopes, clock.now())
 
-    async with (
-        open_memory(clock) as stores,
-        open_engine(stores, Counting(), sign) as engine,
-        aiohttp.ClientSession() as http,
-    ):
-        door = Door(engine, KeyRing(KEYS), clock=clock, chance=Counting(), ready=is_ready)
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_memory(clock))
+        ring = ring_of(stores, clock)
+        opened = open_engine(stores, Counting(), sign, keyring=ring)
+        engine = await stack.enter_async_context(opened)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        door = Door(engine, ring, clock=clock, chance=Counting(), ready=is_ready, rates=rates)
         await engine.at(DEV).register(DECLARED)
         async with serve(door, port=0) as port:
-            yield House(engine, stores, clock, door, port, http, ready)
+            yield House(engine, stores, clock, ring, door, port, http, ready)

@@ -134,11 +134,15 @@ async def test_runs_are_listed_page_by_page(home: House) -> None:
     runs = [await home.run() for _ in range(5)][::-1]
     first = await home.ask("GET", "/api/v1/runs?page[size]=2")
     pages = cast("dict[str, str]", first.json["pagination"])
-    second = await home.ask("GET", f"/api/v1/runs?page%5Bsize%5D=2&page[after]={pages['next']}")
+    came_by = f"page[after]={pages['next']}"
+    second = await home.ask("GET", f"/api/v1/runs?page%5Bsize%5D=2&{came_by}")
     pages = cast("dict[str, str]", second.json["pagination"])
     back = await home.ask("GET", f"/api/v1/runs?page[size]=2&page[before]={pages['previous']}")
+    both = f"{came_by}&page[before]={pages['previous']}"  # as the official client asks
+    again = await home.ask("GET", f"/api/v1/runs?page[size]=2&{both}")
 
     assert (ids(first), ids(second), ids(back)) == (runs[:2], runs[2:4], runs[:2])
+    assert ids(again) == runs[:2]
     items = cast("list[dict[str, object]]", first.json["data"])
     assert items[0]["env"] == {"id": "dev", "name": "dev"}
 

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 
 from headrace.app import home as homes, settings
-from headrace.app.home import Home
+from headrace.app.home import USUAL, Home
 from headrace.app.settings import Settings
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
 from headrace.errors import Unauthorized
 from headrace.kernel.model import Instant
 from headrace.ports import Api
+from headrace.wire.keys import env_of, is_restricted
 
 DEFAULT_PATIENCE = Patience()
 BRISK = Patience(attempts=3, first_s=0.2, total_s=20.0)
@@ -47,8 +48,12 @@ def target(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE)
     address = home.address()
     url = setting.url or (address.url if address else f"http://{setting.host}:{setting.port}")
     # Workers on the server's own machine take its socket file: no port, fewer steps a message.
-    socket = Path(address.socket) if address and address.socket and url == address.url else None
-    return Target(url, _key(setting, home, url), socket, patience)
+    # It is of one environment, and asks for no key: others come as from elsewhere.
+    key = _key(setting, home, url)
+    socket: Path | None = None
+    if address and address.socket and url == address.url and not is_restricted(key):
+        socket = Path(address.socket) if env_of(key, USUAL) == address.env else None
+    return Target(url, key, socket, patience)
 
 
 def client(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE) -> Client:

@@ -15,9 +15,12 @@ from typing import Final
 import msgspec
 
 from headrace.errors import Mistake
+from headrace.kernel.model import EnvId
 
 NAME: Final = ".headrace"
 KEY_FORM: Final = "tr_dev_"
+USUAL: Final = EnvId("dev")
+"""The environment of the key that is made at the first start."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +29,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     pid: int
     socket: str = ""
+    env: str = USUAL
+    """The environment that the socket file is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,11 @@ class Home:
         """Return the key that seals snapshots; make it, and the folder, if there is none."""
         self.make()
         return _made(self.path / "snapshot-key", "")
+
+    def made_master_key(self) -> str:
+        """Return the key that seals the keys in the database; make it if there is none."""
+        self.make()
+        return _made(self.path / "master-key", "")
 
     def address(self) -> Address | None:
         """Return where the folder's server is, or was when it was killed."""

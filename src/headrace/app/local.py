@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from headrace.app.connecting import SystemChance
 from headrace.backends.memory import open_memory
-from headrace.engine import open_engine
+from headrace.engine import Keyring, open_engine
 from headrace.kernel.model import EnvId
-from headrace.ports import Api, Clock, Stores
+from headrace.ports import Api, Chance, Clock, Stores
 from headrace.sdk import connection
 from headrace.sdk.execution_life import Snapshots
 from headrace.sdk.registry import registry
 from headrace.sdk.retrying import pauses
 from headrace.sdk.sealing import Sealer
+from headrace.wire.keys import RANDOM_BYTES, root_key
 from headrace.wire.registration import TaskSpec
+from headrace.wire.vault import Vault
 from headrace.worker import Options, Worker
 
 ENV: Final = EnvId("test")
@@ -79,7 +81,11 @@ async def open_local(
         sealer=Sealer((chance.unique(32),)),
         snapshots=snapshots,
     )
-    async with open_memory(clock) as stores, open_engine(stores, chance) as engine:
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_memory(clock))
+        engine = await stack.enter_async_context(
+            open_engine(stores, chance, keyring=_ring(stores, chance))
+        )
         api = engine.at(ENV)
         connection.configure(api=api)
         worker = Worker(api, served, registration, options)
@@ -90,6 +96,12 @@ async def open_local(
         finally:
             pauses.sleep = asyncio.sleep
             connection.configure()
+
+
+def _ring(stores: Stores, chance: Chance) -> Keyring:
+    """Return a ring with a root key of its own, so that tokens can be signed."""
+    vault, key = Vault(chance.unique(32)), root_key(ENV, chance.unique(RANDOM_BYTES))
+    return Keyring(stores.credentials, vault, stores.clock, {ENV: (key,)})
 
 
 async def _no_time(_seconds: float) -> None:

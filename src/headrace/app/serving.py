@@ -16,15 +16,15 @@ import anyio
 
 from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
+from headrace.app.keeping import given_env, vault_of
 from headrace.app.settings import Settings, database_path
 from headrace.backends.sqlite import open_sqlite
-from headrace.engine import open_engine
+from headrace.engine import Engine, Keyring, open_engine
 from headrace.kernel.model import EnvId
-from headrace.ports import Api, Clock
-from headrace.server import Door, KeyRing, serve, serve_unix
+from headrace.ports import Api, Clock, Stores
+from headrace.server import Door, Rates, serve, serve_unix
 from headrace.wire import tokens
 
-ENV: Final = EnvId("dev")
 LONGEST_SOCKET: Final = 100
 """What every system takes as the path of a socket file."""
 
@@ -47,25 +47,42 @@ async def serving(
     """Serve until the block ends. `wait_for_tasks`: healthy only once a worker has registered."""
     async with _owned(home):
         key = setting.key or await anyio.to_thread.run_sync(home.made_key)
-        path = database_path(setting.database, home.path)
+        vault = await anyio.to_thread.run_sync(vault_of, setting, home)
+        path, env = database_path(setting.database, home.path), given_env(key)
         async with (
             open_sqlite(path) as stores,
-            open_engine(stores, SystemChance(), _Signer(key, stores.clock)) as engine,
+            _engine(stores, Keyring(stores.credentials, vault, stores.clock, {env: (key,)})) as (
+                engine,
+                ring,
+            ),
         ):
-            api = engine.at(ENV)
+            api = engine.at(env)
 
             async def is_ready() -> bool:
                 return not wait_for_tasks or bool((listed := await api.listing()) and listed.tasks)
 
-            ring = KeyRing({ENV: (key,)})
-            door = Door(engine, ring, clock=stores.clock, chance=SystemChance(), ready=is_ready)
+            door = Door(
+                engine,
+                ring,
+                clock=stores.clock,
+                chance=SystemChance(),
+                ready=is_ready,
+                rates=Rates(tokens=setting.token_rate, keys=setting.key_rate),
+            )
             chosen = bool(setting.key)
             async with serve(
                 door, host=setting.host, port=setting.port, is_key_given=chosen
             ) as port:
                 url = f"http://{_shown(setting.host)}:{port}"
-                async with _published(home, url, api):
+                async with _published(home, url, api, env):
                     yield Served(url, path, None if setting.key else home.key_path, api)
+
+
+@asynccontextmanager
+async def _engine(stores: Stores, ring: Keyring) -> AsyncGenerator[tuple[Engine, Keyring]]:
+    signer = _Signer(ring, stores.clock)
+    async with open_engine(stores, SystemChance(), signer, keyring=ring) as engine:
+        yield engine, ring
 
 
 @asynccontextmanager
@@ -79,11 +96,11 @@ async def _owned(home: Home) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _published(home: Home, url: str, api: Api) -> AsyncGenerator[None]:
+async def _published(home: Home, url: str, api: Api, env: EnvId) -> AsyncGenerator[None]:
     """Open the socket file where its path is short enough, and let others find the server."""
     socket = home.socket_path.absolute()
     fits = len(os.fsencode(socket)) <= LONGEST_SOCKET
-    address = Address(url=url, pid=os.getpid(), socket=str(socket) if fits else "")
+    address = Address(url=url, pid=os.getpid(), socket=str(socket) if fits else "", env=env)
     async with serve_unix(socket, api) if fits else nullcontext():
         await anyio.to_thread.run_sync(home.publish, address)
         try:
@@ -96,13 +113,16 @@ async def _published(home: Home, url: str, api: Api) -> AsyncGenerator[None]:
 class _Signer:
     """Signs the token that the starter of a run may hand to a browser."""
 
-    def __init__(self, key: str, clock: Clock) -> None:
-        self._key, self._clock, self._chance = key, clock, SystemChance()
+    def __init__(self, ring: Keyring, clock: Clock) -> None:
+        self._ring, self._clock, self._chance = ring, clock, SystemChance()
 
     def __call__(self, env: EnvId, run_id: str) -> str:
+        signing = self._ring.of(env)
+        if not signing:
+            return ""
         scopes = (f"read:runs:{run_id}", f"write:inputStreams:{run_id}")
         name = self._chance.unique(12).hex()
-        return tokens.mint(self._key, env, scopes, self._clock.now(), id=name)
+        return tokens.mint(signing[0], env, scopes, self._clock.now(), id=name)
 
 
 def _shown(host: str) -> str:

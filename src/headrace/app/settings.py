@@ -18,6 +18,7 @@ PORT: Final = 8700
 SLOTS: Final = 100
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
+TOKEN_RATE: Final = 60
 SNAPSHOTS: Final = ("warm", "always", "off")
 REPLAYS: Final = ("cold", "always")
 KEY_LETTERS: Final = 16
@@ -26,6 +27,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_DATABASE": "sqlite:///PATH; without it headrace.db in the home folder",
     "HEADRACE_URL": "where the server is; without it the one that runs on the home folder",
     "HEADRACE_SECRET_KEY": "the root key, sent or accepted; without it the one in the home folder",
+    "HEADRACE_MASTER_KEY": "seals the root keys in the database; else the one in the home folder",
+    "HEADRACE_TOKEN_RATE": f"requests a minute with one public token; 0 any; {TOKEN_RATE}",
+    "HEADRACE_KEY_RATE": "requests a minute with one secret key; 0 any; 0",
     "HEADRACE_HOST": f"the address that dev and serve listen on; {HOST}",
     "HEADRACE_PORT": f"the port that dev and serve listen on; {PORT}",
     "HEADRACE_SLOTS": f"how many runs a worker executes at once; {SLOTS}",
@@ -50,6 +54,9 @@ class Settings:
     database: str = ""
     url: str = ""
     key: str = field(default="", repr=False)
+    master: str = field(default="", repr=False)
+    token_rate: int = TOKEN_RATE
+    key_rate: int = 0
     host: str = HOST
     port: int = PORT
     slots: int = SLOTS
@@ -70,6 +77,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         database=environment.get("HEADRACE_DATABASE", ""),
         url=url.rstrip("/"),
         key=_key(environment.get("HEADRACE_SECRET_KEY", "")),
+        master=_long(environment.get("HEADRACE_MASTER_KEY", ""), "HEADRACE_MASTER_KEY"),
+        token_rate=_number(environment, "HEADRACE_TOKEN_RATE", TOKEN_RATE),
+        key_rate=_number(environment, "HEADRACE_KEY_RATE", 0),
         host=environment.get("HEADRACE_HOST", "") or HOST,
         port=_number(environment, "HEADRACE_PORT", PORT, most=65_535),
         slots=_number(environment, "HEADRACE_SLOTS", SLOTS),
@@ -102,6 +112,12 @@ def _key(text: str) -> str:
     if text and not (text.isascii() and text.isprintable() and " " not in text):
         raise BadRequest("HEADRACE_SECRET_KEY holds characters that no key has")
     return text
+
+
+def _long(text: str, name: str) -> str:
+    if text and len(text.strip()) < KEY_LETTERS:
+        raise BadRequest(f"{name} is a key of fewer than {KEY_LETTERS} letters")
+    return text.strip()
 
 
 def _snapshot_keys(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.cli import runs
+from headrace.cli import keys, runs
 from headrace.cli.dev import dev
 from headrace.cli.doctor import doctor
 from headrace.cli.init import init
@@ -52,3 +52,4 @@ def root(
 for command in (dev, serve, worker, trigger, send, waits, tail, doctor, init):
     app.command()(command)
 app.add_typer(runs.commands, name="runs")
+app.add_typer(keys.commands, name="keys")

@@ -10,7 +10,7 @@ import asyncio
 import io
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -85,13 +85,16 @@ class Transport:
         """Close what the running loop has opened."""
         await self._sessions.aclose()
 
-    async def call(self, call: Call) -> Answer:
-        """Make the call until it is answered for good; raise what the answer means."""
+    async def call(self, call: Call, wanted: Collection[int] = ()) -> Answer:
+        """Make the call until it is answered for good; raise what the answer means.
+
+        A status that is `wanted` means nothing wrong.
+        """
         patience, started = self._target.patience, time.monotonic()
         key = call.request_key or self.new_key()
         for attempt in range(1, patience.attempts + 1):
             tried = await self._try(call, key)
-            if isinstance(tried, Answer) and tried.status < 300:  # noqa: PLR2004 - success
+            if isinstance(tried, Answer) and (tried.status < 300 or tried.status in wanted):  # noqa: PLR2004 - success
                 return tried
             pause = self._pause_s(attempt, tried)
             if pause is None or time.monotonic() - started + pause > patience.total_s:

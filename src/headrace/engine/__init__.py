@@ -15,9 +15,12 @@ import structlog
 from headrace.engine.api import EnvApi, Sign
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
+from headrace.engine.keyring import Keyring
+from headrace.engine.keys import Keeper
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
 from headrace.ports import Chance, Stores
+from headrace.wire.vault import Vault
 
 PAUSE_S = 0.5
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
@@ -32,6 +35,11 @@ class Engine:
     def at(self, env: EnvId, *, trusted: bool = True) -> EnvApi:
         """Return the use cases of `env`; see `EnvApi` for `trusted`."""
         return EnvApi(self._core, env, self._sign, trusted=trusted)
+
+    @property
+    def followers(self) -> int:
+        """Return how many questions about runs are held until something changes."""
+        return self._core.watch.count
 
 
 def unsigned(_env: EnvId, _run_id: str) -> str:
@@ -51,18 +59,31 @@ async def _steadily(loop: Callable[[], Awaitable[None]]) -> None:
 
 @asynccontextmanager
 async def open_engine(
-    stores: Stores, chance: Chance, sign: Sign = unsigned
+    stores: Stores, chance: Chance, sign: Sign = unsigned, *, keyring: Keyring | None = None
 ) -> AsyncGenerator[Engine]:
     """Run the engine on `stores` for as long as the context lasts.
 
+    Without a `keyring`, what keys are made can be opened by this engine only.
     Workers known from before get a full lease, since they could not renew while nobody served.
     """
     await stores.leases.extend(later(stores.clock.now(), LEASE_MS))
     group = asyncio.TaskGroup()
-    core = Core(stores, chance, group)
+    is_shared = keyring is not None
+    ring = keyring or Keyring(stores.credentials, Vault(chance.unique(32)), stores.clock)
+    await ring.refresh()
+    core = Core(stores, chance, group, ring)
     try:
         async with group:
-            loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
+            loops = [
+                core.listen,
+                core.watch.tell,
+                core.watch.recheck,
+                Dispatch(core).run,
+                Timer(core).run,
+                Warden(core).run,
+            ]
+            if is_shared:
+                loops.append(ring.watch)
             running = [group.create_task(_steadily(loop)) for loop in loops]
             try:
                 yield Engine(core, sign)
@@ -75,4 +96,4 @@ async def open_engine(
         core.close()
 
 
-__all__ = ["Engine", "EnvApi", "open_engine", "unsigned"]
+__all__ = ["Engine", "EnvApi", "Keeper", "Keyring", "open_engine", "unsigned"]

@@ -14,11 +14,13 @@ from msgspec import UNSET
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
+from headrace.engine.feeding import Feeding
 from headrace.engine.fitting import fitting
-from headrace.engine.mending import Mending
+from headrace.engine.keys import EnvKeys
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
 from headrace.engine.views import find_run, show
+from headrace.engine.writing import Writing
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
@@ -43,14 +45,15 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi(Mending):
+class EnvApi(Feeding, Writing, EnvKeys):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream.
     """
 
     def __init__(self, core: Core, env: EnvId, sign: Sign, *, trusted: bool = True) -> None:
-        super().__init__(core, env)
+        Feeding.__init__(self, core, env)
+        EnvKeys.__init__(self, core, env)
         self._sign, self._trusted = sign, trusted
 
     async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:

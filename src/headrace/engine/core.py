@@ -14,10 +14,13 @@ import structlog
 
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.desk import Desk, Job
+from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
+from headrace.engine.subscribers import Subscribers
 from headrace.engine.telling import Teller
+from headrace.engine.watching import Watch
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import EnvId, Instant, Over, Queued, Run, RunId
@@ -33,9 +36,12 @@ TIDIED_AT_ONCE = 8
 class Core:
     """Shared by the use cases; one per process and store."""
 
-    def __init__(self, stores: Stores, chance: Chance, group: asyncio.TaskGroup) -> None:
-        self.stores, self.chance = stores, chance
+    def __init__(
+        self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
+    ) -> None:
+        self.stores, self.chance, self.keyring = stores, chance, keyring
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
+        self.watch, self.subscribers = Watch(stores.revisions, self.bells), Subscribers()
         self.teller = Teller(stores, self.seats)
         self._lander = Lander(self.seats, self.teller, self._changed)
         self.wanted = asyncio.Event()
@@ -123,11 +129,17 @@ class Core:
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
-                self.bells.ring(run_id)
+                self._ring(run_id)
+
+    def _ring(self, run_id: RunId) -> None:
+        """Have everybody look who wants to know of the run."""
+        self.bells.ring(run_id)
+        self.watch.hear(run_id)
 
     def created(self, run: Run) -> None:
         """Note a run that has just been created."""
         self._schedule(run)
+        self.watch.hear(run.id)
 
     def _schedule(self, run: Run) -> None:
         """Have a queued run looked for, and the timer wake up for what is due earlier."""
@@ -152,7 +164,7 @@ class Core:
             await self.stores.wakeups.announce(run_id)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
-            self.bells.ring(run_id)
+            self._ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.engine.ids import unknown_run
 from headrace.engine.sheet import Sheet, Tails
-from headrace.errors import NotFound, Unavailable
+from headrace.errors import Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, Waiting
@@ -235,8 +236,7 @@ class Desk:
         if self.run is None or self._is_doubtful:
             await self._reload()
         if self.run is None:
-            message = f"there is no run {self.run_id}"
-            raise NotFound(message)
+            raise unknown_run(self.run_id)
         sheet = Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
         if answered:  # a wait under such a key could only fail every change that answers it again
             sheet.run = _without(self.run, answered)

@@ -1,7 +1,8 @@
-"""Ids of runs: `run_` and 26 characters that sort by time."""
+"""Ids of runs, `run_` and 26 characters that sort by time; what is said of one that is not here."""
 
 from __future__ import annotations
 
+from headrace.errors import NotFound
 from headrace.kernel.model import Instant, RunId
 from headrace.ports import Chance
 
@@ -15,3 +16,8 @@ def run_id(now: Instant, chance: Chance) -> RunId:
     number = int.from_bytes(raw, "big")
     body = "".join(_DIGITS[number >> shift & 31] for shift in range(5 * (_LENGTH - 1), -1, -5))
     return RunId(f"run_{body}a1")
+
+
+def unknown_run(run_id: str) -> NotFound:
+    """Say that there is no such run here, in the same words if there is one elsewhere."""
+    return NotFound(f"there is no run {run_id!r} in this environment")

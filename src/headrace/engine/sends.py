@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from headrace.engine.bells import rung
 from headrace.engine.core import Core
+from headrace.engine.ids import unknown_run
 from headrace.engine.sheet import Sheet
 from headrace.errors import (
     Forbidden,
@@ -124,11 +125,6 @@ class Message:
             return
         message = f"{what} wait in the input streams of this run"
         raise Throttled(message, hint="Send again once the run has read some.")
-
-
-def unknown_run(run_id: str) -> NotFound:
-    """Say that there is no such run here, whether or not there is one elsewhere."""
-    return NotFound(f"there is no run {run_id!r} in this environment")
 
 
 def over(run: Run) -> RunIsOver:

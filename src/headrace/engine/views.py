@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, UnsetType
 
 from headrace.engine.core import Core
-from headrace.engine.sends import unknown_run
+from headrace.engine.ids import unknown_run
 from headrace.kernel.model import (
     Blocked,
     Cause,

@@ -12,6 +12,10 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.feeds import FeedApi
+from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
+from headrace.ports.outputs import OutputsApi, Target
+from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -52,18 +56,31 @@ __all__ = [
     "Clock",
     "Code",
     "Conflict",
+    "Counted",
     "Created",
+    "Credential",
+    "Credentials",
     "Delivering",
     "Draft",
+    "FeedApi",
     "Filter",
+    "Holder",
+    "Keys",
+    "KeysApi",
     "Leases",
     "Order",
+    "OutputsApi",
+    "Revision",
+    "Revisions",
     "Runs",
     "RunsApi",
     "Snapshots",
     "Stores",
     "Streams",
     "StreamsApi",
+    "Tagged",
+    "Target",
+    "Use",
     "Wakeups",
     "WorkApi",
 ]

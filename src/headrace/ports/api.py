@@ -10,6 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from headrace.errors import Mistake
+from headrace.ports.feeds import FeedApi
+from headrace.ports.keys import KeysApi
+from headrace.ports.outputs import OutputsApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -131,5 +134,5 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, BlockedApi, StreamsApi, WorkApi, Protocol):
+class Api(RunsApi, BlockedApi, FeedApi, StreamsApi, OutputsApi, WorkApi, KeysApi, Protocol):
     """All use cases."""

@@ -25,6 +25,8 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
+from headrace.ports.keys import Credentials
+from headrace.ports.revisions import Revisions
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NEVER = Instant(0)
@@ -357,10 +359,12 @@ class Stores:
     """One opened store, port by port. `streams` may be `Delivering` as well."""
 
     runs: Runs
+    revisions: Revisions
     snapshots: Snapshots
     streams: Streams
     leases: Leases
     catalog: Catalog
     wakeups: Wakeups
     blobs: Blobs
+    credentials: Credentials
     clock: Clock

@@ -19,6 +19,7 @@ from headrace.wire.views import Receipt, Status
 if TYPE_CHECKING:  # those modules import this one
     from typing import Unpack
 
+    from headrace.sdk.auth import Auth
     from headrace.sdk.handles import Handle
     from headrace.sdk.inputs import (
         AnyRun,
@@ -317,6 +318,43 @@ class SyncRuns:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
         return blocking(self._of.cancel(run))
 
-    def subscribe(self, run: AnyRun) -> Iterator[Run]:
+    def subscribe(
+        self, run: AnyRun | None = None, *, tag: str | Iterable[str] = (), within: Duration = "24h"
+    ) -> Iterator[Run]:
         """Yield the run now and after every change, until it is over."""
-        return blocking_iterator(self._of.subscribe(run))
+        return blocking_iterator(self._of.subscribe(run, tag=tag, within=within))
+
+
+class SyncAuth:
+    """`Auth`, blocking."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Auth) -> None:
+        self._of = of
+
+    def public_token(
+        self,
+        *,
+        read: Iterable[AnyRun] = (),
+        send: Iterable[InputStreamOf[Any] | AnyRun] = (),
+        trigger: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        expires: Duration = "15m",
+        uses: int | None = None,
+        single_use: bool = False,
+        actor: str = "",
+    ) -> str:
+        """Sign a token that may read these runs, send to these streams or to all of a run."""
+        return blocking(
+            self._of.public_token(
+                read=read,
+                send=send,
+                trigger=trigger,
+                scopes=scopes,
+                expires=expires,
+                uses=uses,
+                single_use=single_use,
+                actor=actor,
+            )
+        )

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 
+from headrace.errors import Mistake
 from headrace.sdk._sync import SyncRuns
 from headrace.sdk.connection import connected
+from headrace.sdk.deadlines import Duration
+from headrace.sdk.following import tagged_views
 from headrace.sdk.inputs import AnyRun, run_id_of
 from headrace.sdk.views import Run, run_of
+from headrace.wire.durations import duration_ms
+from headrace.wire.feeds import TagFeed
 from headrace.wire.views import RunQuery, Status
 
 
@@ -47,9 +52,29 @@ class Runs:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
         return run_of(await (await connected()).cancel(run_id_of(run)))
 
-    async def subscribe(self, run: AnyRun) -> AsyncIterator[Run]:
-        """Yield the run now and after every change, until it is over."""
-        async for view in (await connected()).subscribe(run_id_of(run)):
+    async def subscribe(
+        self,
+        run: AnyRun | None = None,
+        *,
+        tag: str | Iterable[str] = (),
+        within: Duration = "24h",
+    ) -> AsyncIterator[Run]:
+        """Yield the run now and after every change, until it is over.
+
+        With `tag` instead, yield every run with that tag (with all of them, if there are several)
+        that was created since `within` ago, and each again after a change; that has no end.
+        """
+        tags, api = _several(tag), await connected()
+        match run, tags:
+            case None, (_, *_):
+                views = tagged_views(api, TagFeed(tags, duration_ms(within)))
+            case None, _:
+                raise Mistake("nothing to subscribe to", hint="name a run, or a tag")
+            case _, ():
+                views = api.subscribe(run_id_of(run))
+            case _:
+                raise Mistake("a run and a tag at once", hint="subscribe to each by itself")
+        async for view in views:
             yield run_of(view)
 
     @property

@@ -2,9 +2,8 @@
 
 from headrace.server.calls import Apis
 from headrace.server.door import Door
-from headrace.server.keys import KeyRing
-from headrace.server.policy import Keys
+from headrace.server.rates import Rates
 from headrace.server.run import serve
 from headrace.server.unix import serve_unix
 
-__all__ = ["Apis", "Door", "KeyRing", "Keys", "serve", "serve_unix"]
+__all__ = ["Apis", "Door", "Rates", "serve", "serve_unix"]

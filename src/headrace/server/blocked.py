@@ -48,7 +48,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/headrace/v1/runs/{run}/unblock",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=unblock,
         summary="Have a blocked run replayed once more.",
         gives=RunView,
@@ -57,7 +57,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/headrace/v1/runs/{run}/restart",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=restart,
         summary="Have a blocked run begin again from the top; all that it remembers is forgotten.",
         gives=RunView,
@@ -66,7 +66,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/headrace/v1/runs/{run}/accept",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=accept,
         summary="Have a blocked run replayed although its code and its journal differ.",
         takes=Acceptance,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
@@ -17,9 +17,14 @@ from headrace.errors import BadRequest, TooLarge
 from headrace.kernel.model import EnvId
 from headrace.ports import Api
 from headrace.wire import http
+from headrace.wire.scopes import Permits
 from headrace.wire.tokens import PublicToken
 
 Headers: TypeAlias = Mapping[bytes, bytes]
+LEAVING: Final = "headrace.leaving"
+"""The extension of a scope by which a held answer hears that nobody waits for it any more."""
+LET_PAUSE: Final = "headrace.let_pause"
+"""Where the connection leaves, in the state of its requests, what lets their bodies pause."""
 
 
 class Apis(Protocol):
@@ -36,10 +41,21 @@ class Gone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the holder of a secret key, or of a token."""
+    """Who asks: the holder of a secret key, or of a token.
+
+    `permits` is what the caller may do: None of a root key, which may do everything. `digest` is
+    that of the key, or of the token.
+    """
 
     env: EnvId
     token: PublicToken | None = None
+    permits: Permits | None = None
+    digest: bytes = b""
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is a secret key, root or restricted."""
+        return self.token is None
 
 
 @dataclass(slots=True)
@@ -78,24 +94,49 @@ class Call:
         """Return the parameters behind the question mark."""
         return QueryParams(self.scope["query_string"])
 
+    def when_leaving(self, end: Callable[[], None]) -> None:
+        """Have `end` called when the client goes away or the server stops, if it can be told."""
+        tell = self.scope.get("extensions", {}).get(LEAVING)
+        if tell is not None:
+            tell["on"](end)
+
     async def body(self, most: int) -> bytes:
         """Read the body, counting as it arrives; what is over `most` bytes is never kept."""
-        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise BadRequest("the body is compressed; send it as it is")
+        self._demand_plain()
         declared = self.headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > most:
             raise _too_large(most)
         parts, size = list[bytes](), 0
         while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            part, is_last = await self._part()
+            parts.append(part)
+            size += len(part)
             if size > most:
                 raise _too_large(most)
-            if not message.get("more_body", False):
+            if is_last:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def parts(self, pause_s: float) -> AsyncGenerator[bytes]:
+        """Yield the body as it arrives; its sender may pause for so long."""
+        self._demand_plain()
+        # Another server than ours has its own idea of how long a body may pause.
+        if (let_pause := self.scope.get("state", {}).get(LET_PAUSE)) is not None:
+            let_pause(pause_s)
+        is_last = False
+        while not is_last:
+            part, is_last = await self._part()
+            yield part
+
+    def _demand_plain(self) -> None:
+        if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise BadRequest("the body is compressed; send it as it is")
+
+    async def _part(self) -> tuple[bytes, bool]:
+        """Return what has arrived, and whether that is the end."""
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        return message.get("body", b""), not message.get("more_body", False)
 
 
 @dataclass(frozen=True, slots=True)

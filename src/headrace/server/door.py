@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import unquote
 
 import structlog
@@ -19,16 +19,26 @@ from starlette.routing import BaseRoute, Route as At, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from headrace.errors import HeadraceError, NotFound, Unauthorized
-from headrace.ports import Chance, Clock
-from headrace.server import blocked, runs, streams, work
-from headrace.server.calls import Answer, Apis, Call, Gone, Reply
+from headrace.errors import HeadraceError, Mistake, NotFound
+from headrace.ports import Chance, Clock, Credentials, Keys
+from headrace.server import blocked, feeds, keys, outputs, runs, streams, work
+from headrace.server.calls import Answer, Apis, Call, Caller, Gone, Reply
 from headrace.server.openapi import document
-from headrace.server.policy import Anybody, Gate, Keys
-from headrace.server.replies import deliver, failure, not_allowed, preflight, refusal
+from headrace.server.policy import Anybody, Gate
+from headrace.server.rates import COUNTED, Meter, Rates
+from headrace.server.replies import (
+    deliver,
+    failure,
+    not_allowed,
+    preflight,
+    refusal,
+    with_headers,
+)
 from headrace.server.routes import Route, guarded
+from headrace.server.uses import Turnstile
 from headrace.wire import http
 
+NO_LIMITS: Final = Rates()
 Ready = Callable[[], Awaitable[bool]]
 VERSION: Final = version("headrace")
 _SEND: Final = "/realtime/v1/streams/{run}/input/{stream}"
@@ -36,19 +46,47 @@ _TRIGGER: Final = "/api/v1/tasks/{task}/trigger"
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.server")
 
 
+class Ring(Keys, Protocol):
+    """The keys that hold, and where the uses of tokens are counted."""
+
+    @property
+    def store(self) -> Credentials:
+        """Return the store."""
+        ...
+
+
 class Door:
     """The app. `ready` tells whether a trigger would succeed."""
 
     def __init__(
-        self, apis: Apis, keys: Keys, *, clock: Clock, chance: Chance, ready: Ready
+        self,
+        apis: Apis,
+        ring: Ring,
+        *,
+        clock: Clock,
+        chance: Chance,
+        ready: Ready,
+        rates: Rates = NO_LIMITS,
     ) -> None:
-        self._apis, self._chance, self._ready = apis, chance, ready
-        self._gate = Gate(keys, clock)
+        self._apis, self._clock, self._chance, self._ready = apis, clock, chance, ready
+        self._gate, self._meter = Gate(ring, clock), Meter(rates)
+        self._turnstile = Turnstile(ring.store, clock, chance)
         self.routes: Sequence[Route] = guarded(
-            [*runs.ROUTES, *blocked.ROUTES, *streams.ROUTES, *work.ROUTES, *self._own()]
+            [
+                *runs.ROUTES,
+                *blocked.ROUTES,
+                *feeds.ROUTES,
+                *keys.ROUTES,
+                *streams.ROUTES,
+                *outputs.ROUTES,
+                *work.ROUTES,
+                *self._own(),
+            ]
         )
         posts = {route.path: route for route in self.routes if route.method == "POST"}
+        policies = {route.path: route.policy for route in self.routes if route.policy}
         self._send, self._trigger = posts[_SEND], posts[_TRIGGER]
+        self._workers = policies[work.WORKER]
         self._document = document(self.routes, VERSION)
         self._router = Router(_places(self), redirect_slashes=False, default=_nowhere)
 
@@ -109,12 +147,20 @@ class Door:
             raise
 
     async def _reply(self, route: Route, call: Call) -> Reply | None:
+        told: dict[str, str] = {}
+        reply = await self._answered(route, call, told)
+        return reply and with_headers(reply, told)
+
+    async def _answered(self, route: Route, call: Call, told: dict[str, str]) -> Reply | None:
         try:
             if route.policy is None:
                 raise TypeError(f"{route.name} has no policy")
             if not route.policy.open:
                 call.caller = self._gate.caller(call.headers)
+                self._count(call.caller, call, told)
             await route.policy.admit(call)
+            if call.caller and call.caller.token and call.caller.token.uses:
+                return await self._turnstile.through(route, call, call.caller.token)
             return await route.handler(call)
         except Gone:
             return None
@@ -124,6 +170,16 @@ class Door:
             return failure(self._failed(route, call, error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
             return failure(self._failed(route, call, error))
+
+    def _count(self, caller: Caller, call: Call, told: dict[str, str]) -> None:
+        """Count the request if it is one of those that are limited, and say what is left."""
+        if not call.scope["raw_path"].startswith(COUNTED):
+            return
+        now = self._clock.now()
+        allowance = self._meter.count(caller, now)
+        if allowance is not None:
+            told |= allowance.headers
+            allowance.check(now)
 
     def _failed(self, route: Route, call: Call, error: Exception) -> str:
         """Log what nobody expected, and return the name under which it is found again."""
@@ -140,9 +196,8 @@ class Door:
         socket = WebSocket(scope, receive, send)
         try:
             caller = self._gate.caller(dict(scope["headers"]))
-            if caller.token is not None:
-                raise Unauthorized("Invalid API key", hint="a public token cannot do this")
-        except Unauthorized as error:
+            await self._workers.admit(Call(scope, receive, {}, {}, self._apis, caller))
+        except Mistake as error:
             said = refusal(error)
             await socket.send_denial_response(Response(said.body, said.status, said.headers))
             return
@@ -155,11 +210,13 @@ class _Place:
     def __init__(self, door: Door, routes: Mapping[str, Route]) -> None:
         self._door, self._routes = door, routes
         read = ["GET", "HEAD"] if "GET" in routes else []
-        self._allow = ", ".join([*read, *(name for name in routes if name != "GET"), "OPTIONS"])
+        self._allow = ", ".join(dict.fromkeys([*read, *routes, "OPTIONS"]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        route = self._routes.get("GET" if method == "HEAD" else method)
+        route = self._routes.get(method)
+        if route is None and method == "HEAD":
+            route = self._routes.get("GET")
         if route is None:
             reply = preflight(scope) if method == "OPTIONS" else not_allowed(method, self._allow)
             return await deliver(reply, scope, receive, send)

@@ -1,39 +1,128 @@
-"""Which secret key opens which environment.
+"""Routes about secret keys, and about public tokens that the server signs.
 
-Owns: the look-up. Must never know: where keys are kept, or how they are made.
+Owns: how their requests read; that nobody gives away more than he has.
+Must never know: how a key is made or kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from hmac import compare_digest
+from typing import Final, TypeVar
 
-from headrace.kernel.model import EnvId
+import msgspec
+
+from headrace.errors import BadRequest, Mistake, NotFound, TooLarge
+from headrace.server.calls import Answer, Call
+from headrace.server.policy import AnyKey, RootKey
+from headrace.server.routes import Route
+from headrace.wire import jsontext
+from headrace.wire.keys import (
+    KeyList,
+    KeyMade,
+    KeyOrder,
+    KeyView,
+    Rotation,
+    TokenMade,
+    TokenOrder,
+)
+
+T = TypeVar("T")
+BODY: Final = 262_144
+KEYS: Final = "/api/headrace/v1/keys"
+_encode: Final = msgspec.json.Encoder().encode
 
 
-class KeyRing:
-    """The secret keys of each environment, newest first."""
+async def create_key(call: Call) -> Answer:
+    """Make a key of the caller's environment."""
+    order = await _read(call, KeyOrder)
+    return Answer(_encode(await call.api.create_key(order)))
 
-    def __init__(self, keys: Mapping[EnvId, Sequence[str]]) -> None:
-        self._keys = {env: tuple(known) for env, known in keys.items()}
-        self._envs = {
-            _digest(key): (key.encode(), env) for env, known in self._keys.items() for key in known
+
+async def list_keys(call: Call) -> Answer:
+    """List the keys of the caller's environment."""
+    return Answer(_encode(await call.api.list_keys()))
+
+
+async def revoke_key(call: Call) -> Answer:
+    """End a key now."""
+    return Answer(_encode(await call.api.revoke_key(call.params["key"])))
+
+
+async def rotate_key(call: Call) -> Answer:
+    """Make another key in its place."""
+    rotation = await _read(call, Rotation)
+    return Answer(_encode(await call.api.rotate_key(call.params["key"], rotation)))
+
+
+async def public_token(call: Call) -> Answer:
+    """Sign a public token, for what the caller itself may do."""
+    order = await _read(call, TokenOrder)
+    permits = call.caller.permits if call.caller else None
+    if permits is not None and (denied := permits.denied(order.scopes)):
+        # In the very words that the official clients know.
+        said = {
+            "ok": False,
+            "error": "The key does not permit all of these scopes",
+            "code": "scopes_exceed_key_access",
+            "deniedScopes": denied,
         }
-
-    def __repr__(self) -> str:
-        return f"KeyRing({', '.join(self._keys)})"
-
-    def find(self, secret: str) -> EnvId | None:
-        """Return the environment that `secret` opens."""
-        # Looked up by its hash, so that the time it takes tells nothing about any key.
-        known, env = self._envs.get(_digest(secret), (b"", None))
-        return env if compare_digest(known, secret.encode("utf-8", "replace")) else None
-
-    def of(self, env: EnvId) -> Sequence[str]:
-        """Return the keys that may have signed a token of `env`."""
-        return self._keys.get(env, ())
+        return Answer(_encode(said), 403)
+    return Answer(_encode(await call.api.public_token(order)))
 
 
-def _digest(secret: str) -> bytes:
-    return sha256(secret.encode("utf-8", "replace")).digest()
+async def _read(call: Call, shape: type[T]) -> T:
+    body = await call.body(BODY)
+    try:
+        return msgspec.json.decode(jsontext.check(body or b"{}"), type=shape)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"Invalid request body: {error}") from None
+
+
+ROUTES: Final = [
+    Route(
+        method="POST",
+        path="/api/v1/auth/public-tokens",
+        policy=AnyKey(),
+        handler=public_token,
+        summary="Sign a public token; a restricted key gives no more than it has.",
+        takes=TokenOrder,
+        gives=TokenMade,
+        errors=(BadRequest, TooLarge, Mistake),
+    ),
+    Route(
+        method="POST",
+        path=KEYS,
+        policy=RootKey(),
+        handler=create_key,
+        summary="Make a secret key; its answer is the only one that shows it.",
+        takes=KeyOrder,
+        gives=KeyMade,
+        errors=(BadRequest, TooLarge),
+    ),
+    Route(
+        method="GET",
+        path=KEYS,
+        policy=RootKey(),
+        handler=list_keys,
+        summary="List the secret keys of the environment, newest first.",
+        gives=KeyList,
+    ),
+    Route(
+        method="POST",
+        path=f"{KEYS}/{{key}}/revoke",
+        policy=RootKey(),
+        handler=revoke_key,
+        summary="End a key now, and every public token that it has signed.",
+        gives=KeyView,
+        errors=(NotFound, Mistake),
+    ),
+    Route(
+        method="POST",
+        path=f"{KEYS}/{{key}}/rotate",
+        policy=RootKey(),
+        handler=rotate_key,
+        summary="Make another key in its place; the one from before holds for the grace.",
+        takes=Rotation,
+        gives=KeyMade,
+        errors=(NotFound, BadRequest, TooLarge, Mistake),
+    ),
+]

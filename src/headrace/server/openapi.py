@@ -117,13 +117,13 @@ def _beside(route: Route) -> list[Document]:
 def _responses(route: Route, refs: Mapping[int, Document]) -> Document:
     kind = "text/event-stream" if route.kind == "events" else "application/json"
     shape = refs[id(route.gives)] if route.gives is not None else {}
-    found: Document = {"200": {"description": "OK", "content": _content(kind, shape)}}
+    found: Document = {str(route.status): {"description": "OK", "content": _content(kind, shape)}}
     for status, words in _problems(route).items():
         found[status] = {
             "description": words,
             "content": _content("application/json", refs[id(Problem)]),
         }
-    return found
+    return found | {str(status): {"description": text} for status, text in route.others.items()}
 
 
 def _problems(route: Route) -> dict[str, str]:

@@ -7,27 +7,14 @@ Must never know: any handler.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.errors import Forbidden, NotFound, Unauthorized
-from headrace.kernel.model import EnvId
-from headrace.ports import Clock
+from headrace.ports import Clock, Keys
 from headrace.server.calls import Call, Caller, Headers
-from headrace.wire.tokens import PublicToken, Verifier
-
-
-class Keys(Protocol):
-    """The secret keys of every environment."""
-
-    def find(self, secret: str) -> EnvId | None:
-        """Return the environment that `secret` opens."""
-        ...
-
-    def of(self, env: EnvId) -> Sequence[str]:
-        """Return the keys that may have signed a token of `env`."""
-        ...
+from headrace.wire.scopes import Permits
+from headrace.wire.tokens import Verifier
 
 
 class Gate:
@@ -47,11 +34,11 @@ class Gate:
             )
         if secret.count(".") == 2:  # noqa: PLR2004 - a token has three parts, a key has one
             token = self._verifier.verify(secret, self._clock.now())
-            return Caller(token.env, token)
-        env = self._keys.find(secret)
-        if env is None:
+            return Caller(token.env, token, token, token.digest)
+        holder = self._keys.find(secret)
+        if holder is None:
             raise Unauthorized("Invalid API key")
-        return Caller(env)
+        return Caller(holder.env, None, holder.permits, holder.digest)
 
 
 class Policy(Protocol):
@@ -85,15 +72,51 @@ class Anybody:
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """Only a secret key; a token is no credential here at all."""
+    """Only a secret key; a token is no credential here at all.
+
+    A restricted key must permit `action` on all of `kind`, or with neither of them everything.
+    """
+
+    action: str = "admin"
+    kind: str = ""
+    open: bool = False
+
+    @property
+    def words(self) -> str:
+        """Say what a restricted key needs."""
+        scope = f"{self.action}:{self.kind}" if self.kind else "admin"
+        return f"secret key (a restricted one: {scope})"
+
+    async def admit(self, call: Call) -> None:
+        """Refuse tokens, and keys that do not permit it."""
+        permits = _of_key(call)
+        if permits and not permits.grants(self.action, [(self.kind, None)]):
+            raise forbidden(self.action, self.kind or "everything")
+
+
+@dataclass(frozen=True, slots=True)
+class AnyKey:
+    """Any secret key; what a restricted one may have is for the route to compare."""
 
     open: bool = False
     words: str = "secret key"
 
     async def admit(self, call: Call) -> None:
         """Refuse tokens."""
-        if _token(call) is not None:
-            raise Unauthorized("Invalid API key", hint="a public token cannot do this")
+        _of_key(call)
+
+
+@dataclass(frozen=True, slots=True)
+class RootKey:
+    """Only a root key: who could make keys could do everything."""
+
+    open: bool = False
+    words: str = "root key"
+
+    async def admit(self, call: Call) -> None:
+        """Refuse tokens and restricted keys."""
+        if _of_key(call) is not None:
+            raise forbidden("admin", "everything: it takes a root key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +135,7 @@ class Scoped:
 
     async def admit(self, call: Call) -> None:
         """Look into the token only: nothing is read for this."""
-        token = _token(call)
+        token = _permits(call)
         if token and not token.grants(self.action, [(self.kind, call.params[self.param])]):
             raise forbidden(self.action, f"{self.kind}:{call.params[self.param]}")
 
@@ -128,7 +151,7 @@ class Sends:
 
     async def admit(self, call: Call) -> None:
         """Look into the token only: nothing is read for this."""
-        token, run = _token(call), call.params["run"]
+        token, run = _permits(call), call.params["run"]
         if token and not (token.grants("write", [("inputStreams", run)]) or names_stream(call)):
             raise forbidden("write", f"inputStreams:{run}")
 
@@ -149,7 +172,7 @@ class OfRun:
 
     async def admit(self, call: Call) -> None:
         """Read the run only if the token does not name it."""
-        token, run = _token(call), call.params["run"]
+        token, run = _permits(call), call.params["run"]
         if token is None or token.grants(self.action, [("runs", run)]):
             return
         try:
@@ -172,7 +195,7 @@ class ListsRuns:
 
     async def admit(self, call: Call) -> None:
         """Look into the token and the query only."""
-        token = _token(call)
+        token = _permits(call)
         if token is None or token.grants("read", [("runs", None), ("tasks", None)]):
             return
         tasks = call.query.get("filter[taskIdentifier]", "").split(",")
@@ -180,9 +203,26 @@ class ListsRuns:
             raise forbidden("read", "runs")
 
 
+@dataclass(frozen=True, slots=True)
+class FollowsTags:
+    """A secret key, or a token for all runs, all tags, or one of the tags that are asked for."""
+
+    open: bool = False
+    words: str = (
+        "secret key, or scope read:runs or read:tags, or read:tags:TAG of one that is named"
+    )
+
+    async def admit(self, call: Call) -> None:
+        """Look into the token and the query only."""
+        token = _permits(call)
+        named = [("tags", tag) for tag in call.query.get("tags", "").split(",") if tag]
+        if token and not token.grants("read", [("runs", None), ("tags", None), *named]):
+            raise forbidden("read", "tags")
+
+
 def names_stream(call: Call) -> bool:
     """Tell whether the token permits this very stream, not just all of the run's."""
-    token = _token(call)
+    token = _permits(call)
     name = f"{call.params['run']}:{call.params['stream']}"
     return token is not None and token.names("write", "inputStreams", name)
 
@@ -192,5 +232,17 @@ def forbidden(action: str, resource: str) -> Forbidden:
     return Forbidden("Unauthorized", hint=f"the token does not permit {action} on {resource}")
 
 
-def _token(call: Call) -> PublicToken | None:
-    return call.caller.token if call.caller else None
+def is_trusted(call: Call) -> bool:
+    """Tell whether the caller may send to trusted streams: by a secret key, or by its name."""
+    return call.caller is None or call.caller.is_secret or names_stream(call)
+
+
+def _permits(call: Call) -> Permits | None:
+    return call.caller.permits if call.caller else None
+
+
+def _of_key(call: Call) -> Permits | None:
+    """Return what a secret key permits; refuse a token."""
+    if call.caller is not None and not call.caller.is_secret:
+        raise Unauthorized("Invalid API key", hint="a public token cannot do this")
+    return _permits(call)

@@ -8,19 +8,22 @@ Must never know: routes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final, cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from headrace.server.calls import LEAVING, LET_PAUSE
 from headrace.server.replies import OPEN
+from headrace.server.taking import Taken
 
 HEAD_S: Final = 15.0
 """The head of a request arrives within so long of its first byte."""
 BODY_S: Final = 15.0
-"""So long may a body pause."""
+"""So long may a body pause, where its route allows no more."""
 FIELDS: Final = 64
 HEAD_BYTES: Final = 16_384
 UNREAD: Final = 16 * 1_048_576
@@ -39,13 +42,14 @@ class _HeadTooLarge(Exception):
     """The head of a request is over a limit."""
 
 
-class Guarded(HttpToolsProtocol):
+class Guarded(Taken):
     """A connection that gives up on whoever is too slow or sends too much.
 
     A request that arrives in one piece costs no timer.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _body_s = BODY_S
     _awaited = _Stage.NOTHING
     """What the timer waits for."""
     _stage = _Stage.NOTHING
@@ -53,6 +57,8 @@ class Guarded(HttpToolsProtocol):
     _head_bytes = 0
     _unread = 0
     _is_deaf = False
+    _leave: Callable[[], None] | None = None
+    """What the answer that is held wants to do once nobody waits for it."""
 
     # --- what arrives ---------------------------------------------------------------------------
 
@@ -76,11 +82,12 @@ class Guarded(HttpToolsProtocol):
                 elif self._awaited is not _Stage.HEAD:
                     self._arm(_Stage.HEAD, HEAD_S)
             case _Stage.BODY:
-                self._arm(_Stage.BODY, BODY_S)
+                self._arm(_Stage.BODY, self._body_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer, and whoever held an answer."""
         self._disarm()
+        self._left()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -88,13 +95,21 @@ class Guarded(HttpToolsProtocol):
         self._stage = _Stage.NOTHING
         super().handle_websocket_upgrade()
 
+    def let_pause(self, seconds: float) -> None:
+        """Let the body that is arriving pause for so long."""
+        self._body_s = seconds
+        if self._awaited is _Stage.BODY:
+            self._arm(_Stage.BODY, seconds)
+
     # --- what the parser finds ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """Begin to count."""
         self._stage = _Stage.HEAD
         self._fields = self._head_bytes = self._unread = 0
+        self._body_s = BODY_S
         super().on_message_begin()
+        self.scope.setdefault("state", {})[LET_PAUSE] = self.let_pause
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count the fields, those behind a chunked body too."""
@@ -107,7 +122,17 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Wait for the body from now on."""
         self._stage = _Stage.BODY
+        self._leave = None
         super().on_headers_complete()
+        self.scope["extensions"] = {LEAVING: {"on": self._on_leaving}}
+
+    def _on_leaving(self, end: Callable[[], None]) -> None:
+        self._leave = end
+
+    def _left(self) -> None:
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
 
     def on_body(self, body: bytes) -> None:
         """Take the body, or let it pass where nobody reads it any more."""
@@ -168,14 +193,15 @@ class Guarded(HttpToolsProtocol):
         if self._stage is _Stage.NOTHING:
             self.transport.close()
         elif self._stage is _Stage.BODY and self.flow.read_paused:
-            self._arm(_Stage.BODY, BODY_S)  # it is us who do not read
+            self._arm(_Stage.BODY, self._body_s)  # it is us who do not read
         else:
             self._refuse(408)
 
     # --- the end --------------------------------------------------------------------------------
 
     def shutdown(self) -> None:
-        """Cut streams, so that their readers come back; let whole answers finish."""
+        """Cut streams, so that their readers come back; let whole answers finish, held ones now."""
+        self._left()
         cycle = self._unanswered
         if cycle is None or not cycle.chunked_encoding:
             super().shutdown()

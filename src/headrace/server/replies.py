@@ -7,6 +7,7 @@ Must never know: any route.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -35,6 +36,11 @@ _ASKED: Final = 1_000
 def refusal(error: HeadraceError) -> Answer:
     """Say an error."""
     return Answer(http.body_of(error), http.status_of(error), http.headers_of(error))
+
+
+def with_headers(reply: Reply, headers: Mapping[str, str]) -> Reply:
+    """Return the same reply with more headers."""
+    return replace(reply, headers={**reply.headers, **headers}) if headers else reply
 
 
 def failure(request_id: str) -> Answer:

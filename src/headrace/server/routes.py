@@ -5,8 +5,8 @@ Must never know: any handler's business.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from headrace.errors import HeadraceError
@@ -30,16 +30,21 @@ class Param:
 class Route:
     """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "HEAD", "POST", "PUT"]
     path: str
     policy: Policy | None
     handler: Handler
     summary: str
     kind: Kind = "json"
+    status: int = 200
     takes: object = None
     gives: object = None
     errors: tuple[type[HeadraceError], ...] = ()
+    others: Mapping[int, str] = field(default_factory=dict[int, str])
+    """What further statuses mean that are no errors."""
     params: tuple[Param, ...] = ()
+    repeats: bool = False
+    """The keys of a request tell a repeat of it, which then does nothing."""
 
     @property
     def name(self) -> str:

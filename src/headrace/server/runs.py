@@ -20,7 +20,7 @@ from headrace.errors import (
     TooLarge,
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
-from headrace.server.policy import ListsRuns, OfRun, Scoped, SecretKey
+from headrace.server.policy import AnyKey, ListsRuns, OfRun, Scoped, SecretKey
 from headrace.server.routes import Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import (
@@ -137,10 +137,12 @@ def _query(call: Call) -> RunQuery:
     given = dict(items)
     if len(given) != len(items):
         raise BadRequest("a query parameter is given twice")
+    after, before = given.pop("page[after]", None), given.pop("page[before]", None)
     query = RunQuery(
         size=_size(given.pop("page[size]", "25")),
-        after=given.pop("page[after]", None),
-        before=given.pop("page[before]", None),
+        # The clients ask for the page before with the cursor by which they came to this one, too.
+        after=None if before else after,
+        before=before,
         status=_statuses(given.pop("filter[status]", "")),
         task=_commas(given.pop("filter[taskIdentifier]", "")),
         tag=_commas(given.pop("filter[tag]", "")),
@@ -226,6 +228,7 @@ ROUTES: Final = [
         path="/api/v1/tasks/{task}/trigger",
         policy=Scoped("trigger", "tasks", "task"),
         handler=trigger,
+        repeats=True,
         summary="Start a run of a task.",
         takes=TriggerOrder,
         gives=Triggered,
@@ -270,7 +273,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/api/v1/runs/{run}/result",
-        policy=SecretKey(),
+        policy=SecretKey("read", "runs"),
         handler=result,
         summary="Say how a run ended; not found until it has.",
         gives=_Result,
@@ -289,7 +292,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/auth/jwt/claims",
-        policy=SecretKey(),
+        policy=AnyKey(),
         handler=claims,
         summary="Say what a public token of this environment must claim.",
         gives=_Claims,

@@ -24,7 +24,7 @@ from headrace.errors import (
     TooLarge,
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
-from headrace.server.policy import OfRun, Sends, names_stream
+from headrace.server.policy import OfRun, Sends, is_trusted
 from headrace.server.routes import Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import Receipt, RecordView
@@ -72,9 +72,7 @@ async def send(call: Call) -> Answer:
         data: bytes | Mistake = _data(await call.body(SEND_BODY))
     except (BadRequest, TooLarge) as mistake:
         data = mistake
-    caller = call.caller
-    trusted = caller is None or caller.token is None or names_stream(call)
-    api = call.apis.at(call.env, trusted=trusted)
+    api = call.apis.at(call.env, trusted=is_trusted(call))
     receipt = await api.send(run, stream, data, key=key, request_key=request_key)
     return Answer(_encode(receipt))
 
@@ -167,6 +165,7 @@ ROUTES: Final = [
         path="/realtime/v1/streams/{run}/input/{stream}",
         policy=Sends(),
         handler=send,
+        repeats=True,
         summary="Send to an input stream of a run.",
         takes=Message,
         gives=Receipt,

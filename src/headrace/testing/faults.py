@@ -32,16 +32,23 @@ from headrace.ports import (
     Blobs,
     Catalog,
     Code,
+    Counted,
     Created,
+    Credential,
+    Credentials,
     Delivering,
     Draft,
     Filter,
     Leases,
     Order,
+    Revision,
+    Revisions,
     Runs,
     Snapshots,
     Stores,
     Streams,
+    Tagged,
+    Use,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -110,6 +117,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
     return replace(
         stores,
         runs=FailingRuns(stores.runs, faults),
+        revisions=FailingRevisions(stores.revisions, faults),
         snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
@@ -117,6 +125,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
         leases=FailingLeases(stores.leases, faults),
         catalog=FailingCatalog(stores.catalog, faults),
         blobs=FailingBlobs(stores.blobs, faults),
+        credentials=FailingCredentials(stores.credentials, faults),
     ), faults
 
 
@@ -169,6 +178,25 @@ class FailingRuns:
         if value is None:
             return await self._faults.read(self._inner.metadata(run_id))
         return await self._faults.write(lambda: self._inner.metadata(run_id, value))
+
+
+class FailingRevisions:
+    """`Revisions`; they are only read."""
+
+    def __init__(self, inner: Revisions, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def of(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Revision]:
+        """Return revisions."""
+        return await self._faults.read(self._inner.of(run_ids))
+
+    async def tagged(self, query: Tagged, limit: int) -> Sequence[Revision]:
+        """Return revisions of runs with tags."""
+        return await self._faults.read(self._inner.tagged(query, limit))
+
+    async def tags(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Sequence[str]]:
+        """Return tags."""
+        return await self._faults.read(self._inner.tags(run_ids))
 
 
 class FailingSnapshots:
@@ -294,3 +322,46 @@ class FailingBlobs:
     async def drop(self, key: str) -> None:
         """Forget a value."""
         await self._faults.write(lambda: self._inner.drop(key))
+
+
+class FailingCredentials:
+    """`Credentials`; all but looking is a write."""
+
+    def __init__(self, inner: Credentials, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def add(self, credential: Credential, now: Instant) -> None:
+        """Keep a key."""
+        await self._faults.write(lambda: self._inner.add(credential, now))
+
+    async def end(
+        self,
+        env: EnvId,
+        key_id: str,
+        until: Instant,
+        now: Instant,
+        *,
+        new: Credential | None = None,
+    ) -> bool:
+        """Let a key end."""
+        return await self._faults.write(lambda: self._inner.end(env, key_id, until, now, new=new))
+
+    async def listing(self, env: EnvId) -> Sequence[Credential]:
+        """List keys."""
+        return await self._faults.read(self._inner.listing(env))
+
+    async def current(self, now: Instant) -> Sequence[Credential]:
+        """List keys that have not ended."""
+        return await self._faults.read(self._inner.current(now))
+
+    async def revision(self) -> int:
+        """Return the number of changes."""
+        return await self._faults.read(self._inner.revision())
+
+    async def use(self, use: Use, most: int, repeats_ms: int) -> Counted:
+        """Count a use."""
+        return await self._faults.write(lambda: self._inner.use(use, most, repeats_ms))
+
+    async def give_back(self, use: Use) -> None:
+        """Take a use back."""
+        await self._faults.write(lambda: self._inner.give_back(use))

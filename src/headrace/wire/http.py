@@ -34,11 +34,18 @@ TOKEN: Final = "x-trigger-jwt"  # noqa: S105 - the name of a header
 CLAIMS: Final = "x-trigger-jwt-claims"
 SHOULD_RETRY: Final = "x-should-retry"
 RETRY_AFTER: Final = "retry-after"
+RATE_LIMIT: Final = "x-ratelimit-limit"
+RATE_LEFT: Final = "x-ratelimit-remaining"
+RATE_RESET: Final = "x-ratelimit-reset"
 REQUEST_ID: Final = "x-request-id"
 STREAM_VERSION: Final = "x-stream-version"
 STREAM_START: Final = "x-trigger-stream-start"
 LAST_EVENT_ID: Final = "last-event-id"
 TIMEOUT_SECONDS: Final = "timeout-seconds"
+CLIENT_ID: Final = "x-client-id"
+RESUME_FROM: Final = "x-resume-from-chunk"
+LAST_CHUNK: Final = "x-last-chunk-index"
+PART_ID: Final = "x-part-id"
 
 TRIGGER_BODY: Final = 3 * 1_048_576
 """The most bytes of a trigger's body."""

@@ -26,6 +26,7 @@ from headrace.kernel.model import (
     TimedOut,
     Waiting,
 )
+from headrace.wire.feeds import RawStatus
 from headrace.wire.views import FINAL, Status
 
 
@@ -61,6 +62,27 @@ def status_of(state: State) -> Status:
             assert_never(state)
 
 
+def raw_of(state: State) -> RawStatus:
+    """Name the state in the vocabulary of the feed."""
+    match state:
+        case Delayed():
+            return "DELAYED"
+        case Queued():
+            return "PENDING"
+        case Running():
+            return "EXECUTING"
+        case Retrying():
+            return "RETRYING_AFTER_FAILURE"
+        case Waiting():
+            return "WAITING_TO_RESUME"
+        case Blocked():
+            return "PENDING_VERSION"
+        case Over(outcome=outcome):
+            return _raw_end(outcome)
+        case _:
+            assert_never(state)
+
+
 def flags_of(status: Status) -> Flags:
     """Answer the questions. Every final status is completed; a cancelled run has not failed."""
     final = status in FINAL
@@ -86,6 +108,24 @@ def _ended(outcome: Outcome) -> Status:
             return "COMPLETED"
         case Failed():
             return "FAILED"
+        case Canceled():
+            return "CANCELED"
+        case Crashed():
+            return "CRASHED"
+        case Expired():
+            return "EXPIRED"
+        case TimedOut():
+            return "TIMED_OUT"
+        case _:
+            assert_never(outcome)
+
+
+def _raw_end(outcome: Outcome) -> RawStatus:
+    match outcome:
+        case Completed():
+            return "COMPLETED_SUCCESSFULLY"
+        case Failed():
+            return "COMPLETED_WITH_ERRORS"
         case Canceled():
             return "CANCELED"
         case Crashed():

@@ -1,6 +1,6 @@
 """Public tokens: HS256 JWTs that the holder of a secret key signs, and what they permit.
 
-Owns: the claims, the scope grammar, verification and its memory.
+Owns: the claims, verification and its memory.
 Must never know: where keys are kept, or any route. No error ever shows a key or a token.
 """
 
@@ -10,16 +10,30 @@ import hmac
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Annotated, Literal
 
 import jwt
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from headrace.errors import Unauthorized
+from headrace.errors import BadRequest, Unauthorized
 from headrace.kernel.model import EnvId, Instant
+from headrace.wire import jsontext
+from headrace.wire.scopes import Permits, Scope, parse_scope
+
+__all__ = [
+    "AUDIENCE",
+    "ISSUER",
+    "LONGEST",
+    "PublicToken",
+    "Scope",
+    "Verifier",
+    "mint",
+    "parse_scope",
+]
 
 ISSUER = "https://id.trigger.dev"
 AUDIENCE = "https://api.trigger.dev"
@@ -34,44 +48,23 @@ _open = _jws.decode  # pyright: ignore[reportUnknownMemberType, reportUnknownVar
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """`action[:kind[:id]]`; an id may hold colons."""
+class PublicToken(Permits):
+    """What a verified token says. `digest` tells it from others; `uses` 0 is any number."""
 
-    action: str
-    kind: str | None = None
-    id: str | None = None
-
-    def grants(self, action: str, kind: str, id: str | None) -> bool:
-        """Tell whether the scope permits `action` on the resource, or (None) on all of a kind."""
-        if self.action == "admin" and self.kind is None:
-            return True
-        if self.action not in {action, "*"} or not self.action:
-            return False
-        return self.kind == "all" or (self.kind == kind and self.id in {None, id})
-
-
-@dataclass(frozen=True, slots=True)
-class PublicToken:
-    """What a verified token says."""
-
-    env: EnvId
-    scopes: tuple[Scope, ...]
     expires: Instant
+    digest: bytes
     single_use: bool = False
     actor: str = ""
+    skip_columns: tuple[str, ...] | None = None
+    """Columns that its holder does not see in feeds of runs; `None`: the holder says."""
+    uses: int = 0
 
-    def grants(self, action: str, resources: Iterable[tuple[str, str | None]]) -> bool:
-        """Tell whether any scope permits `action` on any of the resources, (kind, id) each."""
-        return any(
-            scope.grants(action, kind, name) for kind, name in resources for scope in self.scopes
-        )
 
-    def names(self, action: str, kind: str, id: str) -> bool:
-        """Tell whether a scope permits `action` on this one by its name, not as one of many."""
-        return any(
-            scope.id == id and scope.grants(action, kind, id) and scope.kind == kind
-            for scope in self.scopes
-        )
+class _Header(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a header may say; a name of a key, or where to find one, is nobody's to choose."""
+
+    alg: Literal["HS256"]
+    typ: Literal["JWT"] = "JWT"
 
 
 class _Subject(Struct):
@@ -80,6 +73,10 @@ class _Subject(Struct):
 
 class _Actor(Struct):
     sub: str = ""
+
+
+class _Realtime(Struct, rename="camel"):
+    skip_columns: tuple[str, ...] | None = None
 
 
 class _Claims(Struct):
@@ -91,18 +88,15 @@ class _Claims(Struct):
     nbf: float = 0
     scopes: msgspec.Raw = msgspec.Raw()
     otu: bool = False
+    uses: Annotated[int, Meta(ge=0)] = 0
     act: _Actor | None = None
+    realtime: _Realtime | None = None
 
 
+_header = msgspec.json.Decoder(_Header).decode
 _subject = msgspec.json.Decoder(_Subject).decode
 _claims = msgspec.json.Decoder(_Claims).decode
 _texts = msgspec.json.Decoder(list[str]).decode
-
-
-def parse_scope(text: str) -> Scope:
-    """Read a scope; text that means nothing grants nothing."""
-    action, *rest = text.split(":", 2)
-    return Scope(action, *rest)
 
 
 def mint(
@@ -114,8 +108,12 @@ def mint(
     ttl_ms: int = 3_600_000,
     id: str = "",
     single_use: bool = False,
+    more: Mapping[str, object] | None = None,
 ) -> str:
-    """Sign a token that permits `scopes` from `now` on; `id` tells it from its like."""
+    """Sign a token that permits `scopes` from `now` on; `id` tells it from its like.
+
+    `more` are further claims: `uses`, `act`, `realtime`.
+    """
     claims: dict[str, object] = {
         "sub": env,
         "pub": True,
@@ -129,6 +127,8 @@ def mint(
         claims["jti"] = id
     if single_use:
         claims["otu"] = True
+    if more:
+        claims |= more
     # By hand, for each trigger's answer holds one: a library takes ten times as long for it.
     signed = _HEAD + b"." + _base64url(msgspec.json.encode(claims))
     signature = _base64url(hmac.digest(_padded(key), signed, "sha256"))
@@ -150,14 +150,14 @@ class Verifier:
             if key in self._keys(found.env):
                 return _current(found, now)
             del self._known[name]
-        key, found = self._verified(token, now)
+        key, found = self._verified(token, name, now)
         self._known[name] = key, found
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
 
-    def _verified(self, token: str, now: Instant) -> tuple[str, PublicToken]:
-        if len(token) > LONGEST:
+    def _verified(self, token: str, name: bytes, now: Instant) -> tuple[str, PublicToken]:
+        if len(token) > LONGEST or not _is_plain(token):
             raise _invalid()
         env = _env_of(token)
         for key in self._keys(env):
@@ -165,8 +165,30 @@ class Verifier:
                 payload: bytes = _open(token, _padded(key), algorithms=["HS256"])
             except jwt.PyJWTError:
                 continue
-            return key, _current(_read(payload, now), now)
+            if not _is_exact(token, key):
+                break
+            return key, _current(_read(payload, name, now), now)
         raise _invalid()
+
+
+def _is_exact(token: str, key: str) -> bool:
+    """Tell whether the signature is spelled as it must be.
+
+    A token of several spellings could be used once more in each.
+    """
+    signed, _, signature = token.rpartition(".")
+    made = _base64url(hmac.digest(_padded(key), signed.encode(), "sha256"))
+    return hmac.compare_digest(made, signature.encode("utf-8", "replace"))
+
+
+def _is_plain(token: str) -> bool:
+    """Tell whether the header says what it must, and nothing else."""
+    try:
+        head = a2b_base64(token.partition(".")[0].replace("-", "+").replace("_", "/") + "==")
+        _header(jsontext.check(head))
+    except (ValueError, msgspec.MsgspecError, BadRequest):
+        return False
+    return True
 
 
 def _env_of(token: str) -> EnvId:
@@ -179,10 +201,10 @@ def _env_of(token: str) -> EnvId:
         raise _invalid() from None
 
 
-def _read(payload: bytes, now: Instant) -> PublicToken:
+def _read(payload: bytes, name: bytes, now: Instant) -> PublicToken:
     try:
-        claims = _claims(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        claims = _claims(jsontext.check(payload))
+    except (msgspec.MsgspecError, BadRequest):
         raise _invalid() from None
     audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if claims.iss != ISSUER or AUDIENCE not in audience or not claims.pub:
@@ -193,8 +215,11 @@ def _read(payload: bytes, now: Instant) -> PublicToken:
         env=EnvId(claims.sub),
         scopes=_scopes(claims.scopes),
         expires=Instant(int(min(claims.exp, 1e12) * 1_000)),
+        digest=name,
         single_use=claims.otu,
+        uses=claims.uses,
         actor=claims.act.sub if claims.act else "",
+        skip_columns=claims.realtime.skip_columns if claims.realtime else None,
     )
 
 

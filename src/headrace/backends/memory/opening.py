@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.keys import MemoryCredentials
+from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.backends.memory.tables import Tables
@@ -20,11 +22,13 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
     tables = Tables()
     yield Stores(
         runs=MemoryRuns(tables),
+        revisions=MemoryRevisions(tables),
         snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
         leases=MemoryLeases(),
         catalog=MemoryCatalog(),
         wakeups=Broadcast(),
         blobs=MemoryBlobs(),
+        credentials=MemoryCredentials(),
         clock=CarriedClock() if clock is None else clock,
     )

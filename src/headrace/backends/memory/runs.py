@@ -129,6 +129,7 @@ class MemoryRuns:
         """Set the run's metadata if given; return it: at first that of its order."""
         if value is not None and run_id in self._tables.runs:
             self._tables.metadata[run_id] = value
+            self._tables.settings[run_id] = self._tables.settings.get(run_id, 0) + 1
         return self._tables.metadata.get(run_id, b"")
 
 

@@ -48,6 +48,8 @@ class Tables:
     runs: dict[RunId, Run] = field(default_factory=dict[RunId, Run])
     orders: dict[RunId, Order] = field(default_factory=dict[RunId, Order])
     metadata: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
+    settings: dict[RunId, int] = field(default_factory=dict[RunId, int])
+    """How often a run's metadata was set after its start."""
     snapshots: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
     footings: dict[RunId, Footing | None] = field(default_factory=dict[RunId, Footing | None])
     journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])

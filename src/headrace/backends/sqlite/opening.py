@@ -19,9 +19,11 @@ from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
 from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
+from headrace.backends.sqlite.keys import SqliteCredentials
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.revisions import SqliteRevisions
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
 from headrace.backends.sqlite.streams import SqliteStreams
 from headrace.backends.sqlite.wakeups import SqliteWakeups
@@ -64,12 +66,14 @@ async def open_sqlite(
         async with _beside(writer.run, wakeups.watch):
             yield Stores(
                 runs=SqliteRuns(reader, writer),
+                revisions=SqliteRevisions(reader),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
                 leases=SqliteLeases(reader, writer),
                 catalog=SqliteCatalog(reader, writer),
                 wakeups=wakeups,
                 blobs=SqliteBlobs(reader, writer),
+                credentials=SqliteCredentials(reader, writer),
                 clock=time,
             )
 

@@ -144,8 +144,31 @@ CREATE TABLE large (
 -- Metadata that was set after the start.
 CREATE TABLE metadata (
     run INTEGER PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    settings INTEGER NOT NULL DEFAULT 1     -- how often it was set
 ) STRICT;
+
+-- Runs by tag, kept by triggers: whoever writes a run's tags need not know.
+CREATE TABLE tagged (
+    tag TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    PRIMARY KEY (tag, created, run)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER run_tagged AFTER INSERT ON run WHEN NEW.tags IS NOT NULL
+BEGIN
+    INSERT OR IGNORE INTO tagged SELECT value, NEW.created, NEW.no FROM json_each(NEW.tags);
+END;
+
+CREATE TRIGGER run_retagged AFTER UPDATE OF tags ON run
+BEGIN
+    DELETE FROM tagged
+    WHERE run = NEW.no AND created = NEW.created
+        AND tag IN (SELECT value FROM json_each(coalesce(OLD.tags, '[]')));
+    INSERT OR IGNORE INTO tagged
+    SELECT value, NEW.created, NEW.no FROM json_each(coalesce(NEW.tags, '[]'));
+END;
 
 -- Idempotency keys, as hashes: the caller's, and those of the client's retries.
 CREATE TABLE taken (
@@ -196,6 +219,26 @@ CREATE TABLE record (
 
 CREATE UNIQUE INDEX record_key ON record (run, stream, key) WHERE key IS NOT NULL;
 
+-- How far a run has come as it is seen from outside: by itself, and by what stands beside it.
+CREATE VIEW revision AS
+SELECT
+    run.no, run.id, run.task, run.version,
+    coalesce((SELECT settings FROM metadata WHERE metadata.run = run.no), 0) + (
+        -- From one stream to the next by the primary key, not through all the records.
+        WITH RECURSIVE found (stream) AS (
+            SELECT (SELECT min(stream) FROM record WHERE record.run = run.no)
+            UNION ALL
+            SELECT (
+                SELECT min(stream) FROM record
+                WHERE record.run = run.no AND record.stream > found.stream
+            )
+            FROM found WHERE stream IS NOT NULL
+        )
+        SELECT count(*) FROM found JOIN stream ON stream.no = found.stream
+        WHERE substr(stream.name, 1, 1) = '>'
+    ) AS beside
+FROM run;
+
 CREATE TABLE lease (
     worker TEXT PRIMARY KEY,
     until INTEGER NOT NULL
@@ -225,3 +268,36 @@ CREATE TABLE blob (
     key TEXT PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT;
+
+-- Secret keys of environments: what finds them; the root keys sealed as well. No row holds a secret.
+CREATE TABLE credential (
+    no INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    env TEXT NOT NULL,
+    name TEXT NOT NULL,
+    hint TEXT NOT NULL,
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+    scopes BLOB,                            -- NULL: a root key
+    sealed BLOB,                            -- NULL: restricted, or ended
+    created INTEGER NOT NULL,
+    until INTEGER,                          -- NULL: it holds for good
+    revision INTEGER NOT NULL,              -- grows with every change of any key
+    CHECK (scopes IS NULL OR sealed IS NULL)
+) STRICT;
+
+CREATE INDEX credential_env ON credential (env, no);
+CREATE INDEX credential_until ON credential (until);
+CREATE INDEX credential_revision ON credential (revision);
+
+-- Uses of public tokens that have a number of them: the hash of the token, that of the request.
+CREATE TABLE used (
+    env TEXT NOT NULL,
+    token BLOB NOT NULL CHECK (length(token) = 32),
+    name BLOB NOT NULL CHECK (length(name) = 16),
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    requests INTEGER NOT NULL DEFAULT 1 CHECK (requests > 0),
+    PRIMARY KEY (env, token, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX used_until ON used (until);

@@ -4,6 +4,9 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 """
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
+from headrace.testing.contracts.api_feed import FeedApiContract
+from headrace.testing.contracts.api_keys import KeysApiContract
+from headrace.testing.contracts.api_outputs import OutputsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -13,8 +16,11 @@ from headrace.testing.contracts.api_work import WorkApiContract
 class ApiContract(
     RunsApiContract,
     BlockedApiContract,
+    FeedApiContract,
     StreamsApiContract,
+    OutputsApiContract,
     WorkApiContract,
     SavingApiContract,
+    KeysApiContract,
 ):
     """One suite for every implementation."""

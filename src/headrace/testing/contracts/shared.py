@@ -8,8 +8,9 @@ import pytest
 
 from headrace.kernel.commands import Claim
 from headrace.kernel.model import RunId, WorkerId
-from headrace.ports import Appended, Clash, Conflict, Delivering, Order, Stores
+from headrace.ports import Appended, Clash, Conflict, Counted, Delivering, Order, Stores
 from headrace.testing.contracts.creating import keyed
+from headrace.testing.contracts.credentials import root, use
 from headrace.testing.contracts.given import (
     APPROVAL,
     ENV,
@@ -120,6 +121,20 @@ class SharedContract:
                 await stores.wakeups.announce(RunId(f"run-{n}"))
                 if listening.done():
                     break
+
+    async def test_of_uses_at_both_no_more_get_through(self, stores: Stores, twin: Stores) -> None:
+        uses = [one.credentials.use(use(n), 5, 60_000) for n, one in enumerate([stores, twin] * 10)]
+        assert (await asyncio.gather(*uses)).count(Counted.NEW) == 5
+
+    async def test_a_key_that_one_ends_has_ended_for_the_other(
+        self, stores: Stores, twin: Stores
+    ) -> None:
+        await stores.credentials.add(root(1), T0)
+        assert await twin.credentials.current(T0) == [root(1)]
+        before = await stores.credentials.revision()
+        assert await twin.credentials.end(root(1).env, root(1).id, T0, T0)
+        assert await stores.credentials.revision() > before
+        assert await stores.credentials.current(T0) == []
 
     async def test_time_does_not_go_back_from_one_to_the_other(
         self, stores: Stores, twin: Stores

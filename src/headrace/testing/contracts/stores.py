@@ -10,10 +10,12 @@ from headrace.testing.contracts.blobs import BlobsContract
 from headrace.testing.contracts.catalog import CatalogContract
 from headrace.testing.contracts.claiming import ClaimingContract
 from headrace.testing.contracts.creating import CreatingContract
+from headrace.testing.contracts.credentials import CredentialsContract
 from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.mending import MendingContract
+from headrace.testing.contracts.revisions import RevisionsContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
@@ -25,10 +27,12 @@ __all__ = [
     "CatalogContract",
     "ClaimingContract",
     "CreatingContract",
+    "CredentialsContract",
     "DeliveringContract",
     "FindingContract",
     "LeasesContract",
     "MendingContract",
+    "RevisionsContract",
     "RunsContract",
     "SharedContract",
     "SnapshotsContract",

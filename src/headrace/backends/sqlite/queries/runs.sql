@@ -88,7 +88,7 @@ FROM run WHERE run.id = ?1;
 -- name: upsert_metadata
 -- Apart from the run: setting it is no change of the run's state.
 INSERT INTO metadata (run, value) SELECT no, ?2 FROM run WHERE id = ?1
-ON CONFLICT (run) DO UPDATE SET value = excluded.value;
+ON CONFLICT (run) DO UPDATE SET value = excluded.value, settings = settings + 1;
 
 -- name: select_taken
 -- Which run stands under an idempotency key, unless the key is free again.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal, TypeAlias, cast
 
@@ -83,6 +83,11 @@ def order_from(row: Row) -> Order:
         parent=parent,
         ttl=keys.ttl,
     )
+
+
+def tags_from(column: str) -> Sequence[str]:
+    """Return the tags that a column holds."""
+    return _tags(column)
 
 
 def taken_keys(order: Order) -> list[tuple[Space, bytes, Instant]]:

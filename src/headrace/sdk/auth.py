@@ -1,0 +1,66 @@
+"""Public tokens, for whoever hands them to a browser.
+
+Owns: which scopes say what is to be permitted. Must never know: how a token is signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from headrace.sdk._sync import SyncAuth
+from headrace.sdk.connection import connected
+from headrace.sdk.deadlines import Duration, seconds_text
+from headrace.sdk.inputs import AnyRun, InputStreamOf, run_id_of
+from headrace.wire.keys import TokenOrder
+
+
+class Auth:
+    """What permits others. Inside a task nothing of it is remembered: put it into a step."""
+
+    __slots__ = ()
+
+    async def public_token(
+        self,
+        *,
+        read: Iterable[AnyRun] = (),
+        send: Iterable[InputStreamOf[Any] | AnyRun] = (),
+        trigger: Iterable[str] = (),
+        scopes: Iterable[str] = (),
+        expires: Duration = "15m",
+        uses: int | None = None,
+        single_use: bool = False,
+        actor: str = "",
+    ) -> str:
+        """Sign a token that may read these runs, send to these streams or to all of a run.
+
+        `trigger` names tasks by their ids, `scopes` are passed on as they are. `uses` counts what
+        the token starts and sends; with `single_use` it may start one run. `actor` says who it is.
+        """
+        order = TokenOrder(
+            scopes=[
+                *(f"read:runs:{run_id_of(run)}" for run in read),
+                *(f"write:inputStreams:{_place(place)}" for place in send),
+                *(f"trigger:tasks:{task}" for task in trigger),
+                *scopes,
+            ],
+            expiration_time=seconds_text(expires),
+            uses=uses,
+            one_time_use=single_use,
+            actor=actor,
+        )
+        return (await (await connected()).public_token(order)).token
+
+    @property
+    def sync(self) -> SyncAuth:
+        """The same, blocking."""
+        return SyncAuth(self)
+
+
+def _place(place: InputStreamOf[Any] | AnyRun) -> str:
+    if isinstance(place, InputStreamOf):
+        return f"{place.run_id}:{place.id}"
+    return run_id_of(place)
+
+
+auth = Auth()
