@@ -15,9 +15,11 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    NotebookContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
+    TakenContract,
     WakeupsContract,
 )
 
@@ -35,6 +37,12 @@ class TestSnapshots(SnapshotsContract): ...
 
 
 class TestMending(MendingContract): ...
+
+
+class TestNotebook(NotebookContract): ...
+
+
+class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -16,10 +16,12 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    NotebookContract,
     RunsContract,
     SharedContract,
     SnapshotsContract,
     StreamsContract,
+    TakenContract,
     WakeupsContract,
 )
 
@@ -43,6 +45,12 @@ class TestSnapshots(SnapshotsContract): ...
 
 
 class TestMending(MendingContract): ...
+
+
+class TestNotebook(NotebookContract): ...
+
+
+class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -1,10 +1,10 @@
 """The memory backend as the processes of a play see it: each verb is a move.
 
-Owns: which verbs are moves, and what each touches. These are none: `order` and `metadata`, which
-no play changes, and leases, catalog, hints and blobs, which no play is about: no lease lapses, and
-every hint is lost, which by law 9 costs time only. Timers run in the process that has them.
-Where all share one process, the answer to a write is a move as well: what is on disk may not be
-known yet.
+Owns: which verbs are moves, and what each touches. These are none: `order`, `metadata` and notes,
+which no play changes, and leases, catalog, hints and blobs, which no play is about: no lease
+lapses, and every hint is lost, which by law 9 costs time only. Timers run in the process that has
+them. Where all share one process, the answer to a write is a move as well: what is on disk may not
+be known yet.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.kernel.commands import Change, Claim
@@ -31,7 +32,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
-from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores
+from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores, Ticket
 from tests.explorer.laws import breaches
 from tests.explorer.stage import LOG, RUN, Stage
 
@@ -67,9 +68,11 @@ class StagedRuns:
         self._process, self._delivering = process, delivering
         self._runs = MemoryRuns(process.stage.tables)
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         await self._process.write("create", _RUN)
-        return await self._runs.create(run, order, free=free)
+        return await self._runs.create(run, order, free=free, ticket=ticket)
 
     async def load(self, run_id: RunId) -> Run | None:
         await self._process.read("load", _RUN)
@@ -230,6 +233,8 @@ class Backstage:
         """Return the store as `process` sees it."""
         return Stores(
             runs=self.runs(process, delivering=delivering),
+            notebook=MemoryNotebook(process.stage.tables),
+            taken=MemoryTaken(process.stage.tables),
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             leases=self._leases,

@@ -9,7 +9,7 @@ from headrace.wire import http, jsontext
 from tests.server.house import House
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/reference/http.md").read_text("utf-8")
-ROUTE: Final = re.compile(r"\*\*`((?:GET|POST) /[^`]*)`\*\*")
+ROUTE: Final = re.compile(r"\*\*`((?:GET|POST|PUT) /[^`]*)`\*\*")
 
 
 async def test_the_page_names_every_route_and_no_other(home: House) -> None:

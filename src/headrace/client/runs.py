@@ -90,5 +90,10 @@ def _query(query: RunQuery) -> dict[str, str]:
         "filter[status]": ",".join(query.status),
         "filter[taskIdentifier]": ",".join(query.task),
         "filter[tag]": ",".join(query.tag),
+        "filter[version]": ",".join(query.version),
+        "filter[isTest]": "" if query.test is None else str(query.test).lower(),
+        "filter[createdAt][from]": "" if query.since is None else str(query.since),
+        "filter[createdAt][to]": "" if query.until is None else str(query.until),
+        "filter[batch]": "none" if query.nothing else "",
     }
     return {name: value for name, value in parts.items() if value}

@@ -17,7 +17,7 @@ from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
-from headrace.ports import Chance, Stores
+from headrace.ports import Chance, Stores, Ticket
 
 PAUSE_S = 0.5
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
@@ -29,9 +29,9 @@ class Engine:
     def __init__(self, core: Core, sign: Sign) -> None:
         self._core, self._sign = core, sign
 
-    def at(self, env: EnvId, *, trusted: bool = True) -> EnvApi:
-        """Return the use cases of `env`; see `EnvApi` for `trusted`."""
-        return EnvApi(self._core, env, self._sign, trusted=trusted)
+    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> EnvApi:
+        """Return the use cases of `env`; see `EnvApi` for `trusted` and `ticket`."""
+        return EnvApi(self._core, env, self._sign, trusted=trusted, ticket=ticket)
 
 
 def unsigned(_env: EnvId, _run_id: str) -> str:

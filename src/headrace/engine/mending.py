@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from headrace.engine.core import Core
+from headrace.engine.bound import Bound
 from headrace.engine.desk import Job
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run, show
 from headrace.errors import BadRequest, Mistake, NotFound
 from headrace.kernel.commands import Accept, Restart, Unblock
 from headrace.kernel.journal import ACCEPTED, UNORDERED, inserting, skipping
-from headrace.kernel.model import Blocked, Entry, EnvId, Key
+from headrace.kernel.model import Blocked, Entry, Key
 from headrace.ports import Runs
 from headrace.wire.statuses import status_of
 from headrace.wire.views import Acceptance, RunView
@@ -31,11 +31,8 @@ _KEY: Final = re.compile(r"[^\x00-\x1f]+#[0-9]+(~[0-9]+|/[0-9]+\.?)?")
 _SHOWN: Final = "`headrace runs show` names both sides of the difference."
 
 
-class Mending:
-    """The use cases about blocked runs, bound to one environment."""
-
-    def __init__(self, core: Core, env: EnvId) -> None:
-        self._core, self._env = core, env
+class Mending(Bound):
+    """The use cases about blocked runs."""
 
     async def unblock(self, run_id: str) -> RunView:
         """Have the run replayed once more, as it is."""

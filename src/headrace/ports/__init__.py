@@ -12,6 +12,8 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.changes import ChangesApi
+from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -47,6 +49,7 @@ __all__ = [
     "BlockedApi",
     "Catalog",
     "Chance",
+    "ChangesApi",
     "Channel",
     "Clash",
     "Clock",
@@ -57,13 +60,18 @@ __all__ = [
     "Draft",
     "Filter",
     "Leases",
+    "Notebook",
+    "Notes",
     "Order",
     "Runs",
     "RunsApi",
     "Snapshots",
+    "Spent",
     "Stores",
     "Streams",
     "StreamsApi",
+    "Taken",
+    "Ticket",
     "Wakeups",
     "WorkApi",
 ]

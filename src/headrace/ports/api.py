@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from headrace.errors import Mistake
+from headrace.ports.changes import ChangesApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -131,5 +132,5 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, BlockedApi, StreamsApi, WorkApi, Protocol):
+class Api(RunsApi, ChangesApi, BlockedApi, StreamsApi, WorkApi, Protocol):
     """All use cases."""

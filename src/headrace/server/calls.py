@@ -14,8 +14,8 @@ from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
 
 from headrace.errors import BadRequest, TooLarge
-from headrace.kernel.model import EnvId
-from headrace.ports import Api
+from headrace.kernel.model import EnvId, Instant
+from headrace.ports import Api, Ticket
 from headrace.wire import http
 from headrace.wire.tokens import PublicToken
 
@@ -25,8 +25,11 @@ Headers: TypeAlias = Mapping[bytes, bytes]
 class Apis(Protocol):
     """Gives the use cases of an environment."""
 
-    def at(self, env: EnvId, *, trusted: bool = True) -> Api:
-        """Return them; `trusted` is a caller with a secret key, or a token that names a stream."""
+    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> Api:
+        """Return them; `trusted` is a caller with a secret key, or a token that names a stream.
+
+        A `ticket` lets one run be started.
+        """
         ...
 
 
@@ -44,13 +47,17 @@ class Caller:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `caller` is set before any policy or handler sees it, unless it is open."""
+    """One request, made at `now`.
+
+    `caller` is set before any policy or handler sees it, unless it is open.
+    """
 
     scope: Scope
     receive: Receive
     headers: Headers
     params: Mapping[str, str]
     apis: Apis
+    now: Instant
     caller: Caller | None = None
 
     @property
@@ -63,7 +70,10 @@ class Call:
     @property
     def api(self) -> Api:
         """Return the use cases of the caller's environment."""
-        return self.apis.at(self.env)
+        token = None if self.caller is None else self.caller.token
+        if token is None or not token.single_use:
+            return self.apis.at(self.env)
+        return self.apis.at(self.env, ticket=Ticket(token.digest, token.expires))
 
     def header(self, name: str) -> str:
         """Return a header's text, empty where there is none."""

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, NotFound, Unauthorized
 from headrace.ports import Chance, Clock
-from headrace.server import blocked, runs, streams, work
+from headrace.server import blocked, changes, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.policy import Anybody, Gate, Keys
@@ -42,10 +42,17 @@ class Door:
     def __init__(
         self, apis: Apis, keys: Keys, *, clock: Clock, chance: Chance, ready: Ready
     ) -> None:
-        self._apis, self._chance, self._ready = apis, chance, ready
+        self._apis, self._clock, self._chance, self._ready = apis, clock, chance, ready
         self._gate = Gate(keys, clock)
         self.routes: Sequence[Route] = guarded(
-            [*runs.ROUTES, *blocked.ROUTES, *streams.ROUTES, *work.ROUTES, *self._own()]
+            [
+                *runs.ROUTES,
+                *changes.ROUTES,
+                *blocked.ROUTES,
+                *streams.ROUTES,
+                *work.ROUTES,
+                *self._own(),
+            ]
         )
         posts = {route.path: route for route in self.routes if route.method == "POST"}
         self._send, self._trigger = posts[_SEND], posts[_TRIGGER]
@@ -96,7 +103,8 @@ class Door:
         self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Let the route answer, if its caller may ask."""
-        call = Call(scope, receive, dict(scope["headers"]), params, self._apis)
+        now = self._clock.now()
+        call = Call(scope, receive, dict(scope["headers"]), params, self._apis, now)
         reply = await self._reply(route, call)
         try:
             if reply is not None:

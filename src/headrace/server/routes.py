@@ -30,7 +30,7 @@ class Param:
 class Route:
     """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT"]
     path: str
     policy: Policy | None
     handler: Handler

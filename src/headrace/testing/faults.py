@@ -37,11 +37,15 @@ from headrace.ports import (
     Draft,
     Filter,
     Leases,
+    Notebook,
+    Notes,
     Order,
     Runs,
     Snapshots,
     Stores,
     Streams,
+    Taken,
+    Ticket,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -110,6 +114,8 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
     return replace(
         stores,
         runs=FailingRuns(stores.runs, faults),
+        notebook=FailingNotebook(stores.notebook, faults),
+        taken=FailingTaken(stores.taken, faults),
         snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
@@ -126,9 +132,13 @@ class FailingRuns:
     def __init__(self, inner: Runs, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run."""
-        return await self._faults.write(lambda: self._inner.create(run, order, free=free))
+        return await self._faults.write(
+            lambda: self._inner.create(run, order, free=free, ticket=ticket)
+        )
 
     async def load(self, run_id: RunId) -> Run | None:
         """Return the run."""
@@ -169,6 +179,36 @@ class FailingRuns:
         if value is None:
             return await self._faults.read(self._inner.metadata(run_id))
         return await self._faults.write(lambda: self._inner.metadata(run_id, value))
+
+
+class FailingNotebook:
+    """`Notebook`; writing is a write."""
+
+    def __init__(self, inner: Notebook, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def read(self, run_id: RunId) -> Notes | None:
+        """Return the notes."""
+        return await self._faults.read(self._inner.read(run_id))
+
+    async def write(self, run_id: RunId, notes: Notes) -> None:
+        """Replace the notes."""
+        await self._faults.write(lambda: self._inner.write(run_id, notes))
+
+
+class FailingTaken:
+    """`Taken`; both verbs are writes."""
+
+    def __init__(self, inner: Taken, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def free(self, env: EnvId, task: TaskId, key: str, now: Instant) -> RunId | None:
+        """Free a key."""
+        return await self._faults.write(lambda: self._inner.free(env, task, key, now))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget what is free."""
+        return await self._faults.write(lambda: self._inner.purge(now, limit))
 
 
 class FailingSnapshots:

@@ -39,6 +39,9 @@ STREAM_VERSION: Final = "x-stream-version"
 STREAM_START: Final = "x-trigger-stream-start"
 LAST_EVENT_ID: Final = "last-event-id"
 TIMEOUT_SECONDS: Final = "timeout-seconds"
+API_VERSION: Final = "x-trigger-api-version"
+PRESENT_API: Final = "2025-07-16"
+"""The version in which statuses have their present names."""
 
 TRIGGER_BODY: Final = 3 * 1_048_576
 """The most bytes of a trigger's body."""

@@ -19,7 +19,11 @@ STORE = "application/store"
 
 def payload_of(order: TriggerOrder) -> bytes:
     """Return the payload as compact JSON text, empty for none."""
-    raw, kind = bytes(order.payload), order.options.payload_type
+    return text_of(bytes(order.payload), order.options.payload_type)
+
+
+def text_of(raw: bytes, kind: str) -> bytes:
+    """Return a value as compact JSON text, whatever its packet type; empty for none."""
     if not raw:
         return b""
     value, text = jsontext.parse(raw)

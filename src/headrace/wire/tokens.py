@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import jwt
@@ -52,13 +52,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class PublicToken:
-    """What a verified token says."""
+    """What a verified token says. `digest` is the SHA-256 of its text."""
 
     env: EnvId
     scopes: tuple[Scope, ...]
     expires: Instant
     single_use: bool = False
     actor: str = ""
+    digest: bytes = b""
 
     def grants(self, action: str, resources: Iterable[tuple[str, str | None]]) -> bool:
         """Tell whether any scope permits `action` on any of the resources, (kind, id) each."""
@@ -150,7 +151,8 @@ class Verifier:
             if key in self._keys(found.env):
                 return _current(found, now)
             del self._known[name]
-        key, found = self._verified(token, now)
+        key, read = self._verified(token, now)
+        found = replace(read, digest=name)
         self._known[name] = key, found
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
+from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.backends.memory.tables import Tables
@@ -20,6 +21,8 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
     tables = Tables()
     yield Stores(
         runs=MemoryRuns(tables),
+        notebook=MemoryNotebook(tables),
+        taken=MemoryTaken(tables),
         snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
         leases=MemoryLeases(),

@@ -20,6 +20,7 @@ from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
 from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
 from headrace.backends.sqlite.migrations import load, migrate
+from headrace.backends.sqlite.notes import SqliteNotebook, SqliteTaken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
@@ -64,6 +65,8 @@ async def open_sqlite(
         async with _beside(writer.run, wakeups.watch):
             yield Stores(
                 runs=SqliteRuns(reader, writer),
+                notebook=SqliteNotebook(reader, writer),
+                taken=SqliteTaken(reader, writer),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
                 leases=SqliteLeases(reader, writer),

@@ -85,6 +85,10 @@ CREATE TABLE run (
         CHECK (saved IS NULL OR (saved BETWEEN base AND entries AND state <> 'over')),
     code INTEGER                            -- what it started on
         CHECK (code IS NULL OR epoch > 0),
+    test INTEGER NOT NULL DEFAULT 0         -- whether its starter called it a test
+        CHECK (test IN (0, 1)),
+    revision INTEGER NOT NULL DEFAULT 0     -- counts the changes of tags and metadata
+        CHECK (revision >= 0),
     CHECK ((moment IS NOT NULL) = (state IN ('delayed', 'queued', 'retrying', 'over'))),
     CHECK ((worker IS NOT NULL) >= (state = 'running')),
     CHECK (worker IS NULL OR state IN ('running', 'waiting')),
@@ -144,7 +148,8 @@ CREATE TABLE large (
 -- Metadata that was set after the start.
 CREATE TABLE metadata (
     run INTEGER PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    applied BLOB                            -- which requests made the last changes
 ) STRICT;
 
 -- Idempotency keys, as hashes: the caller's, and those of the client's retries.
@@ -156,6 +161,17 @@ CREATE TABLE taken (
     until INTEGER NOT NULL,                 -- 0: for ever
     PRIMARY KEY (task, space, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX taken_until ON taken (until) WHERE until > 0;
+
+-- Single-use tokens that have created a run, as hashes. A token names its environment itself.
+CREATE TABLE ticket (
+    token BLOB PRIMARY KEY CHECK (length(token) = 32),
+    run INTEGER NOT NULL,
+    until INTEGER NOT NULL                  -- it has expired by then: nobody accepts it any more
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ticket_until ON ticket (until);
 
 -- One answer for each key of a run's journal; `n` is its place in the order of completion.
 -- `skip` and `insert` answer nothing: they say how a replay is to read the others.

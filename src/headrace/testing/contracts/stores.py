@@ -14,6 +14,7 @@ from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.mending import MendingContract
+from headrace.testing.contracts.notes import NotebookContract, TakenContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
@@ -29,9 +30,11 @@ __all__ = [
     "FindingContract",
     "LeasesContract",
     "MendingContract",
+    "NotebookContract",
     "RunsContract",
     "SharedContract",
     "SnapshotsContract",
     "StreamsContract",
+    "TakenContract",
     "WakeupsContract",
 ]
