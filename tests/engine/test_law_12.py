@@ -9,6 +9,7 @@ from headrace.errors import BadRequest, HeadraceError, Throttled, TooLarge
 from headrace.kernel.commands import Change
 from headrace.kernel.model import RunId, StreamId, inward
 from headrace.ports import Delivering, Draft
+from headrace.wire import edits
 from headrace.wire.channel import Emit, Noted, Refusal, Unread
 from headrace.wire.jsontext import MAX_DATA
 from headrace.wire.views import RunQuery
@@ -139,7 +140,7 @@ BAD_ORDERS: list[tuple[type[HeadraceError], dict[str, object]]] = [
     (BadRequest, {"tags": [""]}),
     (BadRequest, {"idempotencyKey": "k" * (triggers.KEY_LENGTH + 1)}),
     (BadRequest, {"metadata": [1]}),
-    (TooLarge, {"metadata": {"a": "x" * triggers.METADATA_AT_MOST}}),
+    (TooLarge, {"metadata": {"a": "x" * edits.MOST}}),
     (BadRequest, {"maxAttempts": 0}),
     (BadRequest, {"maxDuration": -1}),
     (BadRequest, {"delay": "yesterday"}),

@@ -61,7 +61,7 @@ async def test_a_run_starts_with_whatever_packet(home: House, body: bytes, paylo
         (b'{"options":{"metadata":[1]}}', 400, "metadata"),
         (b'{"options":{"payloadType":5}}', 400, "payloadType"),
         (b'{"payload":5,"options":{"payloadType":"text/plain"}}', 400, "must be a string"),
-        (b'{"payload":"k","options":{"payloadType":"application/store"}}', 400, "object store"),
+        (b'{"payload":"k","options":{"payloadType":"application/store"}}', 400, "no packet"),
         (b'{"payload":' + b"[" * 65 + b"]" * 65 + b"}", 400, "nested"),
         (b'{"payload":"' + b"x" * 3_145_728 + b'"}', 413, "too large"),
     ],

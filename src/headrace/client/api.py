@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from headrace.client.blocked import BlockedClient
 from headrace.client.changes import ChangesClient
+from headrace.client.packets import PacketsClient
 from headrace.client.runs import RunsClient
 from headrace.client.streams import StreamsClient
 from headrace.client.target import Target
@@ -15,7 +16,7 @@ from headrace.client.work import WorkClient
 from headrace.ports import Chance, Clock
 
 
-class Client(RunsClient, ChangesClient, BlockedClient, StreamsClient, WorkClient):
+class Client(RunsClient, ChangesClient, PacketsClient, BlockedClient, StreamsClient, WorkClient):
     """A server elsewhere. It may be used from several event loops, and closes with each."""
 
     def __init__(self, target: Target, clock: Clock, chance: Chance) -> None:

@@ -15,6 +15,7 @@ import structlog
 from headrace.engine.api import EnvApi, Sign
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
+from headrace.engine.sweeping import Sweeper
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
 from headrace.ports import Chance, Stores, Ticket
@@ -62,7 +63,13 @@ async def open_engine(
     core = Core(stores, chance, group)
     try:
         async with group:
-            loops = (core.listen, Dispatch(core).run, Timer(core).run, Warden(core).run)
+            loops = (
+                core.listen,
+                Dispatch(core).run,
+                Timer(core).run,
+                Warden(core).run,
+                Sweeper(core).run,
+            )
             running = [group.create_task(_steadily(loop)) for loop in loops]
             try:
                 yield Engine(core, sign)

@@ -17,6 +17,7 @@ from headrace.engine.changing import Changing
 from headrace.engine.core import Core
 from headrace.engine.fitting import fitting
 from headrace.engine.mending import Mending
+from headrace.engine.parcels import Parcels
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
 from headrace.engine.views import find_run, show
@@ -44,7 +45,7 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi(Changing, Mending):
+class EnvApi(Changing, Parcels, Mending):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream; a `ticket`,

@@ -6,7 +6,6 @@ Must never know: what metadata means.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -14,26 +13,23 @@ from msgspec import Raw, UnsetType
 
 from headrace.engine import triggers
 from headrace.engine.bound import Bound
-from headrace.engine.core import Core
+from headrace.engine.noting import Change, noted
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run, show
-from headrace.errors import BadRequest, Mistake, NotFound, Unavailable
+from headrace.errors import BadRequest, Mistake, NotFound
 from headrace.kernel.commands import Reschedule
 from headrace.kernel.model import Delayed, Instant, Over, Run, RunId, TaskId
-from headrace.ports import Conflict, Notes, Order
+from headrace.ports import Notes, Order
 from headrace.wire import durations, edits, jsontext, packets
 from headrace.wire.changes import Amendment, Edit, ReplayOrder
 from headrace.wire.statuses import status_of
 from headrace.wire.views import RunView, Triggered, TriggerOptions, TriggerOrder
 
-TRIES: Final = 100
-"""How often a change of notes is made again because another was faster."""
 SEEN: Final = 64
 """How many requests that changed a run's notes are remembered."""
 LATE_MS: Final = 10 * 60_000
 """So long after its end a run's metadata may be changed."""
 ROOT_AT_MOST: Final = 1_000
-Change = Callable[[Notes], Notes]
 
 
 class Changing(Bound):
@@ -114,25 +110,6 @@ class Changing(Bound):
         freed = await core.stores.taken.free(self._env, TaskId(task), key, core.now())
         if freed is None:
             raise NotFound(f"no run of task {task!r} stands under this idempotency key")
-
-
-async def noted(core: Core, run_id: RunId, change: Change) -> Notes:
-    """Change the notes of a run, whoever else does so at the same time; tell its listeners."""
-    notebook = core.stores.notebook
-    for _ in range(TRIES):
-        notes = await notebook.read(run_id)
-        if notes is None:
-            raise NotFound(f"there is no run {run_id}")
-        after = change(notes)
-        if after == notes:
-            return notes
-        try:
-            await notebook.write(run_id, after)
-        except Conflict:
-            continue
-        await core.announce(run_id)
-        return after
-    raise Unavailable(f"too many change what is said about run {run_id}", hint="Try again.")
 
 
 def _amending(changes: list[Edit], asked: bytes) -> Change:

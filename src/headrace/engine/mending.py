@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.engine.bound import Bound
 from headrace.engine.desk import Job
+from headrace.engine.noting import noted
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run, show
 from headrace.errors import BadRequest, Mistake, NotFound
@@ -40,6 +41,10 @@ class Mending(Bound):
 
     async def restart(self, run_id: str) -> RunView:
         """Have the run begin again from the top."""
+        run = await find_run(self._core, self._env, run_id)
+        if isinstance(run.state, Blocked):
+            # Its code is at the top again: what it says of itself counts anew.
+            await noted(self._core, run.id, lambda notes: replace(notes, mark=()))
         return await self._posted(run_id, _restart)
 
     async def accept(self, run_id: str, acceptance: Acceptance) -> RunView:

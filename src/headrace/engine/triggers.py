@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import UnsetType
 
 from headrace.engine.core import Core
 from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
+from headrace.engine.parcels import opened
 from headrace.engine.seats import Seat
 from headrace.engine.telling import Kit
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unavailable
@@ -38,7 +39,7 @@ from headrace.wire import durations, edits, packets, schemas
 from headrace.wire.registration import TaskSpec
 from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
 
-PAYLOAD_AT_MOST = 3 * 1_024 * 1_024
+PAYLOAD_AT_MOST = packets.MOST
 TAGS_AT_MOST, TAG_LENGTH, KEY_LENGTH = 10, 128, 2_048
 KEY_TTL_MS = 30 * 86_400_000
 REQUEST_TTL_MS = 86_400_000
@@ -62,6 +63,7 @@ async def trigger(core: Core, start: Start) -> Created:
     if spec is None:
         message = f"no worker has ever declared a task {start.task!r} in this environment"
         raise NotFound(message, hint="Start a worker with it: headrace dev FILE.")
+    start = replace(start, order=await opened(core, start.env, start.order))
     now = core.now()
     order = _order(start, spec, now)
     run = _run(core, start, spec, now)

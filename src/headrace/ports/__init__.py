@@ -14,6 +14,7 @@ from headrace.ports.api import (
 )
 from headrace.ports.changes import ChangesApi
 from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
+from headrace.ports.packets import Packet, PacketsApi
 from headrace.ports.storage import (
     ANYTHING,
     NEVER,
@@ -63,6 +64,8 @@ __all__ = [
     "Notebook",
     "Notes",
     "Order",
+    "Packet",
+    "PacketsApi",
     "Runs",
     "RunsApi",
     "Snapshots",

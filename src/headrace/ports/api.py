@@ -11,6 +11,7 @@ from typing import Protocol
 
 from headrace.errors import Mistake
 from headrace.ports.changes import ChangesApi
+from headrace.ports.packets import PacketsApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -132,5 +133,5 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, ChangesApi, BlockedApi, StreamsApi, WorkApi, Protocol):
+class Api(RunsApi, ChangesApi, PacketsApi, BlockedApi, StreamsApi, WorkApi, Protocol):
     """All use cases."""

@@ -332,8 +332,8 @@ class Wakeups(Protocol):
 class Blobs(Protocol):
     """Large values, by key."""
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Store the value; the same key again replaces it."""
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
+        """Store the value; the same key again replaces it. From `until` on it may be purged."""
         ...
 
     async def get(self, key: str) -> bytes | None:
@@ -342,6 +342,10 @@ class Blobs(Protocol):
 
     async def drop(self, key: str) -> None:
         """Forget the value."""
+        ...
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget up to `limit` values whose time was over at `now`; say how many."""
         ...
 
 

@@ -110,7 +110,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; the body is JSON."""
+    """A whole answer; the body is JSON, unless the headers say what it is."""
 
     body: bytes
     status: int = 200

@@ -24,9 +24,11 @@ from headrace.ports import Chance, Clock
 from headrace.server import blocked, changes, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Gone, Reply
 from headrace.server.openapi import document
+from headrace.server.packets import Parcels
 from headrace.server.policy import Anybody, Gate, Keys
 from headrace.server.replies import deliver, failure, not_allowed, preflight, refusal
 from headrace.server.routes import Route, guarded
+from headrace.server.signatures import Signatures
 from headrace.wire import http
 
 Ready = Callable[[], Awaitable[bool]]
@@ -48,6 +50,7 @@ class Door:
             [
                 *runs.ROUTES,
                 *changes.ROUTES,
+                *Parcels(Signatures(keys)).routes(),
                 *blocked.ROUTES,
                 *streams.ROUTES,
                 *work.ROUTES,
@@ -191,7 +194,11 @@ def _places(door: Door) -> list[BaseRoute]:
     for route in door.routes:
         paths.setdefault(route.path, {})[route.method] = route
     places: list[BaseRoute] = [WebSocketRoute(work.WORKER, _Socket(door))]
-    return places + [At(path, _Place(door, routes)) for path, routes in paths.items()]
+    deep = {route.path for route in door.routes if route.deep}
+    for path, routes in paths.items():
+        pattern = f"{path.removesuffix('}')}:path}}" if path in deep else path
+        places.append(At(pattern, _Place(door, routes)))
+    return places
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:

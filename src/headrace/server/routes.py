@@ -28,7 +28,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
+    """One method of one path. `takes` and `gives` are the types of the bodies, as JSON.
+
+    Where it is `deep`, the last part of the path may hold slashes.
+    """
 
     method: Literal["GET", "POST", "PUT"]
     path: str
@@ -40,6 +43,7 @@ class Route:
     gives: object = None
     errors: tuple[type[HeadraceError], ...] = ()
     params: tuple[Param, ...] = ()
+    deep: bool = False
 
     @property
     def name(self) -> str:

@@ -27,6 +27,7 @@ from headrace.kernel.model import (
     WorkerId,
 )
 from headrace.ports import (
+    NEVER,
     Appended,
     Backlog,
     Blobs,
@@ -197,7 +198,7 @@ class FailingNotebook:
 
 
 class FailingTaken:
-    """`Taken`; both verbs are writes."""
+    """`Taken`; freeing is a write."""
 
     def __init__(self, inner: Taken, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
@@ -207,8 +208,8 @@ class FailingTaken:
         return await self._faults.write(lambda: self._inner.free(env, task, key, now))
 
     async def purge(self, now: Instant, limit: int) -> int:
-        """Forget what is free."""
-        return await self._faults.write(lambda: self._inner.purge(now, limit))
+        """Forget what is free; no write that anybody waits for."""
+        return await self._faults.read(self._inner.purge(now, limit))
 
 
 class FailingSnapshots:
@@ -323,9 +324,13 @@ class FailingBlobs:
     def __init__(self, inner: Blobs, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
 
-    async def put(self, key: str, value: bytes) -> None:
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
         """Store a value."""
-        await self._faults.write(lambda: self._inner.put(key, value))
+        await self._faults.write(lambda: self._inner.put(key, value, until))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget what is over; no write that anybody waits for."""
+        return await self._faults.read(self._inner.purge(now, limit))
 
     async def get(self, key: str) -> bytes | None:
         """Return a value."""

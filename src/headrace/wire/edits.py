@@ -39,20 +39,23 @@ def checked(text: bytes) -> bytes:
     return value
 
 
-def edited(metadata: bytes, edits: Sequence[Edit]) -> bytes:
-    """Return the metadata after all of the edits, or raise and none of them counts."""
+def edited(metadata: bytes, edits: Sequence[Edit], *, names_only: bool = False) -> bytes:
+    """Return the metadata after all of the edits, or raise and none of them counts.
+
+    With `names_only` every key is a name, whatever it begins with.
+    """
     if len(edits) > EDITS:
         raise BadRequest(f"{len(edits)} operations are asked for at once; the most is {EDITS}")
     found = _object(jsontext.parse(metadata or b"{}")[0], "metadata is a JSON object")
     for edit in edits:
-        found = _applied(found, edit)
+        found = _applied(found, edit, names_only=names_only)
     return checked(jsontext.encode(found))
 
 
-def _applied(found: Object, edit: Edit) -> Object:
+def _applied(found: Object, edit: Edit, *, names_only: bool) -> Object:
     if edit.type == "update":
         return _object(_value(edit), "an update of metadata takes an object")
-    place = _place(edit.key)
+    place: Place = (edit.key,) if names_only else _place(edit.key)
     now = _read(found, place)
     match edit.type:
         case "set":

@@ -239,5 +239,8 @@ CREATE TABLE declared (
 
 CREATE TABLE blob (
     key TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    until INTEGER NOT NULL DEFAULT 0        -- 0: for ever
 ) STRICT;
+
+CREATE INDEX blob_until ON blob (until) WHERE until > 0;

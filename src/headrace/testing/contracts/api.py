@@ -5,6 +5,7 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
 from headrace.testing.contracts.api_changes import ChangesApiContract
+from headrace.testing.contracts.api_packets import PacketsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -14,6 +15,7 @@ from headrace.testing.contracts.api_work import WorkApiContract
 class ApiContract(
     RunsApiContract,
     ChangesApiContract,
+    PacketsApiContract,
     BlockedApiContract,
     StreamsApiContract,
     WorkApiContract,

@@ -15,3 +15,7 @@ CREATE TABLE ticket (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX ticket_until ON ticket (until);
+
+ALTER TABLE blob ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+
+CREATE INDEX blob_until ON blob (until) WHERE until > 0;
