@@ -62,6 +62,16 @@ def test_each_operation_does_its_own(before: object, one: Edit, after: object) -
     assert repr(json.loads(text)) == repr(after)
 
 
+def test_a_value_may_be_as_deep_as_any() -> None:
+    deep: object = 1
+    for _ in range(64):
+        deep = [deep]
+    once = edited(b"{}", [edit("set", "a", deep)])
+    assert json.loads(edited(once, [edit("set", "b", 1)])) == {"a": deep, "b": 1}
+    with pytest.raises(BadRequest, match="nested"):
+        edited(b"{}", [edit("set", "a", [deep])])
+
+
 def test_operations_count_in_order() -> None:
     edits = [edit("set", "a", 1), edit("increment", "a", 1), edit("update", "", {"b": []})]
     assert edited(b"", [*edits, edit("append", "b", 1)]) == b'{"b":[1]}'

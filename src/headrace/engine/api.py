@@ -84,7 +84,7 @@ class EnvApi(Changing, Parcels, Mending):
         backwards = query.before is not None and query.after is None
         more = len(found) > query.size
         page = found[-query.size :] if backwards else found[: query.size]
-        data = [await show(self._core, run) for run in page]
+        data = [_brief(await show(self._core, run)) for run in page]
         return RunPage(data=data, pagination=_beside(query, page, more=more))
 
     async def cancel(self, run_id: str) -> RunView:
@@ -151,6 +151,11 @@ class EnvApi(Changing, Parcels, Mending):
     def attach(self, hello: Hello) -> AbstractAsyncContextManager[Channel]:
         """Take work."""
         return work.attach(self._core, self._env, hello)
+
+
+def _brief(view: RunView) -> RunView:
+    """Leave out what may be megabytes: a page would be many of them."""
+    return msgspec.structs.replace(view, payload=UNSET, output=UNSET)
 
 
 def _timeless(view: RunView) -> RunView:

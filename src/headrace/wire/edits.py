@@ -20,6 +20,7 @@ from headrace.wire.jsontext import Json
 
 MOST: Final = 256 * 1_024
 """Bytes of metadata."""
+_DEPTH: Final = jsontext.MAX_DEPTH + 1
 _EXACT: Final = 2**63 - 1
 EDITS: Final = 1_000
 """Edits at once."""
@@ -31,7 +32,7 @@ Place: TypeAlias = "tuple[str | int, ...]"
 
 def checked(text: bytes) -> bytes:
     """Return metadata as compact text; `BadRequest` for no object, `TooLarge` for too much."""
-    value = jsontext.check(text)
+    value = jsontext.parse(text, depth=_DEPTH)[1]
     if not value.startswith(b"{"):
         raise BadRequest("metadata is a JSON object")
     if len(value) > MOST:
@@ -46,7 +47,7 @@ def edited(metadata: bytes, edits: Sequence[Edit], *, names_only: bool = False) 
     """
     if len(edits) > EDITS:
         raise BadRequest(f"{len(edits)} operations are asked for at once; the most is {EDITS}")
-    found = _object(jsontext.parse(metadata or b"{}")[0], "metadata is a JSON object")
+    found = _object(jsontext.parse(metadata or b"{}", depth=_DEPTH)[0], "metadata is a JSON object")
     for edit in edits:
         found = _applied(found, edit, names_only=names_only)
     return checked(jsontext.encode(found))
