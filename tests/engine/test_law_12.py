@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headrace.engine import sends, triggers
-from headrace.errors import BadRequest, HeadraceError, Throttled, TooLarge
+from headrace.errors import BadRequest, HeadraceError, Mistake, Throttled, TooLarge
 from headrace.kernel.commands import Change
 from headrace.kernel.model import RunId, StreamId, inward
 from headrace.ports import Delivering, Draft
@@ -135,7 +135,7 @@ async def test_law_12_metadata_has_a_limit(house: House) -> None:
 
 
 BAD_ORDERS: list[tuple[type[HeadraceError], dict[str, object]]] = [
-    (BadRequest, {"tags": [f"t{n}" for n in range(triggers.TAGS_AT_MOST + 1)]}),
+    (Mistake, {"tags": [f"t{n}" for n in range(triggers.TAGS_AT_MOST + 1)]}),
     (BadRequest, {"tags": ["x" * (triggers.TAG_LENGTH + 1)]}),
     (BadRequest, {"tags": [""]}),
     (BadRequest, {"idempotencyKey": "k" * (triggers.KEY_LENGTH + 1)}),
