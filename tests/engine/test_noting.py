@@ -57,7 +57,8 @@ async def test_a_change_counts_once_by_its_place_in_the_code(house: House) -> No
     async with attached(house) as worker:
         run = await house.start()
         job = await worker.job(run)
-        for key, mark in (("0/n", (1, 0, 1)), ("1/n", (1, 0, 2)), ("0/n", (1, 0, 1))):
+        for key, n in (("0/n", 1), ("1/n", 2), ("1/n", 2), ("0/n", 1)):
+            mark = (1, 0, n)
             job.post(Noted(run, job.epoch, "n", b"1", key, "increment", mark))
             assert (await job.heard(Note)).key == key
         notes = await house.stores.notebook.read(RunId(run))
