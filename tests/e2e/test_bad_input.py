@@ -307,7 +307,7 @@ TRIGGERS: Final = (
     BadTrigger(
         "a time to live", {"payload": 1, "options": {"ttl": "-3s"}}, 400, "bad_request", "-3s"
     ),
-    BadTrigger("eleven tags", {"payload": 1, "options": {"tags": TAGS}}, 400, "bad_request", "10"),
+    BadTrigger("eleven tags", {"payload": 1, "options": {"tags": TAGS}}, 422, "mistake", "10"),
 )
 
 
