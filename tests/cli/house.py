@@ -219,7 +219,10 @@ class House:
     def status(self, run: str) -> str:
         """Ask the server how a run stands."""
         address = json.loads((self.folder / ".headrace/server.json").read_text())
-        headers = {"authorization": f"Bearer {self.key()}"}
+        headers = {
+            "authorization": f"Bearer {self.key()}",
+            "x-trigger-api-version": "2025-07-16",
+        }
         request = Request(f"{address['url']}/api/v3/runs/{run}", headers=headers)  # noqa: S310 - ours
         with urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - ours
             return str(json.load(answer)["status"])

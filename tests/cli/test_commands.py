@@ -111,6 +111,9 @@ def test_a_delayed_run_says_so(house: House) -> None:
         (("runs", "accept", "run_1"), MISTAKE, "headrace runs show run_1"),
         (("runs", "accept", "run_1", "--insert", "audit"), MISTAKE, "'audit' is no key"),
         (("runs", "accept", "run_1", "--skip", "-1"), USAGE, "skip"),
+        (("runs", "replay", "run_nobody"), MISTAKE, "run_nobody"),
+        (("runs", "reschedule", "run_nobody", "1h"), MISTAKE, "run_nobody"),
+        (("runs", "tag", "run_nobody", "a"), MISTAKE, "run_nobody"),
         (("tail", "run_nobody"), MISTAKE, "run_nobody"),
         (("send", "run_1"), USAGE, "Usage"),
         (("frobnicate",), USAGE, "frobnicate"),
@@ -118,7 +121,8 @@ def test_a_delayed_run_says_so(house: House) -> None:
     ],
     ids=[
         *("task", "type", "number", "text", "run", "show", "cancel", "status"),
-        *("unblock", "restart", "accept", "accept-nothing", "no-key", "no-number", "tail"),
+        *("unblock", "restart", "accept", "accept-nothing", "no-key", "no-number"),
+        *("replay", "reschedule", "tag", "tail"),
         *("too-few", "command", "limit"),
     ],
 )
@@ -185,6 +189,21 @@ def test_a_run_that_is_not_blocked_is_left_alone(house: House, words: tuple[str,
     done = house.run("runs", *words, run, "--json")
     assert (done.returncode, done.stdout) == (MISTAKE, "")
     assert "is not blocked: it is" in json.loads(done.stderr)["error"]
+
+
+def test_a_run_is_tagged_given_another_time_and_replayed(house: House) -> None:
+    run = house.run("trigger", "double", "21", "--delay", "1h", "--tag", "a").stdout.strip()
+    assert f"Run {run} has the tags a, b, c." in house.run("runs", "tag", run, "b", "c").stdout
+    moved = json.loads(house.run("runs", "reschedule", run, "2h", "--json").stdout)
+    assert moved["status"] == "DELAYED"
+    assert "begins at" in house.run("runs", "reschedule", run, "0s").stdout
+    house.until_status(run, "COMPLETED")
+    again = house.run("runs", "replay", run, "--payload", "4").stdout.strip()
+    house.until_status(again, "COMPLETED")
+    shown = json.loads(house.run("runs", "show", again, "--json").stdout)
+    assert (shown["output"], shown["tags"]) == (8, ["a", "b", "c"])
+    done = house.run("runs", "reschedule", again, "1h")
+    assert (done.returncode, "is not delayed: it is COMPLETED" in done.stderr) == (MISTAKE, True)
 
 
 def test_runs_are_listed_and_cancelled(house: House) -> None:

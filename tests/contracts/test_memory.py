@@ -16,10 +16,12 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    NotebookContract,
     RevisionsContract,
     RunsContract,
     SnapshotsContract,
     StreamsContract,
+    TakenContract,
     WakeupsContract,
 )
 
@@ -40,6 +42,12 @@ class TestSnapshots(SnapshotsContract): ...
 
 
 class TestMending(MendingContract): ...
+
+
+class TestNotebook(NotebookContract): ...
+
+
+class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...

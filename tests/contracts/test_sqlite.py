@@ -17,11 +17,13 @@ from headrace.testing.contracts.stores import (
     FindingContract,
     LeasesContract,
     MendingContract,
+    NotebookContract,
     RevisionsContract,
     RunsContract,
     SharedContract,
     SnapshotsContract,
     StreamsContract,
+    TakenContract,
     WakeupsContract,
 )
 
@@ -48,6 +50,12 @@ class TestSnapshots(SnapshotsContract): ...
 
 
 class TestMending(MendingContract): ...
+
+
+class TestNotebook(NotebookContract): ...
+
+
+class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...

@@ -99,7 +99,10 @@ class Place:
         return len(runs["data"]), shown["unread"]
 
     def _get(self, path: str) -> dict[str, Any]:
-        headers = {"authorization": f"Bearer {self.house.key()}"}
+        headers = {
+            "authorization": f"Bearer {self.house.key()}",
+            "x-trigger-api-version": "2025-07-16",
+        }
         with urlopen(Request(self.url + path, headers=headers), timeout=10) as answer:  # noqa: S310 - ours
             return cast("dict[str, Any]", json.load(answer))
 
@@ -304,7 +307,7 @@ TRIGGERS: Final = (
     BadTrigger(
         "a time to live", {"payload": 1, "options": {"ttl": "-3s"}}, 400, "bad_request", "-3s"
     ),
-    BadTrigger("eleven tags", {"payload": 1, "options": {"tags": TAGS}}, 400, "bad_request", "10"),
+    BadTrigger("eleven tags", {"payload": 1, "options": {"tags": TAGS}}, 422, "mistake", "10"),
 )
 
 

@@ -14,12 +14,13 @@ from typing import TypeVar
 from headrace.errors import Unavailable
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
-from headrace.ports import Created, Delivering, Order, Runs, Stores, Wakeups
+from headrace.ports import Created, Delivering, Order, Runs, Stores, Ticket, Wakeups
 from headrace.testing.faults import (
     Bug,
     FailingCatalog,
     FailingDelivery,
     FailingLeases,
+    FailingNotebook,
     FailingRuns,
     FailingStreams,
     Fault,
@@ -74,12 +75,14 @@ class GatedRuns(FailingRuns):
             raise Unavailable("a read was made to fail")
         return await super().order(run_id)
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run once that may be done."""
         self._gates.creating += 1
         await self._gates.may_create.wait()
         self._gates.creating -= 1
-        return await super().create(run, order, free=free)
+        return await super().create(run, order, free=free, ticket=ticket)
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
         """Return the entries, or fail."""
@@ -158,6 +161,7 @@ def behind(stores: Stores, gates: Gates, *, delivers: bool = True) -> Stores:
     return replace(
         stores,
         runs=GatedRuns(stores.runs, gates),
+        notebook=FailingNotebook(stores.notebook, gates),
         streams=GatedStreams(stores, gates) if delivers else FailingStreams(streams, gates),
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),

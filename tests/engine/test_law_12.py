@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from headrace.engine import sends, triggers
-from headrace.errors import BadRequest, HeadraceError, Throttled, TooLarge
+from headrace.errors import BadRequest, HeadraceError, Mistake, Throttled, TooLarge
 from headrace.kernel.commands import Change
 from headrace.kernel.model import RunId, StreamId, inward
 from headrace.ports import Delivering, Draft
+from headrace.wire import edits
 from headrace.wire.channel import Emit, Noted, Refusal, Unread
 from headrace.wire.jsontext import MAX_DATA
 from headrace.wire.views import RunQuery
@@ -134,12 +135,12 @@ async def test_law_12_metadata_has_a_limit(house: House) -> None:
 
 
 BAD_ORDERS: list[tuple[type[HeadraceError], dict[str, object]]] = [
-    (BadRequest, {"tags": [f"t{n}" for n in range(triggers.TAGS_AT_MOST + 1)]}),
+    (Mistake, {"tags": [f"t{n}" for n in range(triggers.TAGS_AT_MOST + 1)]}),
     (BadRequest, {"tags": ["x" * (triggers.TAG_LENGTH + 1)]}),
     (BadRequest, {"tags": [""]}),
     (BadRequest, {"idempotencyKey": "k" * (triggers.KEY_LENGTH + 1)}),
     (BadRequest, {"metadata": [1]}),
-    (TooLarge, {"metadata": {"a": "x" * triggers.METADATA_AT_MOST}}),
+    (TooLarge, {"metadata": {"a": "x" * edits.MOST}}),
     (BadRequest, {"maxAttempts": 0}),
     (BadRequest, {"maxDuration": -1}),
     (BadRequest, {"delay": "yesterday"}),

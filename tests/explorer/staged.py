@@ -1,9 +1,9 @@
 """The memory backend as the processes of a play see it: each verb is a move.
 
-Owns: which verbs are moves, and what each touches. These are none: `order` and `metadata`, which
-no play changes, and leases, catalog, hints and blobs, which no play is about: no lease lapses, and
-every hint is lost, which by law 9 costs time only. Timers run in the process that has them.
-Nobody follows runs, so `revisions` are no moves either.
+Owns: which verbs are moves, and what each touches. These are none: `order`, `metadata` and notes,
+which no play changes, and leases, catalog, hints and blobs, which no play is about: no lease
+lapses, and every hint is lost, which by law 9 costs time only. Timers run in the process that has
+them. Nobody follows runs, so `revisions` are no moves either.
 Where all share one process, the answer to a write is a move as well: what is on disk may not be
 known yet.
 """
@@ -18,6 +18,7 @@ from typing import Final
 
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
 from headrace.backends.memory.keys import MemoryCredentials
+from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
@@ -34,7 +35,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
-from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores
+from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores, Ticket
 from tests.explorer.laws import breaches
 from tests.explorer.stage import LOG, RUN, Stage
 
@@ -70,9 +71,11 @@ class StagedRuns:
         self._process, self._delivering = process, delivering
         self._runs = MemoryRuns(process.stage.tables)
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         await self._process.write("create", _RUN)
-        return await self._runs.create(run, order, free=free)
+        return await self._runs.create(run, order, free=free, ticket=ticket)
 
     async def load(self, run_id: RunId) -> Run | None:
         await self._process.read("load", _RUN)
@@ -235,6 +238,8 @@ class Backstage:
         return Stores(
             runs=self.runs(process, delivering=delivering),
             revisions=MemoryRevisions(process.stage.tables),
+            notebook=MemoryNotebook(process.stage.tables),
+            taken=MemoryTaken(process.stage.tables),
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             leases=self._leases,

@@ -89,6 +89,10 @@ def _cancel(world: World, choice: Choice) -> Step | None:
     return world.play(c.Cancel(choice.ms))
 
 
+def _reschedule(world: World, choice: Choice) -> Step | None:
+    return world.play(c.Reschedule(later(world.now, choice.ms)))
+
+
 def _unblock(world: World, _choice: Choice) -> Step | None:
     return world.play(c.Unblock())
 
@@ -176,6 +180,7 @@ EVERY: tuple[Move, ...] = (
     _pass_time,
     _release,
     _remember,
+    _reschedule,
     _restart,
     _save,
     _say_late,
@@ -187,7 +192,7 @@ EVERY: tuple[Move, ...] = (
 )
 _ASLEEP: tuple[Move, ...] = (_wait_until_due, _wait_until_due, _pass_time, _send)
 LIKELY: dict[type, tuple[Move, ...]] = {
-    Delayed: _ASLEEP,
+    Delayed: (*_ASLEEP, _reschedule),
     Retrying: _ASLEEP,
     Queued: (_claim, _claim, _claim, _claim, _send, _pass_time),
     Running: (

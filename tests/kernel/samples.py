@@ -39,7 +39,7 @@ from headrace.kernel.model import (
     inward,
 )
 
-THEN, NOW, SOON = Instant(1_000), Instant(2_000), Instant(3_000)
+THEN, NOW, SOON, LATER = Instant(1_000), Instant(2_000), Instant(3_000), Instant(9_000)
 ME, OTHER = WorkerId("me"), WorkerId("other")
 EPOCH: Final = 4
 CAUSE: Final = Cause("why", "ValueError")
@@ -98,6 +98,7 @@ COMMANDS: Final[dict[str, c.Command]] = {
     "deliver-elsewhere": c.Deliver(NOTES, (Record(0, b"1", NOW),)),
     "elapse": c.Elapse({APPROVAL: FIRST}),
     "cancel": c.Cancel(30_000),
+    "reschedule": c.Reschedule(LATER),
     "unblock": c.Unblock(),
     "restart": c.Restart(),
     "accept": c.Accept((SKIP, INSERT)),

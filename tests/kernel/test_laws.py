@@ -13,6 +13,7 @@ from headrace.kernel.machine import LOST_AT_MOST, decide, due, holder
 from headrace.kernel.model import (
     Blocked,
     Crashed,
+    Delayed,
     Instant,
     Limits,
     Over,
@@ -231,6 +232,12 @@ def only_what_is_blocked_is_mended_and_no_attempt_is_burnt(step: Step) -> None:
             assert getattr(after, name) == getattr(before, name)
 
 
+def only_what_is_delayed_is_rescheduled_and_stays_so(step: Step) -> None:
+    if isinstance(step.command, c.Reschedule):
+        assert isinstance(step.change.before.state, Delayed)
+        assert step.change.after.state == Delayed(step.command.until)
+
+
 def a_restart_leaves_nothing_to_go_on_from(step: Step) -> None:
     after, change = step.change.after, step.change
     if isinstance(step.command, c.Restart):
@@ -255,6 +262,7 @@ LAWS = (
     who_leaves_with_a_snapshot_leaves_a_waiting_run,
     the_code_is_that_of_the_first_claim,
     only_what_is_blocked_is_mended_and_no_attempt_is_burnt,
+    only_what_is_delayed_is_rescheduled_and_stays_so,
     a_restart_leaves_nothing_to_go_on_from,
     what_is_accepted_is_added_and_undoes_nothing,
     one_version_for_each_lasting_change,

@@ -14,6 +14,7 @@ from headrace.kernel.model import (
     Cause,
     Completed,
     Crashed,
+    Delayed,
     Expired,
     Failed,
     Instant,
@@ -32,6 +33,7 @@ from tests.kernel.samples import (
     COMMANDS,
     FIRST,
     INSERT,
+    LATER,
     ME,
     NEXT,
     NOW,
@@ -100,6 +102,7 @@ IDLE: Final[dict[str, Answer]] = {
     "deliver": SAME,
     "deliver-elsewhere": SAME,
     "elapse": SAME,
+    "reschedule": Refused,
     "unblock": Refused,
     "restart": Refused,
     "accept": Refused,
@@ -112,6 +115,7 @@ HELD: Final[dict[str, Answer]] = {
     "lose-another": Refused,
     "deliver-elsewhere": SAME,
     "elapse": SAME,
+    "reschedule": Refused,
     "unblock": Refused,
     "restart": Refused,
     "accept": Refused,
@@ -125,7 +129,9 @@ HELD: Final[dict[str, Answer]] = {
 }
 
 TABLE: Final[dict[str, dict[str, Answer]]] = {
-    "delayed": IDLE | STRANGER | {"cancel": over(Canceled())},
+    "delayed": IDLE
+    | STRANGER
+    | {"cancel": over(Canceled()), "reschedule": becomes(state=Delayed(LATER))},
     "queued": IDLE
     | STRANGER
     | {

@@ -106,6 +106,7 @@ async def playing(
     stopping: bool = False,
     newest: dict[str, tuple[int, bytes]] | None = None,
     metadata: bytes = b"",
+    mark: tuple[int, ...] = (),
 ) -> AsyncGenerator[Play]:
     """Begin a life of a run that remembers `entries`."""
     install(asyncio.get_running_loop())
@@ -120,6 +121,7 @@ async def playing(
         attempt=1,
         payload=b"",
         metadata=metadata,
+        mark=mark,
         entries=recorded,
         newest=newest or {},
         tags=("blue",),

@@ -14,6 +14,7 @@ from headrace.wire.channel import (
     Emitted,
     Note,
     Noted,
+    Operation,
     Remembered,
     Sent,
     Standing,
@@ -161,9 +162,69 @@ async def test_metadata_goes_out_once_a_frame_and_not_on_replay() -> None:
 
     async with playing(flow, take("x#0", b"1"), metadata=b'{"owner":"alice"}') as play:
         assert [op for op in await play.posted() if isinstance(op, Noted)] == [
-            Noted(RUN, EPOCH_NO, "progress", b"0.3", "0/progress")
+            Noted(RUN, EPOCH_NO, "progress", b"0.3", "0/progress", mark=(1, 0, 2))
         ]
-        assert play.life.metadata == {"owner": b'"alice"', "progress": b"0.3"}
+        assert play.life.notepad.shown == {"owner": b'"alice"', "progress": b"0.3"}
+
+
+def noted(posted: list[Operation]) -> list[tuple[str, str, bytes, tuple[int, ...]]]:
+    """Return what was said of changes of metadata."""
+    return [(op.kind, op.name, op.value, op.mark) for op in posted if isinstance(op, Noted)]
+
+
+async def count() -> None:
+    run = require("note")
+    run.note("n", b"0")
+    await wait("x")
+    run.note("n", b"1", "increment")
+    run.note("n", b"1", "increment")
+    run.note("list", b'"a"', "append")
+    await wait("y")
+    run.note("n", b"5", "increment")
+    await wait("z")
+
+
+async def test_each_change_of_metadata_has_its_place_in_the_code() -> None:
+    async with playing(count) as play:
+        assert noted(await play.posted()) == [("set", "n", b"0", (1, -1, 1))]
+        play.tell(take("x#0", b"1"))
+        assert noted(await play.posted()) == [
+            ("increment", "n", b"1", (1, 0, 1)),
+            ("increment", "n", b"1", (1, 0, 2)),
+            ("append", "list", b'"a"', (1, 0, 3)),
+        ]
+        assert play.life.notepad.shown == {"n": b"2", "list": b'["a"]'}
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ((), [("set", (1, -1, 1)), *[("increment", (1, 0, n)) for n in (1, 2)]]),
+        ((1, -1, 1), [("increment", (1, 0, 1)), ("increment", (1, 0, 2))]),
+        ((1, 0, 1), [("increment", (1, 0, 2))]),
+        ((1, 0, 2), []),
+        ((1, 0, 3), []),
+    ],
+)
+async def test_a_later_life_says_only_what_has_not_landed(
+    mark: tuple[int, ...], said: list[tuple[str, tuple[int, ...]]]
+) -> None:
+    known = (take("x#0", b"1"), take("y#0", b"1"))
+    async with playing(count, *known, metadata=b'{"n":2}', mark=mark) as play:
+        posted = noted(await play.posted())
+        sets_and_sums = [(kind, at) for kind, name, _, at in posted if name == "n"]
+        assert sets_and_sums == [*said, ("increment", (1, 1, 1))]
+        assert play.life.notepad.shown["n"] == b"7"
+
+
+async def test_changes_that_were_not_acknowledged_are_posted_again_in_order() -> None:
+    async with playing(count, take("x#0", b"1"), metadata=b'{"n":0}', mark=(1, -1, 1)) as play:
+        await play.posted()
+        again = [op for op in play.life.ledger.unanswered() if isinstance(op, Noted)]
+        assert [op.mark for op in again] == [(1, 0, 1), (1, 0, 2), (1, 0, 3)]
+        play.life.receive(Note(RUN, EPOCH_NO, again[1].key))
+        left = [op for op in play.life.ledger.unanswered() if isinstance(op, Noted)]
+        assert left == [again[0], again[2]]
 
 
 async def test_metadata_is_posted_again_until_it_is_acknowledged() -> None:

@@ -1,7 +1,7 @@
 """Runs among runs, and what is refused, each also replayed at every wait."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -125,6 +125,72 @@ async def looks_around() -> list[Any]:
     return [*facts, shown, metadata.get("given"), metadata.get("none", 3), replaying_first]
 
 
+@task
+async def counts() -> list[Any]:
+    metadata.increment("n")
+    metadata.append("log", "begun")
+    await cancel.wait()
+    metadata.increment("n", 2)
+    metadata.append("log", "heard")
+    metadata.set("gone", 1)
+    await cancel.wait()
+    metadata.delete("gone")
+    metadata.remove("log", "begun")
+    metadata.increment("n", -0.5)
+    return [metadata.get("n"), metadata.get("log"), metadata.get("gone")]
+
+
+async def test_each_change_of_metadata_counts_once(h: Harness) -> None:
+    handle = await counts.trigger(metadata={"n": 10})
+    for _ in range(2):
+        await h.settle()
+        await h.send(handle, cancel, "")
+    assert await handle.result() == [12.5, ["heard"], None]
+    assert (await runs.retrieve(handle)).metadata == {"n": 12.5, "log": ["heard"]}
+
+
+@task
+async def starts_over() -> Any:
+    metadata.update({"only": [1]})
+    await cancel.wait()
+    return metadata.get("only")
+
+
+async def test_metadata_is_replaced_as_a_whole(h: Harness) -> None:
+    handle = await starts_over.trigger(metadata={"n": 10})
+    await h.settle()
+    await h.send(handle, cancel, "")
+    assert await handle.result() == [1]
+    assert (await runs.retrieve(handle)).metadata == {"only": [1]}
+
+
+@task
+async def counts_what_is_no_number() -> None:
+    metadata.set("n", "text")
+    metadata.increment("n")
+
+
+async def test_what_cannot_be_done_to_metadata_is_an_error_there(h: Harness) -> None:
+    with pytest.raises(RunFailed, match="holds no number"):
+        await h.run(counts_what_is_no_number)
+
+
+async def test_a_run_is_replayed_rescheduled_and_tagged(h: Harness) -> None:
+    handle = await counts.trigger(delay="1h", tags=["a"], idempotency_key="k")
+    assert sorted(await runs.tag(handle, ["b", "a"])) == ["a", "b"]
+    moved = await runs.reschedule(handle, timedelta(hours=3))
+    assert moved.delayed_until is not None
+    assert moved.delayed_until - moved.created_at >= timedelta(hours=2)
+    again = await runs.replay(handle, tags="c", delay=timedelta(hours=1), metadata={"m": 1})
+    view = await runs.retrieve(again)
+    assert (again.task_id, view.tags, view.metadata) == ("counts", ("c",), {"m": 1})
+    assert view.status == "DELAYED"
+    await runs.free_key("counts", "k")
+    with pytest.raises(NotFound):
+        await runs.free_key("counts", "k")
+    assert (await counts.trigger(delay="1h", idempotency_key="k")).id != handle.id
+
+
 async def test_a_run_knows_itself(h: Harness, replay: Replay) -> None:
     handle = await looks_around.trigger(tags=["a", "b"], metadata={"given": [1]})
     await h.settle()
@@ -218,7 +284,7 @@ async def test_a_payload_that_does_not_fit_is_never_stored(h: Harness) -> None:
     with pytest.raises(BadValue, match="payload: Expected `null`, got `int`"):
         await nothing.trigger(3)
     with pytest.raises(TooLarge):
-        await publish.trigger(Post("x" * 4_000_000))
+        await publish.trigger(Post("x" * 11_000_000))
     assert await runs.list() == []
 
 

@@ -14,7 +14,7 @@ from typing import Final, cast
 import pytest
 
 from headrace.kernel.model import EnvId
-from headrace.ports import Api
+from headrace.ports import Api, Ticket
 from headrace.server import Door
 from headrace.wire.keys import KeyOrder, Rotation
 from tests.server.house import DEV, KEY, OTHER_KEY, Counting, House
@@ -230,9 +230,9 @@ class Watched:
     def __init__(self, house: House) -> None:
         self._house, self.asked = house, 0
 
-    def at(self, env: EnvId, *, trusted: bool = True) -> Api:
+    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> Api:
         self.asked += 1
-        return self._house.engine.at(env, trusted=trusted)
+        return self._house.engine.at(env, trusted=trusted, ticket=ticket)
 
 
 async def test_of_all_tokens_only_the_good_ones_pass(

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.cli import keys, runs
+from headrace.cli import changing, keys, runs
 from headrace.cli.dev import dev
 from headrace.cli.doctor import doctor
 from headrace.cli.init import init
@@ -51,5 +51,8 @@ def root(
 
 for command in (dev, serve, worker, trigger, send, waits, tail, doctor, init):
     app.command()(command)
+runs.commands.command("replay")(changing.replay)
+runs.commands.command("reschedule")(changing.reschedule)
+runs.commands.command("tag")(changing.tag_run)
 app.add_typer(runs.commands, name="runs")
 app.add_typer(keys.commands, name="keys")

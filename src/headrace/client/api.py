@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from headrace.client.blocked import BlockedClient
+from headrace.client.changes import ChangesClient
 from headrace.client.feeds import FeedClient
 from headrace.client.keys import KeysClient
 from headrace.client.outputs import OutputsClient
+from headrace.client.packets import PacketsClient
 from headrace.client.runs import RunsClient
 from headrace.client.streams import StreamsClient
 from headrace.client.target import Target
@@ -18,7 +20,15 @@ from headrace.ports import Chance, Clock
 
 
 class Client(
-    RunsClient, BlockedClient, FeedClient, StreamsClient, OutputsClient, WorkClient, KeysClient
+    RunsClient,
+    ChangesClient,
+    PacketsClient,
+    BlockedClient,
+    FeedClient,
+    StreamsClient,
+    OutputsClient,
+    WorkClient,
+    KeysClient,
 ):
     """A server elsewhere. It may be used from several event loops, and closes with each."""
 

@@ -11,10 +11,14 @@ from urllib.parse import quote
 import msgspec
 
 from headrace.client.following import FIRST_S, Following
+from headrace.client.packets import PacketsClient, named, offloaded
 from headrace.client.transport import Call, Transport
 from headrace.wire import http
+from headrace.wire.packets import STORE
 from headrace.wire.views import RunPage, RunQuery, RunView, Triggered, TriggerOrder
 
+INLINE: Final = 131_072
+"""The most bytes of a payload that goes with the trigger itself."""
 _view: Final = msgspec.json.Decoder(RunView).decode
 
 
@@ -25,17 +29,24 @@ class RunsClient:
         self._http = transport
 
     async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
-        """Start a run of `task`."""
-        call = Call(
-            "POST",
-            f"/api/v1/tasks/{_segment(task)}/trigger",
-            msgspec.json.encode(_without_nothing(order)),
-            request_key=request_key,
-        )
+        """Start a run of `task`; a large payload is uploaded before."""
+        order = _without_nothing(order)
+        payload = bytes(order.payload)
+        if len(payload) > INLINE and not order.options.payload_type:
+            order = await self._offloaded(order, payload)
+        path = f"/api/v1/tasks/{_segment(task)}/trigger"
+        call = Call("POST", path, msgspec.json.encode(order), request_key=request_key)
         answer = await self._http.call(call)
         triggered = answer.parse(Triggered)
         token = answer.headers.get(http.TOKEN, "")
         return msgspec.structs.replace(triggered, public_token=token)
+
+    async def _offloaded(self, order: TriggerOrder, payload: bytes) -> TriggerOrder:
+        path, packet = offloaded(self._http.new_key(), payload)
+        await PacketsClient(self._http).upload(path, packet)
+        replace = msgspec.structs.replace
+        options = replace(order.options, payload_type=STORE)
+        return replace(order, payload=named(path), options=options)
 
     async def retrieve(self, run_id: str) -> RunView:
         """Return the run."""
@@ -90,5 +101,10 @@ def _query(query: RunQuery) -> dict[str, str]:
         "filter[status]": ",".join(query.status),
         "filter[taskIdentifier]": ",".join(query.task),
         "filter[tag]": ",".join(query.tag),
+        "filter[version]": ",".join(query.version),
+        "filter[isTest]": "" if query.test is None else str(query.test).lower(),
+        "filter[createdAt][from]": "" if query.since is None else str(query.since),
+        "filter[createdAt][to]": "" if query.until is None else str(query.until),
+        "filter[batch]": "none" if query.nothing else "",
     }
     return {name: value for name, value in parts.items() if value}

@@ -17,9 +17,10 @@ from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
+from headrace.engine.sweeping import Sweeper
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
-from headrace.ports import Chance, Stores
+from headrace.ports import Chance, Stores, Ticket
 from headrace.wire.vault import Vault
 
 PAUSE_S = 0.5
@@ -32,9 +33,9 @@ class Engine:
     def __init__(self, core: Core, sign: Sign) -> None:
         self._core, self._sign = core, sign
 
-    def at(self, env: EnvId, *, trusted: bool = True) -> EnvApi:
-        """Return the use cases of `env`; see `EnvApi` for `trusted`."""
-        return EnvApi(self._core, env, self._sign, trusted=trusted)
+    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> EnvApi:
+        """Return the use cases of `env`; see `EnvApi` for `trusted` and `ticket`."""
+        return EnvApi(self._core, env, self._sign, trusted=trusted, ticket=ticket)
 
     @property
     def followers(self) -> int:
@@ -81,6 +82,7 @@ async def open_engine(
                 Dispatch(core).run,
                 Timer(core).run,
                 Warden(core).run,
+                Sweeper(core).run,
             ]
             if is_shared:
                 loops.append(ring.watch)

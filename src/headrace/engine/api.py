@@ -13,10 +13,13 @@ from msgspec import UNSET
 
 from headrace.engine import sends, triggers, work
 from headrace.engine.bells import rung
+from headrace.engine.changing import Changing
 from headrace.engine.core import Core
 from headrace.engine.feeding import Feeding
 from headrace.engine.fitting import fitting
 from headrace.engine.keys import EnvKeys
+from headrace.engine.mending import Mending
+from headrace.engine.parcels import Parcels
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
 from headrace.engine.views import find_run, show
@@ -24,8 +27,8 @@ from headrace.engine.writing import Writing
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
-from headrace.kernel.model import EnvId, Run, RunId, TaskId
-from headrace.ports import ANYTHING, Channel, Filter
+from headrace.kernel.model import EnvId, Instant, Run, RunId, TaskId
+from headrace.ports import ANYTHING, Channel, Filter, Ticket
 from headrace.wire.channel import Hello
 from headrace.wire.registration import Registration
 from headrace.wire.statuses import states_of
@@ -45,20 +48,28 @@ Sign = Callable[[EnvId, str], str]
 """Mints the public token of a run."""
 
 
-class EnvApi(Feeding, Writing, EnvKeys):
+class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys):
     """An `Api` bound to one environment.
 
-    `trusted` says that its caller holds a secret key, or a token that names the stream.
+    `trusted` says that its caller holds a secret key, or a token that names the stream; a `ticket`,
+    that it may start one run.
     """
 
-    def __init__(self, core: Core, env: EnvId, sign: Sign, *, trusted: bool = True) -> None:
-        Feeding.__init__(self, core, env)
-        EnvKeys.__init__(self, core, env)
-        self._sign, self._trusted = sign, trusted
+    def __init__(
+        self,
+        core: Core,
+        env: EnvId,
+        sign: Sign,
+        *,
+        trusted: bool = True,
+        ticket: Ticket | None = None,
+    ) -> None:
+        super().__init__(core, env)
+        self._sign, self._trusted, self._ticket = sign, trusted, ticket
 
     async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
         """Start a run of `task`."""
-        start = triggers.Start(self._env, task, order, request_key)
+        start = triggers.Start(self._env, task, order, request_key, ticket=self._ticket)
         created = await triggers.trigger(self._core, start)
         return triggers.triggered(created, self._sign(self._env, created.run_id))
 
@@ -70,13 +81,13 @@ class EnvApi(Feeding, Writing, EnvKeys):
 
     async def list_runs(self, query: RunQuery) -> RunPage:
         """List runs, newest first."""
-        if query.status and not _states(query):
+        if query.nothing or (query.status and not _states(query)):
             return RunPage(data=[], pagination=Pagination())
         found = await self._core.stores.runs.find(_filter(self._env, query))
         backwards = query.before is not None and query.after is None
         more = len(found) > query.size
         page = found[-query.size :] if backwards else found[: query.size]
-        data = [await show(self._core, run) for run in page]
+        data = [_brief(await show(self._core, run)) for run in page]
         return RunPage(data=data, pagination=_beside(query, page, more=more))
 
     async def cancel(self, run_id: str) -> RunView:
@@ -145,6 +156,11 @@ class EnvApi(Feeding, Writing, EnvKeys):
         return work.attach(self._core, self._env, hello)
 
 
+def _brief(view: RunView) -> RunView:
+    """Leave out what may be megabytes: a page would be many of them."""
+    return msgspec.structs.replace(view, payload=UNSET, output=UNSET)
+
+
 def _timeless(view: RunView) -> RunView:
     """Leave out what changes by itself while the run executes."""
     return msgspec.structs.replace(view, duration_ms=0)
@@ -168,6 +184,10 @@ def _filter(env: EnvId, query: RunQuery) -> Filter:
         states=_states(query),
         tasks=tuple(TaskId(task) for task in query.task),
         tags=query.tag,
+        versions=query.version,
+        since=None if query.since is None else Instant(query.since),
+        until=None if query.until is None else Instant(query.until),
+        test=query.test,
     )
 
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from headrace.engine.bound import Bound
 from headrace.engine.core import Core
 from headrace.engine.ids import unknown_run
-from headrace.engine.mending import Mending
 from headrace.engine.subscribers import Seen, offset_of
 from headrace.engine.views import find_run
 from headrace.engine.watching import MOST_RUNS, Follower
@@ -46,7 +46,7 @@ PAGE_BYTES: Final = 2 * 1_048_576
 _HANDLE: Final = re.compile(r"([0-9]{1,16})-[0-9a-f]{24}")
 
 
-class Feeding(Mending):
+class Feeding(Bound):
     """The part of an `Api` that tells what becomes of runs."""
 
     async def feed(self, query: FeedQuery, place: Place = START, *, wait: bool = True) -> FeedPage:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from headrace.engine.core import Core
+from headrace.engine.bound import Bound
 from headrace.engine.keyring import Keyring, place_of
 from headrace.errors import BadRequest, Mistake, NotFound
 from headrace.kernel.model import EnvId, later
@@ -157,11 +157,13 @@ class Keeper:
         )
 
 
-class EnvKeys:
+class EnvKeys(Bound):
     """The same as a part of an engine's `Api`."""
 
-    def __init__(self, core: Core, env: EnvId) -> None:
-        self._keeper = Keeper(core.keyring, core.stores.clock, core.chance, env)
+    @property
+    def _keeper(self) -> Keeper:
+        core = self._core
+        return Keeper(core.keyring, core.stores.clock, core.chance, self._env)
 
     async def create_key(self, order: KeyOrder) -> KeyMade:
         """Make a key of the environment."""

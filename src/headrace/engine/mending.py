@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from headrace.engine.core import Core
+from headrace.engine.bound import Bound
 from headrace.engine.desk import Job
+from headrace.engine.noting import noted
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run, show
 from headrace.errors import BadRequest, Mistake, NotFound
 from headrace.kernel.commands import Accept, Restart, Unblock
 from headrace.kernel.journal import ACCEPTED, UNORDERED, inserting, skipping
-from headrace.kernel.model import Blocked, Entry, EnvId, Key
+from headrace.kernel.model import Blocked, Entry, Key
 from headrace.ports import Runs
 from headrace.wire.statuses import status_of
 from headrace.wire.views import Acceptance, RunView
@@ -31,11 +32,8 @@ _KEY: Final = re.compile(r"[^\x00-\x1f]+#[0-9]+(~[0-9]+|/[0-9]+\.?)?")
 _SHOWN: Final = "`headrace runs show` names both sides of the difference."
 
 
-class Mending:
-    """The use cases about blocked runs, bound to one environment."""
-
-    def __init__(self, core: Core, env: EnvId) -> None:
-        self._core, self._env = core, env
+class Mending(Bound):
+    """The use cases about blocked runs."""
 
     async def unblock(self, run_id: str) -> RunView:
         """Have the run replayed once more, as it is."""
@@ -43,6 +41,10 @@ class Mending:
 
     async def restart(self, run_id: str) -> RunView:
         """Have the run begin again from the top."""
+        run = await find_run(self._core, self._env, run_id)
+        if isinstance(run.state, Blocked):
+            # Its code is at the top again: what it says of itself counts anew.
+            await noted(self._core, run.id, lambda notes: replace(notes, mark=()))
         return await self._posted(run_id, _restart)
 
     async def accept(self, run_id: str, acceptance: Acceptance) -> RunView:

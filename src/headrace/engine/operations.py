@@ -5,18 +5,20 @@ Owns: the translation into commands. Must never know: how the answer travels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from headrace.engine.core import Core
+from headrace.engine.noting import noted
 from headrace.engine.seats import Seat
 from headrace.engine.sends import Message, key_of, send
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.engine.triggers import Start, trigger
-from headrace.errors import BadRequest, HeadraceError, TooLarge, Unavailable
+from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge, Unavailable
 from headrace.kernel import commands as c, machine
 from headrace.kernel.model import (
     EPOCH,
@@ -31,12 +33,12 @@ from headrace.kernel.model import (
     later,
     outward,
 )
-from headrace.wire import channel, jsontext
+from headrace.ports import Notes
+from headrace.wire import channel, edits, jsontext
+from headrace.wire.changes import Edit
 from headrace.wire.views import TriggerOrder
 
-METADATA_AT_MOST = 256 * 1_024
 _order_of = msgspec.json.Decoder(TriggerOrder).decode
-_object_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Step(Protocol):
@@ -166,36 +168,36 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Metadata."""
+    """A change of metadata."""
 
     core: Core
     op: channel.Noted
 
     async def __call__(self, sheet: Sheet) -> object:
-        """Set one name; the rest stays. What the run does next does not land before it."""
+        """Make it; the rest stays. What the run does next does not land before it."""
         _still_held(sheet, self.op.epoch)
         try:
             await self._store(sheet)
-        except TooLarge:
+        except Mistake:
             raise
         except Exception as error:
             sheet.trouble = error
             raise
         sheet.noted.append(self.op.key)
-        await self.core.announce(sheet.run.id)
         return None
 
     async def _store(self, sheet: Sheet) -> None:
-        runs = self.core.stores.runs
         # Metadata is no part of the change that is guarded: ask for the version first.
-        await runs.commit(c.Change(sheet.before, sheet.before))
-        fields = _object_of(await runs.metadata(sheet.run.id) or b"{}")
-        fields[self.op.name] = msgspec.Raw(self.op.value)
-        value = msgspec.json.encode(fields)
-        if len(value) > METADATA_AT_MOST:
-            message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
-            raise TooLarge(message)
-        await runs.metadata(sheet.run.id, value)
+        await self.core.stores.runs.commit(c.Change(sheet.before, sheet.before))
+        await noted(self.core, sheet.run.id, self._changed)
+
+    def _changed(self, notes: Notes) -> Notes:
+        op = self.op
+        if op.mark and op.mark <= notes.mark:
+            return notes  # said before, by this life of the run or the one before it
+        edit = Edit(type=op.kind, key=op.name, value=msgspec.Raw(op.value) if op.value else UNSET)
+        metadata = edits.edited(notes.metadata, (edit,), names_only=True)
+        return replace(notes, metadata=metadata, mark=op.mark or notes.mark)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from headrace.engine.seats import Hold, Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Entry, Key, Run, RunId, Running, StreamId, is_inward
-from headrace.ports import Draft, Order, Stores
+from headrace.ports import Draft, Notes, Order, Stores
 from headrace.wire import channel
 
 Newest = Mapping[StreamId, tuple[int, bytes]]
@@ -27,6 +27,7 @@ class Kit:
     newest: Newest = field(default_factory=dict[StreamId, tuple[int, bytes]])
     snapshot: bytes | None = None
     start: int = 0
+    mark: tuple[int, ...] = ()
 
 
 class Teller:
@@ -34,7 +35,7 @@ class Teller:
 
     def __init__(self, stores: Stores, seats: Seats) -> None:
         self._runs, self._snapshots, self._streams = stores.runs, stores.snapshots, stores.streams
-        self._seats = seats
+        self._notebook, self._seats = stores.notebook, seats
 
     async def assign(self, seat: Seat, sheet: Sheet, run: Run) -> None:
         """Hand the run to the worker, with all that it needs to go on.
@@ -46,9 +47,10 @@ class Teller:
         snapshot = None if again else await self._snapshot(run)
         start = run.base if snapshot is None or run.saved is None else run.saved
         entries = await self._entries(sheet, run, start)
-        metadata = await self._runs.metadata(run.id)
+        notes = await self._notebook.read(run.id) or Notes()
         newest = await self._newest(run)
-        kit = Kit(replace(order, metadata=metadata), entries, newest, snapshot, start)
+        said = replace(order, metadata=notes.metadata)
+        kit = Kit(said, entries, newest, snapshot, start, notes.mark)
         if again or run.id not in seat.known:
             self.hand_over(seat, run, kit)
 
@@ -87,6 +89,7 @@ class Teller:
                 saved=0 if kit.snapshot is None else kit.start,
                 base=run.base,
                 code=run.code,
+                mark=kit.mark,
             )
         )
 

@@ -5,15 +5,19 @@ Owns: what a trigger may ask for, idempotency keys, and handing a fresh run stra
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from msgspec import UnsetType
 
 from headrace.engine.core import Core
 from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
+from headrace.engine.parcels import opened
 from headrace.engine.seats import Seat
 from headrace.engine.telling import Kit
-from headrace.errors import BadRequest, NotFound, TooLarge, Unavailable
+from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import (
     Delayed,
@@ -30,13 +34,12 @@ from headrace.kernel.model import (
     TaskId,
     later,
 )
-from headrace.ports import NEVER, Created, Order
-from headrace.wire import durations, jsontext, packets, schemas
+from headrace.ports import NEVER, Created, Order, Spent, Ticket
+from headrace.wire import durations, edits, packets, schemas
 from headrace.wire.registration import TaskSpec
 from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
 
-PAYLOAD_AT_MOST = 3 * 1_024 * 1_024
-METADATA_AT_MOST = 256 * 1_024
+PAYLOAD_AT_MOST = packets.MOST
 TAGS_AT_MOST, TAG_LENGTH, KEY_LENGTH = 10, 128, 2_048
 KEY_TTL_MS = 30 * 86_400_000
 REQUEST_TTL_MS = 86_400_000
@@ -51,6 +54,7 @@ class Start:
     order: TriggerOrder
     request_key: str = ""
     parent: RunId | None = None
+    ticket: Ticket | None = None
 
 
 async def trigger(core: Core, start: Start) -> Created:
@@ -59,12 +63,13 @@ async def trigger(core: Core, start: Start) -> Created:
     if spec is None:
         message = f"no worker has ever declared a task {start.task!r} in this environment"
         raise NotFound(message, hint="Start a worker with it: headrace dev FILE.")
+    start = replace(start, order=await opened(core, start.env, start.order))
     now = core.now()
     order = _order(start, spec, now)
     run = _run(core, start, spec, now)
     free: RunId | None = None
     for _ in range(3):
-        created, seat, run = await _create(core, run, order, free)
+        created, seat, run = await _create(core, run, order, Terms(free, start.ticket))
         if not created.cached:
             _hand_over(core, run, order, seat)
             return created
@@ -77,17 +82,26 @@ async def trigger(core: Core, start: Start) -> Created:
     raise Unavailable(message, hint="Try again.")
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What else a creation does: it frees the keys of a run, and uses a ticket up."""
+
+    free: RunId | None = None
+    ticket: Ticket | None = None
+
+
 async def _create(
-    core: Core, run: Run, order: Order, free: RunId | None
+    core: Core, run: Run, order: Order, terms: Terms
 ) -> tuple[Created, Seat | None, Run]:
     """Create the run, in a worker's hands already if one has room."""
+    create, free, ticket = core.stores.runs.create, terms.free, terms.ticket
     seat = core.seats.pick(run.env, run.task) if isinstance(run.state, Queued) else None
     if seat is None:
-        return await core.stores.runs.create(run, order, free=free), None, run
+        return await _unspent(create(run, order, free=free, ticket=ticket), run), None, run
     seat.running.add(run.id)
     claimed = machine.decide(run, seat.claim, run.created).after
     try:
-        created = await core.stores.runs.create(claimed, order, free=free)
+        created = await _unspent(create(claimed, order, free=free, ticket=ticket), run)
     except BaseException:
         seat.running.discard(run.id)
         with suppress(Unavailable):
@@ -97,6 +111,16 @@ async def _create(
         seat.running.discard(run.id)
         return created, None, run
     return created, seat, claimed
+
+
+async def _unspent(creating: Awaitable[Created], run: Run) -> Created:
+    try:
+        return await creating
+    except Spent:
+        raise Mistake(
+            f"Cannot trigger {run.task} with a one-time use token as it has already been used.",
+            hint="Ask the backend for a new token.",
+        ) from None
 
 
 def _hand_over(core: Core, run: Run, order: Order, seat: Seat | None) -> None:
@@ -152,6 +176,8 @@ def _limits(options: TriggerOptions, spec: TaskSpec) -> Limits:
 def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
     options = start.order.options
     key, ttl = options.idempotency_key or "", options.idempotency_key_ttl
+    if not isinstance(options.debounce, UnsetType) and bytes(options.debounce) != b"null":
+        raise Mistake("debounce is not supported", hint="Trigger without it, or with a delay.")
     if len(key) > KEY_LENGTH:
         message = f"an idempotency key has at most {KEY_LENGTH} characters"
         raise BadRequest(message)
@@ -166,6 +192,8 @@ def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
         request_until=NEVER if start.parent is not None else later(now, REQUEST_TTL_MS),
         parent=start.parent,
         ttl="" if options.ttl is None else str(options.ttl),
+        named=(options.idempotency_key_options or {}).get("key", "")[:KEY_LENGTH],
+        test=options.test,
     )
 
 
@@ -180,27 +208,23 @@ def _payload(order: TriggerOrder, spec: TaskSpec) -> bytes:
 
 
 def _metadata(options: TriggerOptions) -> bytes:
-    given = bytes(options.metadata)
-    if given in {b"", b"null"}:
-        return b""
-    value = jsontext.check(given)
-    if not value.startswith(b"{"):
-        message = "metadata is a JSON object"
-        raise BadRequest(message)
-    if len(value) > METADATA_AT_MOST:
-        message = f"metadata holds at most {METADATA_AT_MOST} bytes, this has {len(value)}"
-        raise TooLarge(message)
-    return value
+    value = packets.text_of(bytes(options.metadata), options.metadata_type)
+    return b"" if value in {b"", b"null"} else edits.checked(value)
 
 
 def _tags(options: TriggerOptions) -> tuple[str, ...]:
     given = options.tags
-    tags = () if given is None else (given,) if isinstance(given, str) else tuple(given)
-    tags = tuple(dict.fromkeys(tags))
-    if len(tags) > TAGS_AT_MOST or any(not 0 < len(tag) <= TAG_LENGTH for tag in tags):
-        message = f"a run has at most {TAGS_AT_MOST} tags of 1 to {TAG_LENGTH} characters"
-        raise BadRequest(message)
-    return tags
+    return merged((), () if given is None else (given,) if isinstance(given, str) else given)
+
+
+def merged(tags: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
+    """Return all the tags, none twice; refuse what is too long or too many."""
+    found = tuple(dict.fromkeys((*tags, *added)))
+    if any(not 0 < len(tag) <= TAG_LENGTH for tag in found):
+        raise BadRequest(f"a tag has 1 to {TAG_LENGTH} characters")
+    if len(found) > TAGS_AT_MOST:
+        raise Mistake(f"a run has at most {TAGS_AT_MOST} tags, this would have {len(found)}")
+    return found
 
 
 def triggered(created: Created, token: str) -> Triggered:

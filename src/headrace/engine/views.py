@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from msgspec import UNSET, Raw, UnsetType
 
 from headrace.engine.core import Core
@@ -18,6 +20,7 @@ from headrace.kernel.model import (
     Gap,
     Instant,
     Over,
+    Retrying,
     Run,
     RunId,
     Wait,
@@ -66,7 +69,7 @@ def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: 
         is_success=flags.is_success,
         is_failed=flags.is_failed,
         is_cancelled=flags.is_cancelled,
-        is_test=False,
+        is_test=order.test,
         created_at=iso(run.created),
         updated_at=iso(run.updated),
         tags=sorted(order.tags),
@@ -79,11 +82,9 @@ def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: 
         related_runs=RelatedRuns(),
         waits=[_wait(wait) for wait in run.waits],
         unread=unread,
-        idempotency_key=order.key or UNSET,
-        started_at=_when(run.started),
-        finished_at=iso(state.at) if isinstance(state, Over) else UNSET,
-        delayed_until=iso(state.until) if isinstance(state, Delayed) else UNSET,
-        expired_at=_expired_at(run),
+        idempotency_key=order.named or order.key or UNSET,
+        version=run.code or UNSET,
+        **_moments(run),
         ttl=order.ttl or UNSET,
         metadata=_raw(metadata),
         payload=_raw(order.payload),
@@ -91,6 +92,25 @@ def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: 
         error=_error(run),
         blocked=state.cause.message if isinstance(state, Blocked) else UNSET,
         acceptable=_acceptable(run),
+    )
+
+
+class _Moments(TypedDict):
+    started_at: str | UnsetType
+    finished_at: str | UnsetType
+    delayed_until: str | UnsetType
+    retrying_until: str | UnsetType
+    expired_at: str | UnsetType
+
+
+def _moments(run: Run) -> _Moments:
+    state = run.state
+    return _Moments(
+        started_at=_when(run.started),
+        finished_at=iso(state.at) if isinstance(state, Over) else UNSET,
+        delayed_until=iso(state.until) if isinstance(state, Delayed) else UNSET,
+        retrying_until=iso(state.until) if isinstance(state, Retrying) else UNSET,
+        expired_at=_expired_at(run),
     )
 
 

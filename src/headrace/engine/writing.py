@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.engine.bound import Bound
 from headrace.engine.core import Core
 from headrace.engine.sends import key_of, over
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import NAME_AT_MOST
 from headrace.engine.views import find_run
 from headrace.errors import BadRequest, KeyReused, NotFound, TooLarge
-from headrace.kernel.model import EnvId, Over, Run, StreamId, outward
+from headrace.kernel.model import Over, Run, StreamId, outward
 from headrace.ports import Target
 from headrace.wire import jsontext, schemas
 
 
-class Writing:
-    """The use cases about writing to output streams. Whoever inherits it binds an environment."""
-
-    _core: Core
-    _env: EnvId
+class Writing(Bound):
+    """The use cases about writing to output streams."""
 
     async def write(
         self,

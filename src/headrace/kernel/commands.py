@@ -65,6 +65,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Reschedule:
+    """A run that is delayed begins at `until` instead."""
+
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Unblock:
     """Somebody made the code fit again: replay it."""
 
@@ -195,7 +202,8 @@ class Block:
 FinishCommand: TypeAlias = Complete | Fail | Yield | Block
 WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Save | Release | FinishCommand
 MendCommand: TypeAlias = Unblock | Restart | Accept
-Command: TypeAlias = Claim | Lose | Deliver | Elapse | Cancel | MendCommand | WorkerCommand
+AskedCommand: TypeAlias = Cancel | Reschedule
+Command: TypeAlias = Claim | Lose | Deliver | Elapse | AskedCommand | MendCommand | WorkerCommand
 
 
 @dataclass(frozen=True, slots=True)

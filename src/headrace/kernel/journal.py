@@ -73,6 +73,7 @@ class Journal:
         self._loose: set[Key] = set()
         self.passed: set[Key] = set()
         """Keys that no question gets: each is that of an entry that was skipped."""
+        self.start = start
         self._last = start - 1
         self._told = start
         for entry in entries:

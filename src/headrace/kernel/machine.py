@@ -65,8 +65,8 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
             change = _deliver(run, command, now)
         case c.Elapse():
             change = _elapse(run, command, now)
-        case c.Cancel():
-            change = _cancel(run, command, now)
+        case c.Cancel() | c.Reschedule():
+            change = _asked(run, command, now)
         case c.Unblock() | c.Restart() | c.Accept():
             change = mended(run, command, now)
         case _:
@@ -229,6 +229,16 @@ def _stopping(run: Run, outcome: Canceled | TimedOut, now: Instant, grace_ms: in
 def _told(run: Run) -> Outcome | None:
     """Return how the run has been told to end: however it ends then, that is its outcome."""
     return None if run.stop is None else run.stop.outcome
+
+
+def _asked(run: Run, command: c.AskedCommand, now: Instant) -> Change:
+    match command, run.state:
+        case c.Cancel(), _:
+            return _cancel(run, command, now)
+        case c.Reschedule(until=until), Delayed():
+            return Change(run, evolve(run, state=Delayed(until)))
+        case _:
+            raise Refused(run, command)
 
 
 def _cancel(run: Run, command: c.Cancel, now: Instant) -> Change:

@@ -12,9 +12,12 @@ from headrace.ports.api import (
     StreamsApi,
     WorkApi,
 )
+from headrace.ports.changes import ChangesApi
 from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
+from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
 from headrace.ports.outputs import OutputsApi, Target
+from headrace.ports.packets import Packet, PacketsApi
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
@@ -51,6 +54,7 @@ __all__ = [
     "BlockedApi",
     "Catalog",
     "Chance",
+    "ChangesApi",
     "Channel",
     "Clash",
     "Clock",
@@ -68,18 +72,25 @@ __all__ = [
     "Keys",
     "KeysApi",
     "Leases",
+    "Notebook",
+    "Notes",
     "Order",
     "OutputsApi",
+    "Packet",
+    "PacketsApi",
     "Revision",
     "Revisions",
     "Runs",
     "RunsApi",
     "Snapshots",
+    "Spent",
     "Stores",
     "Streams",
     "StreamsApi",
     "Tagged",
+    "Taken",
     "Target",
+    "Ticket",
     "Use",
     "Wakeups",
     "WorkApi",

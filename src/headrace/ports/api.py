@@ -10,9 +10,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from headrace.errors import Mistake
+from headrace.ports.changes import ChangesApi
 from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import KeysApi
 from headrace.ports.outputs import OutputsApi
+from headrace.ports.packets import PacketsApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -134,5 +136,16 @@ class WorkApi(Protocol):
         ...
 
 
-class Api(RunsApi, BlockedApi, FeedApi, StreamsApi, OutputsApi, WorkApi, KeysApi, Protocol):
+class Api(
+    RunsApi,
+    ChangesApi,
+    PacketsApi,
+    BlockedApi,
+    FeedApi,
+    StreamsApi,
+    OutputsApi,
+    WorkApi,
+    KeysApi,
+    Protocol,
+):
     """All use cases."""

@@ -26,6 +26,7 @@ from headrace.kernel.model import (
     WorkerId,
 )
 from headrace.ports.keys import Credentials
+from headrace.ports.notes import Notebook, Taken, Ticket
 from headrace.ports.revisions import Revisions
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -45,7 +46,10 @@ class Clash(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run was started with; it never changes. `payload` and `metadata` are JSON text.
+    """What a run was started with. `payload` and `metadata` are JSON text.
+
+    It never changes, but for its `tags`, to which some may be added (`Notebook`). `named` is what
+    its caller calls the idempotency key, where `key` is a hash of it.
 
     `key` is the caller's idempotency key and `request_key` that of the client's retries, each a
     space of its own within (environment, task); they are free again at their instants, compared
@@ -61,6 +65,8 @@ class Order:
     request_until: Instant = NEVER
     parent: RunId | None = None
     ttl: str = ""
+    named: str = ""
+    test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,8 @@ class Filter:
 
     `after` is the last run of the page before, `before` the first of the page after; where no such
     run is, nothing is found. The class of its outcome is a name for a run that is over as well.
-    One of the `tags` is enough. `waiting` demands that a durable wait stands.
+    One of the `tags` is enough. `waiting` demands that a durable wait stands. `versions` are those
+    of the code that it began on; `since` and `until`, both inclusive, say when it was created.
     """
 
     env: EnvId
@@ -127,15 +134,22 @@ class Filter:
     tasks: tuple[TaskId, ...] = ()
     tags: tuple[str, ...] = ()
     waiting: bool = False
+    versions: tuple[str, ...] = ()
+    since: Instant | None = None
+    until: Instant | None = None
+    test: bool | None = None
 
 
 class Runs(Protocol):
     """Runs, their orders and journals."""
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run, unless its id or one of the order's keys is taken (expired keys are not).
 
-        The keys of run `free` are given up in the same transaction.
+        The keys of run `free` are given up in the same transaction. A `ticket` is used up by the
+        run that is created; `Spent` if it was before, unless the request is a client's retry.
         """
         ...
 
@@ -181,7 +195,10 @@ class Runs(Protocol):
         ...
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
-        """Set the run's metadata (JSON text) if given; return it: at first that of its order."""
+        """Set the run's metadata (JSON text) if given; return it: at first that of its order.
+
+        Whoever reads it first, and others may write meanwhile, does so by `Notebook`.
+        """
         ...
 
 
@@ -317,8 +334,8 @@ class Wakeups(Protocol):
 class Blobs(Protocol):
     """Large values, by key."""
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Store the value; the same key again replaces it."""
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
+        """Store the value; the same key again replaces it. From `until` on it may be purged."""
         ...
 
     async def get(self, key: str) -> bytes | None:
@@ -327,6 +344,10 @@ class Blobs(Protocol):
 
     async def drop(self, key: str) -> None:
         """Forget the value."""
+        ...
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget up to `limit` values whose time was over at `now`; say how many."""
         ...
 
 
@@ -360,6 +381,8 @@ class Stores:
 
     runs: Runs
     revisions: Revisions
+    notebook: Notebook
+    taken: Taken
     snapshots: Snapshots
     streams: Streams
     leases: Leases

@@ -318,6 +318,40 @@ class SyncRuns:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
         return blocking(self._of.cancel(run))
 
+    def replay(
+        self,
+        run: AnyRun,
+        *,
+        payload: Any = ...,
+        tags: str | Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        delay: Duration | datetime | None = None,
+        idempotency_key: str = "",
+    ) -> SyncHandle[Any]:
+        """Start another run with what this one was started with, but for what is given here."""
+        return blocking(
+            self._of.replay(
+                run,
+                payload=payload,
+                tags=tags,
+                metadata=metadata,
+                delay=delay,
+                idempotency_key=idempotency_key,
+            )
+        ).sync
+
+    def reschedule(self, run: AnyRun, delay: Duration | datetime) -> Run:
+        """Have a run that is delayed begin after `delay` from now on, or at that moment."""
+        return blocking(self._of.reschedule(run, delay))
+
+    def tag(self, run: AnyRun, tags: str | Iterable[str]) -> tuple[str, ...]:
+        """Add tags to the run, all or none; return those that it has now."""
+        return blocking(self._of.tag(run, tags))
+
+    def free_key(self, task_id: str, idempotency_key: str) -> None:
+        """Let an idempotency key of a task be used again; `NotFound` if no run stands under it."""
+        return blocking(self._of.free_key(task_id, idempotency_key))
+
     def subscribe(
         self, run: AnyRun | None = None, *, tag: str | Iterable[str] = (), within: Duration = "24h"
     ) -> Iterator[Run]:

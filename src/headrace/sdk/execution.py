@@ -30,6 +30,7 @@ from headrace.sdk.execution_rest import Stance
 from headrace.sdk.execution_waits import Taken, stand, take
 from headrace.sdk.scope import STEP, Scope, here
 from headrace.wire import channel
+from headrace.wire.changes import EditKind
 
 __all__ = [
     "Abandoned",
@@ -90,7 +91,7 @@ class Execution:
     @property
     def metadata(self) -> dict[str, bytes]:
         """Return the run's metadata: JSON text by name."""
-        return self.life.metadata
+        return self.life.notepad.shown
 
     # --- steps -------------------------------------------------------------------------------
 
@@ -293,12 +294,10 @@ class Execution:
             raise own_error(entry.body)
         return entry.body
 
-    def note(self, name: str, value: bytes) -> None:
-        """Set metadata; in a later life, what has been set is not set again."""
+    def note(self, name: str, value: bytes, kind: EditKind = "set") -> None:
+        """Change metadata; in a later life, what has been changed is not changed again."""
         self.life.gate.check()
-        self.life.metadata[name] = value
-        if not self.life.replay.is_past:
-            self.life.parking.note(name, value)
+        self.life.notepad.note(name, value, kind)
 
     # --- who asks ----------------------------------------------------------------------------
 

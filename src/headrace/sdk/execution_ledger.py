@@ -60,6 +60,7 @@ class Ledger:
 
     def noted(self, key: str) -> None:
         """Forget metadata that is stored, or refused, unless it has been set anew meanwhile."""
+        self._open.pop(("edit", key), None)
         slot = ("note", key.partition("/")[2])
         known = self._open.get(slot)
         if isinstance(known, channel.Noted) and known.key == key:
@@ -110,8 +111,8 @@ def _slot(operation: Operation) -> tuple[str, str]:
             return "out", key
         case channel.Emitted(key=key):
             return "emit", key
-        case channel.Noted(name=name):
-            return "note", name
+        case channel.Noted(kind=kind, name=name, key=key):
+            return ("note", name) if kind == "set" else ("edit", key)
         case channel.Parked():
             return "park", ""
         case _:

@@ -11,7 +11,6 @@ import contextvars
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-import msgspec
 import structlog
 
 from headrace.kernel.journal import UNORDERED, Diverged, Journal
@@ -23,6 +22,7 @@ from headrace.sdk.execution_faults import error_of
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_leaving import Leaving, Shelf, Stay
 from headrace.sdk.execution_ledger import Ledger, Outbox
+from headrace.sdk.execution_notes import Notepad
 from headrace.sdk.execution_opening import Opening
 from headrace.sdk.execution_parking import Parking
 from headrace.sdk.execution_question import Question
@@ -39,7 +39,6 @@ _REMEDY: Final = (
     "`headrace runs show` has the commands."
 )
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.run")
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 KEEP_WARM_S: Final = 30.0
@@ -82,7 +81,6 @@ class Life:
         self.run_id, self.epoch, self.attempt = assigned.run, assigned.epoch, assigned.attempt
         self.task_id, self.tags = assigned.task, assigned.tags
         self.payload = assigned.payload
-        self.metadata = {k: bytes(v) for k, v in _object(assigned.metadata or b"{}").items()}
         self.newest = {inward(name): (seq, body) for name, (seq, body) in assigned.newest.items()}
         self.ears: dict[StreamId, Ear] = {}
         self.leaving: set[Ear] = set()
@@ -104,6 +102,7 @@ class Life:
             place, self.gate, self.replay, self.ledger, self._parked, warned=manner.warned
         )
         self.parking.is_forbidden = assigned.stopping
+        self.notepad = Notepad(assigned, self.replay, self.parking)
         self.course = Course(self, runnable, stopping=assigned.stopping, grace_s=manner.grace_s)
         self._evicts = manner.evicts
         self.suspension = suspension_of(self, runnable, manner.sealer)

@@ -12,6 +12,7 @@ import structlog
 
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_ledger import Ledger
+from headrace.sdk.execution_notes import Jotting
 from headrace.sdk.execution_rest import Stance
 from headrace.sdk.replay import Replay, is_catching_up
 from headrace.wire import channel
@@ -36,7 +37,7 @@ class Parking:
         self._run, self._epoch = place
         self._gate, self._replay, self._ledger, self._when_parked = gate, replay, ledger, parked
         self._warned = warned
-        self._notes: dict[str, bytes] = {}
+        self._notes: list[Jotting] = []
         self._noted = 0
         self.is_parked = False
         """Whether the run waits, as far as this worker knows."""
@@ -63,10 +64,21 @@ class Parking:
         questions = self._replay.questions.values()
         return any(question.present_stance is Stance.PARKS for question in questions)
 
-    def note(self, name: str, value: bytes) -> None:
-        """Have metadata set by the next frame."""
-        self._notes[name] = value
+    def note(self, jotting: Jotting) -> None:
+        """Have metadata changed by the next frame; only the last of several settings is told."""
+        if jotting.kind == "set":
+            self._outdate(jotting.name)
+        self._notes.append(jotting)
         self.look()
+
+    def _outdate(self, name: str) -> None:
+        for at in range(len(self._notes) - 1, -1, -1):
+            older = self._notes[at]
+            if older.kind == "update" or (older.name == name and older.kind != "set"):
+                return
+            if older.name == name:
+                del self._notes[at]
+                return
 
     def last_words(self) -> None:
         """Add what belongs into the frame that is being made: metadata, and that the run waits."""
@@ -74,11 +86,13 @@ class Parking:
         self._park_if_idle()
 
     def post_notes(self) -> None:
-        """Post the metadata that was set."""
-        for name, value in self._notes.items():
-            key = f"{self._noted}/{name}"
+        """Post the changes of metadata."""
+        for one in self._notes:
+            key = f"{self._noted}/{one.name}"
             self._noted += 1
-            self._ledger.post(channel.Noted(self._run, self._epoch, name, value, key))
+            place = self._run, self._epoch
+            noted = channel.Noted(*place, one.name, one.value, key, one.kind, one.mark)
+            self._ledger.post(noted)
         self._notes.clear()
 
     def _park_if_idle(self) -> None:

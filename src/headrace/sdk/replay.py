@@ -70,6 +70,7 @@ class Replay:
         "pulse",
         "questions",
         "returning",
+        "told",
     )
 
     def __init__(self, journal: Journal, crew: Crew, gate: Gate, watch: Watch) -> None:
@@ -81,6 +82,8 @@ class Replay:
         """The task itself, when it has returned before all was told."""
         self._loop = asyncio.get_running_loop()
         self._first_live = journal.next_n
+        self.told = journal.start - 1
+        """The highest number of an entry that the code has been told."""
         self.aside: dict[Key, Question] = {}
         """Those that are told out of turn: before any other, so that all lives have one order."""
         crew.passed = journal.passed
@@ -271,6 +274,7 @@ class Replay:
         if entry is None:
             return
         self.journal.tell(entry)
+        self.told = max(self.told, entry.n)
         self._due.pop(entry.n, None)
         self.questions.pop(entry.key, None)
         self.aside.pop(entry.key, None)

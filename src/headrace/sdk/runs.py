@@ -5,18 +5,28 @@ Must never know: how an `Api` is reached.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, Raw
 
 from headrace.errors import Mistake
 from headrace.sdk._sync import SyncRuns
+from headrace.sdk.codecs import codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration
 from headrace.sdk.following import tagged_views
+from headrace.sdk.handles import Handle
 from headrace.sdk.inputs import AnyRun, run_id_of
+from headrace.sdk.tasks import delay_text, raw_metadata
 from headrace.sdk.views import Run, run_of
+from headrace.wire.changes import ReplayOrder
 from headrace.wire.durations import duration_ms
 from headrace.wire.feeds import TagFeed
 from headrace.wire.views import RunQuery, Status
+
+_any = codec_for(Any)
 
 
 class Runs:
@@ -51,6 +61,45 @@ class Runs:
     async def cancel(self, run: AnyRun) -> Run:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
         return run_of(await (await connected()).cancel(run_id_of(run)))
+
+    async def replay(
+        self,
+        run: AnyRun,
+        *,
+        payload: Any = ...,
+        tags: str | Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        delay: Duration | datetime | None = None,
+        idempotency_key: str = "",
+    ) -> Handle[Any]:
+        """Start another run with what this one was started with, but for what is given here.
+
+        Its metadata begins as that of the first run began.
+        """
+        api = await connected()
+        given = await api.retrieve(run_id_of(run))
+        order = ReplayOrder(
+            payload=UNSET if payload is ... else Raw(_any.encode(payload, "payload")),
+            tags=None if tags is None else list(_several(tags)),
+            metadata=UNSET if metadata is None else raw_metadata(metadata),
+            delay=delay_text(delay),
+            idempotency_key=idempotency_key or None,
+        )
+        started = await api.replay(given.id, order)
+        return Handle(started.id, given.task_identifier, _any)
+
+    async def reschedule(self, run: AnyRun, delay: Duration | datetime) -> Run:
+        """Have a run that is delayed begin after `delay` from now on, or at that moment."""
+        at = delay_text(delay)
+        return run_of(await (await connected()).reschedule(run_id_of(run), 0 if at is None else at))
+
+    async def tag(self, run: AnyRun, tags: str | Iterable[str]) -> tuple[str, ...]:
+        """Add tags to the run, all or none; return those that it has now."""
+        return await (await connected()).tag(run_id_of(run), _several(tags))
+
+    async def free_key(self, task_id: str, idempotency_key: str) -> None:
+        """Let an idempotency key of a task be used again; `NotFound` if no run stands under it."""
+        await (await connected()).free_key(task_id, idempotency_key)
 
     async def subscribe(
         self,

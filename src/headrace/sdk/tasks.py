@@ -36,7 +36,7 @@ from headrace.wire.views import TriggerOptions, TriggerOrder
 P = TypeVar("P")
 R = TypeVar("R")
 
-MAX_PAYLOAD = 3 * 1_048_576
+MAX_PAYLOAD = 10 * 1_048_576
 # The very objects that are the defaults: only those are left out of the JSON.
 _NO_PAYLOAD = TriggerOrder().payload
 _NO_METADATA = TriggerOptions().metadata
@@ -122,10 +122,10 @@ class Task(Generic[P, R]):
             tags=_tags(tags),
             idempotency_key=idempotency_key,
             idempotency_key_ttl=_seconds(idempotency_key_ttl),
-            delay=_delay(delay),
+            delay=delay_text(delay),
             ttl=_seconds(ttl),
             max_attempts=max_attempts,
-            metadata=_raw_metadata(metadata),
+            metadata=raw_metadata(metadata),
         )
         takes_one = self._signature.parameter is not None
         order = TriggerOrder(
@@ -285,7 +285,8 @@ def _seconds(value: Duration | None) -> str | None:
     return None if value is None else seconds_text(value)
 
 
-def _delay(value: Duration | datetime | None) -> str | float | None:
+def delay_text(value: Duration | datetime | None) -> str | float | None:
+    """Return a delay as it goes over the wire."""
     match value:
         case datetime():
             moment(value)  # refuses one without a time zone
@@ -296,7 +297,8 @@ def _delay(value: Duration | datetime | None) -> str | float | None:
             return value
 
 
-def _raw_metadata(metadata: Mapping[str, Any] | None) -> msgspec.Raw:
+def raw_metadata(metadata: Mapping[str, Any] | None) -> msgspec.Raw:
+    """Return metadata as JSON text."""
     if metadata is None:
         return _NO_METADATA
     return msgspec.Raw(_metadata.encode(dict(metadata), "metadata"))

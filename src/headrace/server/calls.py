@@ -14,8 +14,8 @@ from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope
 
 from headrace.errors import BadRequest, TooLarge
-from headrace.kernel.model import EnvId
-from headrace.ports import Api
+from headrace.kernel.model import EnvId, Instant
+from headrace.ports import Api, Ticket
 from headrace.wire import http
 from headrace.wire.scopes import Permits
 from headrace.wire.tokens import PublicToken
@@ -30,8 +30,11 @@ LET_PAUSE: Final = "headrace.let_pause"
 class Apis(Protocol):
     """Gives the use cases of an environment."""
 
-    def at(self, env: EnvId, *, trusted: bool = True) -> Api:
-        """Return them; `trusted` is a caller with a secret key, or a token that names a stream."""
+    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> Api:
+        """Return them; `trusted` is a caller with a secret key, or a token that names a stream.
+
+        A `ticket` lets one run be started.
+        """
         ...
 
 
@@ -60,13 +63,17 @@ class Caller:
 
 @dataclass(slots=True)
 class Call:
-    """One request. `caller` is set before any policy or handler sees it, unless it is open."""
+    """One request, made at `now`.
+
+    `caller` is set before any policy or handler sees it, unless it is open.
+    """
 
     scope: Scope
     receive: Receive
     headers: Headers
     params: Mapping[str, str]
     apis: Apis
+    now: Instant
     caller: Caller | None = None
 
     @property
@@ -79,7 +86,10 @@ class Call:
     @property
     def api(self) -> Api:
         """Return the use cases of the caller's environment."""
-        return self.apis.at(self.env)
+        token = None if self.caller is None else self.caller.token
+        if token is None or not token.single_use:
+            return self.apis.at(self.env)
+        return self.apis.at(self.env, ticket=Ticket(token.digest, token.expires))
 
     def header(self, name: str) -> str:
         """Return a header's text, empty where there is none."""
@@ -141,7 +151,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; the body is JSON."""
+    """A whole answer; the body is JSON, unless the headers say what it is."""
 
     body: bytes
     status: int = 200

@@ -21,9 +21,10 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, Mistake, NotFound
 from headrace.ports import Chance, Clock, Credentials, Keys
-from headrace.server import blocked, feeds, keys, outputs, runs, streams, work
+from headrace.server import blocked, changes, feeds, keys, outputs, runs, streams, work
 from headrace.server.calls import Answer, Apis, Call, Caller, Gone, Reply
 from headrace.server.openapi import document
+from headrace.server.packets import Parcels
 from headrace.server.policy import Anybody, Gate
 from headrace.server.rates import COUNTED, Meter, Rates
 from headrace.server.replies import (
@@ -35,6 +36,7 @@ from headrace.server.replies import (
     with_headers,
 )
 from headrace.server.routes import Route, guarded
+from headrace.server.signatures import Signatures
 from headrace.server.uses import Turnstile
 from headrace.wire import http
 
@@ -74,6 +76,8 @@ class Door:
         self.routes: Sequence[Route] = guarded(
             [
                 *runs.ROUTES,
+                *changes.ROUTES,
+                *Parcels(Signatures(ring)).routes(),
                 *blocked.ROUTES,
                 *feeds.ROUTES,
                 *keys.ROUTES,
@@ -134,7 +138,8 @@ class Door:
         self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Let the route answer, if its caller may ask."""
-        call = Call(scope, receive, dict(scope["headers"]), params, self._apis)
+        now = self._clock.now()
+        call = Call(scope, receive, dict(scope["headers"]), params, self._apis, now)
         reply = await self._reply(route, call)
         try:
             if reply is not None:
@@ -196,7 +201,8 @@ class Door:
         socket = WebSocket(scope, receive, send)
         try:
             caller = self._gate.caller(dict(scope["headers"]))
-            await self._workers.admit(Call(scope, receive, {}, {}, self._apis, caller))
+            now = self._clock.now()
+            await self._workers.admit(Call(scope, receive, {}, {}, self._apis, now, caller))
         except Mistake as error:
             said = refusal(error)
             await socket.send_denial_response(Response(said.body, said.status, said.headers))
@@ -240,7 +246,11 @@ def _places(door: Door) -> list[BaseRoute]:
     for route in door.routes:
         paths.setdefault(route.path, {})[route.method] = route
     places: list[BaseRoute] = [WebSocketRoute(work.WORKER, _Socket(door))]
-    return places + [At(path, _Place(door, routes)) for path, routes in paths.items()]
+    deep = {route.path for route in door.routes if route.deep}
+    for path, routes in paths.items():
+        pattern = f"{path.removesuffix('}')}:path}}" if path in deep else path
+        places.append(At(pattern, _Place(door, routes)))
+    return places
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:

@@ -220,6 +220,26 @@ class FollowsTags:
             raise forbidden("read", "tags")
 
 
+@dataclass(frozen=True, slots=True)
+class OfKind:
+    """A secret key, or a token that permits `action` on all of `kind`."""
+
+    action: str
+    kind: str
+    open: bool = False
+
+    @property
+    def words(self) -> str:
+        """Say which scope."""
+        return f"secret key, or scope {self.action}:{self.kind}"
+
+    async def admit(self, call: Call) -> None:
+        """Look into the token only: nothing is read for this."""
+        token = _permits(call)
+        if token and not token.grants(self.action, [(self.kind, None)]):
+            raise forbidden(self.action, self.kind)
+
+
 def names_stream(call: Call) -> bool:
     """Tell whether the token permits this very stream, not just all of the run's."""
     token = _permits(call)

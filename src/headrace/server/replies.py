@@ -83,7 +83,8 @@ async def deliver(reply: Reply, scope: Scope, receive: Receive, send: Send) -> N
 
 
 async def _answer(answer: Answer, send: Send, *, empty: bool) -> None:
-    headers = [*_JSON, (b"content-length", b"%d" % len(answer.body))]
+    kind = OPEN if "content-type" in answer.headers else _JSON
+    headers = [*kind, (b"content-length", b"%d" % len(answer.body))]
     if answer.headers:
         headers += _raw(answer.headers)
     await send(_start(answer.status, headers))

@@ -28,7 +28,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One method of one path. `takes` and `gives` are the types of the bodies, as JSON."""
+    """One method of one path. `takes` and `gives` are the types of the bodies, as JSON.
+
+    Where it is `deep`, the last part of the path may hold slashes.
+    """
 
     method: Literal["GET", "HEAD", "POST", "PUT"]
     path: str
@@ -45,6 +48,7 @@ class Route:
     params: tuple[Param, ...] = ()
     repeats: bool = False
     """The keys of a request tell a repeat of it, which then does nothing."""
+    deep: bool = False
 
     @property
     def name(self) -> str:

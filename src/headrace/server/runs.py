@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, structs
@@ -15,20 +15,19 @@ from msgspec import UNSET, structs
 from headrace.errors import (
     BadRequest,
     BadValue,
-    Forbidden,
     NotFound,
     TooLarge,
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
 from headrace.server.policy import AnyKey, ListsRuns, OfRun, Scoped, SecretKey
+from headrace.server.queries import PARAMS, query_of
 from headrace.server.routes import Param, Route
+from headrace.server.shown import shown, spoken
 from headrace.wire import http, jsontext
 from headrace.wire.views import (
     Pagination,
     RunPage,
-    RunQuery,
     RunView,
-    Status,
     Triggered,
     TriggerOrder,
     Wire,
@@ -38,8 +37,6 @@ _ENVELOPE: Final = 2
 """Levels that the body of a trigger puts around its metadata."""
 _order: Final = msgspec.json.Decoder(TriggerOrder).decode
 _encode: Final = msgspec.json.Encoder().encode
-_STATUSES: Final = frozenset(get_args(Status))
-_PAGES: Final = range(1, 101)
 
 
 class _Env(Wire, frozen=True, kw_only=True):
@@ -95,11 +92,6 @@ async def trigger(call: Call) -> Answer:
 
 def _read(body: bytes, call: Call) -> TriggerOrder:
     """Read the order strictly; a header says the idempotency key with more weight than the body."""
-    if call.caller and call.caller.token and call.caller.token.single_use:
-        # Taken as any other, it would permit more than whoever signed it meant to give.
-        raise Forbidden(
-            "Unauthorized", hint="single-use tokens are not supported; sign it for multiple use"
-        )
     try:
         order = _order(jsontext.parse(body, depth=jsontext.MAX_DEPTH + _ENVELOPE)[1])
     except msgspec.ValidationError as error:
@@ -115,7 +107,7 @@ def _read(body: bytes, call: Call) -> TriggerOrder:
 
 async def retrieve(call: Call) -> Answer:
     """Show a run."""
-    return Answer(_encode(await call.api.retrieve(call.params["run"])))
+    return Answer(shown(call, await call.api.retrieve(call.params["run"])))
 
 
 async def cancel(call: Call) -> Answer:
@@ -126,49 +118,10 @@ async def cancel(call: Call) -> Answer:
 
 async def list_runs(call: Call) -> Answer:
     """List runs, newest first."""
-    page = await call.api.list_runs(_query(call))
+    page = await call.api.list_runs(query_of(call))
     env = _Env(id=call.env, name=call.env)
-    items = [_Item(**structs.asdict(view), env=env) for view in page.data]
+    items = [_Item(**structs.asdict(spoken(call, view)), env=env) for view in page.data]
     return Answer(_encode(_Page(data=items, pagination=page.pagination)))
-
-
-def _query(call: Call) -> RunQuery:
-    items = call.query.multi_items()
-    given = dict(items)
-    if len(given) != len(items):
-        raise BadRequest("a query parameter is given twice")
-    after, before = given.pop("page[after]", None), given.pop("page[before]", None)
-    query = RunQuery(
-        size=_size(given.pop("page[size]", "25")),
-        # The clients ask for the page before with the cursor by which they came to this one, too.
-        after=None if before else after,
-        before=before,
-        status=_statuses(given.pop("filter[status]", "")),
-        task=_commas(given.pop("filter[taskIdentifier]", "")),
-        tag=_commas(given.pop("filter[tag]", "")),
-    )
-    # A filter that is not understood must not look as if everything fitted it.
-    if unknown := [name for name in given if name.startswith(("filter[", "page["))]:
-        raise BadRequest(f"{unknown[0]} is not supported")
-    return query
-
-
-def _size(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) not in _PAGES:
-        raise BadRequest("page[size] is a number from 1 to 100")
-    return int(text)
-
-
-def _commas(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(",") if part)
-
-
-def _statuses(text: str) -> tuple[Status, ...]:
-    named = _commas(text)
-    if unknown := [name for name in named if name not in _STATUSES]:
-        known = ", ".join(sorted(_STATUSES))
-        raise BadRequest(f"{unknown[0][:80]} is no status", hint=f"there are {known}")
-    return tuple(status for status in get_args(Status) if status in named)
 
 
 async def result(call: Call) -> Answer:
@@ -221,6 +174,7 @@ async def claims(call: Call) -> Answer:
 
 _KEY: Final = Param("idempotency-key", "header", "the same key again gives the same run")
 _RETRY: Final = Param(http.REQUEST_KEY, "header", "one per call, the same on its retries")
+_VERSION: Final = Param(http.API_VERSION, "header", "which names statuses have")
 
 ROUTES: Final = [
     Route(
@@ -243,6 +197,7 @@ ROUTES: Final = [
         summary="Show a run.",
         gives=RunView,
         errors=(NotFound,),
+        params=(_VERSION,),
     ),
     Route(
         method="GET",
@@ -252,14 +207,7 @@ ROUTES: Final = [
         summary="List runs, newest first.",
         gives=RunPage,
         errors=(BadRequest,),
-        params=(
-            Param("page[size]", "query", "1 to 100, normally 25"),
-            Param("page[after]", "query", "the cursor of the page before: pagination.next"),
-            Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
-            Param("filter[status]", "query", "statuses, with commas between them"),
-            Param("filter[taskIdentifier]", "query", "tasks, with commas between them"),
-            Param("filter[tag]", "query", "tags, any of which suffices"),
-        ),
+        params=(*PARAMS, _VERSION),
     ),
     Route(
         method="POST",

@@ -27,6 +27,7 @@ from headrace.kernel.model import (
     WorkerId,
 )
 from headrace.ports import (
+    NEVER,
     Appended,
     Backlog,
     Blobs,
@@ -40,6 +41,8 @@ from headrace.ports import (
     Draft,
     Filter,
     Leases,
+    Notebook,
+    Notes,
     Order,
     Revision,
     Revisions,
@@ -48,6 +51,8 @@ from headrace.ports import (
     Stores,
     Streams,
     Tagged,
+    Taken,
+    Ticket,
     Use,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
@@ -118,6 +123,8 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
         stores,
         runs=FailingRuns(stores.runs, faults),
         revisions=FailingRevisions(stores.revisions, faults),
+        notebook=FailingNotebook(stores.notebook, faults),
+        taken=FailingTaken(stores.taken, faults),
         snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
@@ -135,9 +142,13 @@ class FailingRuns:
     def __init__(self, inner: Runs, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run."""
-        return await self._faults.write(lambda: self._inner.create(run, order, free=free))
+        return await self._faults.write(
+            lambda: self._inner.create(run, order, free=free, ticket=ticket)
+        )
 
     async def load(self, run_id: RunId) -> Run | None:
         """Return the run."""
@@ -197,6 +208,36 @@ class FailingRevisions:
     async def tags(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Sequence[str]]:
         """Return tags."""
         return await self._faults.read(self._inner.tags(run_ids))
+
+
+class FailingNotebook:
+    """`Notebook`; writing is a write."""
+
+    def __init__(self, inner: Notebook, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def read(self, run_id: RunId) -> Notes | None:
+        """Return the notes."""
+        return await self._faults.read(self._inner.read(run_id))
+
+    async def write(self, run_id: RunId, notes: Notes) -> None:
+        """Replace the notes."""
+        await self._faults.write(lambda: self._inner.write(run_id, notes))
+
+
+class FailingTaken:
+    """`Taken`; freeing is a write."""
+
+    def __init__(self, inner: Taken, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def free(self, env: EnvId, task: TaskId, key: str, now: Instant) -> RunId | None:
+        """Free a key."""
+        return await self._faults.write(lambda: self._inner.free(env, task, key, now))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget what is free; no write that anybody waits for."""
+        return await self._faults.read(self._inner.purge(now, limit))
 
 
 class FailingSnapshots:
@@ -311,9 +352,13 @@ class FailingBlobs:
     def __init__(self, inner: Blobs, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
 
-    async def put(self, key: str, value: bytes) -> None:
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
         """Store a value."""
-        await self._faults.write(lambda: self._inner.put(key, value))
+        await self._faults.write(lambda: self._inner.put(key, value, until))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget what is over; no write that anybody waits for."""
+        return await self._faults.read(self._inner.purge(now, limit))
 
     async def get(self, key: str) -> bytes | None:
         """Return a value."""

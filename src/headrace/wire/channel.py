@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from headrace.kernel.model import Cause, Entry, Footing, Gap, Retry
+from headrace.wire.changes import EditKind
 
 
 class Message(Struct, frozen=True, array_like=True, tag=True):
@@ -129,13 +130,19 @@ class Emitted(Message, frozen=True):
 
 
 class Noted(Message, frozen=True):
-    """Set metadata of the run; `value` is JSON text. `key` is what it is acknowledged by."""
+    """Change metadata of the run; `value` is JSON text. `key` is what it is acknowledged by.
+
+    `mark` is its place in the code, growing from one to the next: what is not beyond the last one
+    was said before, and counts no second time. Without a mark only setting may be said again.
+    """
 
     run: str
     epoch: int
     name: str
     value: bytes
     key: str = ""
+    kind: EditKind = "set"
+    mark: tuple[int, ...] = ()
 
 
 SNAPSHOT_AT_MOST = 64 * 1_048_576
@@ -253,7 +260,7 @@ class Assigned(Message, frozen=True):
     With a `snapshot` (else empty) the code goes on from it, and `entries` begin at number `saved`.
     Without one the code begins at its top, and `entries` begin at `base`: where that is not 0, what
     came before is gone, and only a snapshot can take its place. `code` is the version of the code
-    that the run started on ("": unknown).
+    that the run started on ("": unknown). `mark` is that of the last change of its metadata.
     """
 
     run: str
@@ -270,6 +277,7 @@ class Assigned(Message, frozen=True):
     saved: int = 0
     base: int = 0
     code: str = ""
+    mark: tuple[int, ...] = ()
 
 
 class Told(Message, frozen=True):

@@ -79,6 +79,13 @@ def delay_until(value: str | float | timedelta | datetime, now: Instant) -> Inst
     return max(until, now)
 
 
+def date(text: str) -> Instant:
+    """Return the instant of an ISO date; without an hour it is midnight in UTC."""
+    if not _DATE.fullmatch(text):
+        raise _bad(text[:_LONGEST_TEXT], "is no date")
+    return moment(_of_date(text))
+
+
 def iso(instant: Instant) -> str:
     """Return the instant as ISO 8601 text, in UTC with milliseconds."""
     text = (_EPOCH + timedelta(milliseconds=instant)).isoformat(timespec="milliseconds")

@@ -46,6 +46,9 @@ CLIENT_ID: Final = "x-client-id"
 RESUME_FROM: Final = "x-resume-from-chunk"
 LAST_CHUNK: Final = "x-last-chunk-index"
 PART_ID: Final = "x-part-id"
+API_VERSION: Final = "x-trigger-api-version"
+PRESENT_API: Final = "2025-07-16"
+"""The version in which statuses have their present names."""
 
 TRIGGER_BODY: Final = 3 * 1_048_576
 """The most bytes of a trigger's body."""

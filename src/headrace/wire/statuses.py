@@ -27,7 +27,7 @@ from headrace.kernel.model import (
     Waiting,
 )
 from headrace.wire.feeds import RawStatus
-from headrace.wire.views import FINAL, Status
+from headrace.wire.views import FINAL, RunView, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,23 @@ def flags_of(status: Status) -> Flags:
 def states_of(status: Status) -> tuple[str, ...]:
     """Name the classes of the states, or of the outcomes, that are shown as `status`."""
     return _STATES[status]
+
+
+def old_words(view: RunView) -> dict[str, object]:
+    """Return what a run is called, and the answers, for clients of before 2025-07-16."""
+    match view.status:
+        case "WAITING":
+            return {"status": "FROZEN", "is_waiting": False, "is_executing": True}
+        case "DEQUEUED":
+            return {"status": "EXECUTING"}
+        case "EXECUTING" if view.retrying_until:
+            return {"status": "REATTEMPTING"}
+        case _:
+            return {}
+
+
+OLD_NAMES: dict[str, Status] = {"FROZEN": "WAITING", "REATTEMPTING": "EXECUTING"}
+"""Names that those clients may ask for, and what they are called now."""
 
 
 def _ended(outcome: Outcome) -> Status:

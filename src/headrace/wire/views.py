@@ -51,6 +51,9 @@ class TriggerOptions(Wire, frozen=True, kw_only=True):
     max_attempts: int | None = None
     max_duration: float | None = None
     parent_run_id: str | None = None
+    metadata_type: str = ""
+    test: bool = False
+    debounce: Raw | UnsetType = UNSET
 
 
 class TriggerOrder(Wire, frozen=True, kw_only=True):
@@ -162,6 +165,7 @@ class RunView(Wire, frozen=True, kw_only=True):
     started_at: str | UnsetType = UNSET
     finished_at: str | UnsetType = UNSET
     delayed_until: str | UnsetType = UNSET
+    retrying_until: str | UnsetType = UNSET
     expired_at: str | UnsetType = UNSET
     ttl: str | UnsetType = UNSET
     metadata: Raw | UnsetType = UNSET
@@ -189,7 +193,10 @@ class RunPage(Wire, frozen=True, kw_only=True):
 
 
 class RunQuery(Wire, frozen=True, kw_only=True):
-    """Which runs to list. Empty means all. `after` and `before` are run ids."""
+    """Which runs to list. Empty means all. `after` and `before` are run ids.
+
+    `since` and `until`, both inclusive, are milliseconds since 1970: when it was created.
+    """
 
     size: int = 25
     after: str | None = None
@@ -197,6 +204,12 @@ class RunQuery(Wire, frozen=True, kw_only=True):
     status: tuple[Status, ...] = ()
     task: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
+    version: tuple[str, ...] = ()
+    test: bool | None = None
+    since: int | None = None
+    until: int | None = None
+    nothing: bool = False
+    """Whether something is asked for that no run belongs to: a batch, a schedule, a bulk action."""
 
 
 class RecordView(Wire, frozen=True, kw_only=True):

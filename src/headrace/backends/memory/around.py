@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import Code
+from headrace.ports import NEVER, Code
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 
@@ -83,16 +83,24 @@ class MemoryBlobs:
     """The `Blobs` port."""
 
     def __init__(self) -> None:
-        self._values: dict[str, bytes] = {}
+        self._values: dict[str, tuple[Instant, bytes]] = {}
 
-    async def put(self, key: str, value: bytes) -> None:
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
         """Store the value; the same key again replaces it."""
-        self._values[key] = value
+        self._values[key] = until, value
 
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
-        return self._values.get(key)
+        return self._values.get(key, (NEVER, None))[1]
 
     async def drop(self, key: str) -> None:
         """Forget the value."""
         self._values.pop(key, None)
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget up to `limit` values whose time was over at `now`; say how many."""
+        ended = [(until, key) for key, (until, _) in self._values.items() if NEVER < until <= now]
+        over = sorted(ended)[:limit]
+        for _, key in over:
+            del self._values[key]
+        return len(over)

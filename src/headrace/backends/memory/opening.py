@@ -9,6 +9,7 @@ from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
 from headrace.backends.memory.keys import MemoryCredentials
+from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
@@ -23,6 +24,8 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
     yield Stores(
         runs=MemoryRuns(tables),
         revisions=MemoryRevisions(tables),
+        notebook=MemoryNotebook(tables),
+        taken=MemoryTaken(tables),
         snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
         leases=MemoryLeases(),

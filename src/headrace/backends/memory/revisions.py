@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from headrace.backends.memory.tables import Tables
 from headrace.kernel.model import RunId, is_inward
-from headrace.ports import Revision, Tagged
+from headrace.ports import Notes, Revision, Tagged
 
 
 class MemoryRevisions:
@@ -41,5 +41,5 @@ class MemoryRevisions:
         tables = self._tables
         logs = tables.records.get(run_id, {})
         written = sum(1 for stream, log in logs.items() if log and not is_inward(stream))
-        beside = tables.settings.get(run_id, 0) + written
-        return Revision(run_id, tables.runs[run_id].version, beside)
+        noted = tables.notes.get(run_id, Notes()).revision
+        return Revision(run_id, tables.runs[run_id].version, noted + written)

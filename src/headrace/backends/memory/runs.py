@@ -6,6 +6,7 @@ Owns: the storage of runs. Must never know: a transition; `claim` asks the kerne
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from headrace.backends.memory.tables import KeyPlace, Tables, Taken
@@ -26,7 +27,7 @@ from headrace.kernel.model import (
     Waiting,
     WorkerId,
 )
-from headrace.ports import Clash, Conflict, Created, Filter, Order
+from headrace.ports import Clash, Conflict, Created, Filter, Notes, Order, Spent, Ticket
 
 REQUEST: Literal["request"] = "request"
 CALLER: Literal["caller"] = "caller"
@@ -38,19 +39,28 @@ class MemoryRuns:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run, unless its id or one of the order's keys is taken."""
-        keys = self._tables.keys
-        for place in [place for place, taken in keys.items() if taken.run_id == free]:
-            del keys[place]
-        wanted = list(_places(run, order))
+        keys, wanted = self._tables.keys, list(_places(run, order))
+        kept = {place: taken for place, taken in keys.items() if taken.run_id != free}
         for place, _ in wanted:
-            taken = keys.get(place)
+            taken, by_request = kept.get(place), place.space == REQUEST
+            if ticket is not None and not by_request and ticket.token in self._tables.tickets:
+                raise Spent
             if taken is not None and taken.is_taken(run.created):
-                by_request = place.space == REQUEST
+                keys.clear()
+                keys.update(kept)
                 return Created(taken.run_id, cached=True, by_request=by_request)
+        if ticket is not None and ticket.token in self._tables.tickets:
+            raise Spent
+        keys.clear()
+        keys.update(kept)
         if run.id in self._tables.runs:
             return Created(run.id, cached=True)
+        if ticket is not None:
+            self._tables.tickets[ticket.token] = ticket.until
         self._add(run, order)
         keys.update(wanted)
         return Created(run.id)
@@ -58,7 +68,7 @@ class MemoryRuns:
     def _add(self, run: Run, order: Order) -> None:
         self._tables.runs[run.id] = durable(run)
         self._tables.orders[run.id] = order
-        self._tables.metadata[run.id] = order.metadata
+        self._tables.notes[run.id] = Notes(order.tags, order.metadata)
         self._tables.journals[run.id] = []
         self._tables.records[run.id] = {}
 
@@ -116,21 +126,23 @@ class MemoryRuns:
         return found[max(0, len(found) - query.size) :] if from_the_end else found[: query.size]
 
     def _fits(self, run: Run, query: Filter) -> bool:
-        tags = self._tables.orders[run.id].tags
+        order = self._tables.orders[run.id]
         return (
-            run.env == query.env
+            _is_named(run, order, query)
             and (not query.states or not names(run).isdisjoint(query.states))
-            and (not query.tasks or run.task in query.tasks)
-            and (not query.tags or not set(query.tags).isdisjoint(tags))
             and (not query.waiting or bool(run.waits))
+            and (not query.versions or run.code in query.versions)
+            and (query.since is None or run.created >= query.since)
+            and (query.until is None or run.created <= query.until)
         )
 
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
         """Set the run's metadata if given; return it: at first that of its order."""
+        notes = self._tables.notes.get(run_id, Notes())
         if value is not None and run_id in self._tables.runs:
-            self._tables.metadata[run_id] = value
-            self._tables.settings[run_id] = self._tables.settings.get(run_id, 0) + 1
-        return self._tables.metadata.get(run_id, b"")
+            notes = replace(notes, metadata=value, revision=notes.revision + 1)
+            self._tables.notes[run_id] = notes
+        return notes.metadata
 
 
 class MemorySnapshots:
@@ -184,6 +196,15 @@ def names(run: Run) -> set[str]:
             return {"Over", type(outcome).__name__}
         case state:
             return {type(state).__name__}
+
+
+def _is_named(run: Run, order: Order, query: Filter) -> bool:
+    return (
+        run.env == query.env
+        and (not query.tasks or run.task in query.tasks)
+        and (not query.tags or not set(query.tags).isdisjoint(order.tags))
+        and (query.test is None or order.test == query.test)
+    )
 
 
 def _places(run: Run, order: Order) -> Iterator[tuple[KeyPlace, Taken]]:

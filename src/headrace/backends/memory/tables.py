@@ -17,7 +17,7 @@ from headrace.kernel.model import (
     StreamId,
     TaskId,
 )
-from headrace.ports import NEVER, Order
+from headrace.ports import NEVER, Notes, Order
 
 
 class KeyPlace(NamedTuple):
@@ -47,13 +47,12 @@ class Tables:
 
     runs: dict[RunId, Run] = field(default_factory=dict[RunId, Run])
     orders: dict[RunId, Order] = field(default_factory=dict[RunId, Order])
-    metadata: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
-    settings: dict[RunId, int] = field(default_factory=dict[RunId, int])
-    """How often a run's metadata was set after its start."""
     snapshots: dict[RunId, bytes] = field(default_factory=dict[RunId, bytes])
     footings: dict[RunId, Footing | None] = field(default_factory=dict[RunId, Footing | None])
     journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])
     keys: dict[KeyPlace, Taken] = field(default_factory=dict[KeyPlace, Taken])
+    tickets: dict[bytes, Instant] = field(default_factory=dict[bytes, Instant])
+    notes: dict[RunId, Notes] = field(default_factory=dict[RunId, Notes])
     records: dict[RunId, dict[StreamId, list[Record]]] = field(
         default_factory=dict[RunId, dict[StreamId, list[Record]]]
     )

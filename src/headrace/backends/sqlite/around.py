@@ -11,7 +11,7 @@ from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import Code
+from headrace.ports import NEVER, Code
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -107,9 +107,9 @@ class SqliteBlobs:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
 
-    async def put(self, key: str, value: bytes) -> None:
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
         """Store the value; the same key again replaces it."""
-        await self._writer.write(lambda t: t.db.run(SQL["upsert_blob"], (key, value)))
+        await self._writer.write(lambda t: t.db.run(SQL["upsert_blob"], (key, value, until)))
 
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
@@ -119,3 +119,7 @@ class SqliteBlobs:
     async def drop(self, key: str) -> None:
         """Forget the value."""
         await self._writer.write(lambda t: t.db.run(SQL["delete_blob"], (key,)))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget up to `limit` values whose time was over at `now`; say how many."""
+        return await self._writer.write(lambda t: t.db.run(SQL["purge_blobs"], (now, limit)))

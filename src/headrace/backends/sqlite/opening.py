@@ -21,6 +21,7 @@ from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLe
 from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
 from headrace.backends.sqlite.keys import SqliteCredentials
 from headrace.backends.sqlite.migrations import load, migrate
+from headrace.backends.sqlite.notes import SqliteNotebook, SqliteTaken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.revisions import SqliteRevisions
@@ -67,6 +68,8 @@ async def open_sqlite(
             yield Stores(
                 runs=SqliteRuns(reader, writer),
                 revisions=SqliteRevisions(reader),
+                notebook=SqliteNotebook(reader, writer),
+                taken=SqliteTaken(reader, writer),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
                 leases=SqliteLeases(reader, writer),

@@ -31,7 +31,7 @@ from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import lasting
 from headrace.kernel.model import Entry, EnvId, Footing, Instant, Run, RunId, TaskId, WorkerId
-from headrace.ports import Clash, Conflict, Created, Filter, Order
+from headrace.ports import Clash, Conflict, Created, Filter, Order, Spent, Ticket
 
 LONG_JOURNAL: Final = 200
 """Entries; reading more would hold up the event loop."""
@@ -45,7 +45,9 @@ class SqliteRuns:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
 
-    async def create(self, run: Run, order: Order, *, free: RunId | None = None) -> Created:
+    async def create(
+        self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
+    ) -> Created:
         """Add a run, unless its id or one of the order's keys is taken."""
         freed = None if free is None else await self.order(free)
         keys = [] if freed is None else taken_keys(freed)
@@ -53,7 +55,7 @@ class SqliteRuns:
         def work(transaction: Transaction) -> Created:
             for space, key, _ in keys:
                 transaction.db.run(SQL["delete_taken"], (free, space, key))
-            return _create(transaction, run, order)
+            return _create(transaction, run, order, ticket)
 
         return await self._writer.write(work)
 
@@ -123,11 +125,13 @@ class SqliteRuns:
     async def metadata(self, run_id: RunId, value: bytes | None = None) -> bytes:
         """Set the run's metadata if given; return it: at first that of its order."""
         if value is not None:
-            values = (run_id, value)
-            changed = await self._writer.write(
-                lambda transaction: transaction.db.run(SQL["upsert_metadata"], values)
-            )
-            return value if changed else b""
+            stored = value
+
+            def work(transaction: Transaction) -> int:
+                transaction.db.run(SQL["revise_run"], (run_id,))
+                return transaction.db.run(SQL["upsert_metadata"], (run_id, stored))
+
+            return value if await self._writer.write(work) else b""
         found = await self._reader.rows(SQL["select_metadata"], (run_id,))
         return cast("bytes", found[0][0]) if found else b""
 
@@ -154,22 +158,32 @@ class SqliteSnapshots:
         return footing_from(cast("str", found[0][0])) if found else None
 
 
-def _create(transaction: Transaction, run: Run, order: Order) -> Created:
+def _create(transaction: Transaction, run: Run, order: Order, ticket: Ticket | None) -> Created:
     db, keys = transaction.db, taken_keys(order)
     task = transaction.names.task(db, run.env, run.task)
     for space, key, _ in keys:
+        if space == "caller":
+            _check_unspent(transaction, ticket)
         found = db.rows(SQL["select_taken"], (task, space, key, run.created))
         if found:
             older = cast("RunId", found[0][0])
             return Created(older, cached=True, by_request=space == "request")
+    _check_unspent(transaction, ticket)
     code = transaction.names.code(db, run.code)
     if not db.run(SQL["insert_run"], insert_values(run, order, task, code)):
         return Created(run.id, cached=True)
     for part, body in large_parts(order):
         db.run(SQL["insert_large"], (run.id, part, body))
+    if ticket is not None:
+        db.run(SQL["insert_ticket"], (ticket.token, run.id, ticket.until))
     for space, key, until in keys:
         db.run(SQL["insert_taken"], (run.id, task, space, key, until))
     return Created(run.id)
+
+
+def _check_unspent(transaction: Transaction, ticket: Ticket | None) -> None:
+    if ticket is not None and transaction.db.rows(SQL["select_ticket"], (ticket.token,)):
+        raise Spent
 
 
 def _claim(

@@ -85,6 +85,10 @@ CREATE TABLE run (
         CHECK (saved IS NULL OR (saved BETWEEN base AND entries AND state <> 'over')),
     code INTEGER                            -- what it started on
         CHECK (code IS NULL OR epoch > 0),
+    test INTEGER NOT NULL DEFAULT 0         -- whether its starter called it a test
+        CHECK (test IN (0, 1)),
+    revision INTEGER NOT NULL DEFAULT 0     -- counts the changes of tags and metadata
+        CHECK (revision >= 0),
     CHECK ((moment IS NOT NULL) = (state IN ('delayed', 'queued', 'retrying', 'over'))),
     CHECK ((worker IS NOT NULL) >= (state = 'running')),
     CHECK (worker IS NULL OR state IN ('running', 'waiting')),
@@ -145,7 +149,7 @@ CREATE TABLE large (
 CREATE TABLE metadata (
     run INTEGER PRIMARY KEY,
     value BLOB NOT NULL,
-    settings INTEGER NOT NULL DEFAULT 1     -- how often it was set
+    applied BLOB                            -- which requests made the last changes
 ) STRICT;
 
 -- Runs by tag, kept by triggers: whoever writes a run's tags need not know.
@@ -161,7 +165,7 @@ BEGIN
     INSERT OR IGNORE INTO tagged SELECT value, NEW.created, NEW.no FROM json_each(NEW.tags);
 END;
 
-CREATE TRIGGER run_retagged AFTER UPDATE OF tags ON run
+CREATE TRIGGER run_retagged AFTER UPDATE OF tags ON run WHEN OLD.tags IS NOT NEW.tags
 BEGIN
     DELETE FROM tagged
     WHERE run = NEW.no AND created = NEW.created
@@ -179,6 +183,17 @@ CREATE TABLE taken (
     until INTEGER NOT NULL,                 -- 0: for ever
     PRIMARY KEY (task, space, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX taken_until ON taken (until) WHERE until > 0;
+
+-- Single-use tokens that have created a run, as hashes. A token names its environment itself.
+CREATE TABLE ticket (
+    token BLOB PRIMARY KEY CHECK (length(token) = 32),
+    run INTEGER NOT NULL,
+    until INTEGER NOT NULL                  -- it has expired by then: nobody accepts it any more
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ticket_until ON ticket (until);
 
 -- One answer for each key of a run's journal; `n` is its place in the order of completion.
 -- `skip` and `insert` answer nothing: they say how a replay is to read the others.
@@ -223,7 +238,7 @@ CREATE UNIQUE INDEX record_key ON record (run, stream, key) WHERE key IS NOT NUL
 CREATE VIEW revision AS
 SELECT
     run.no, run.id, run.task, run.version,
-    coalesce((SELECT settings FROM metadata WHERE metadata.run = run.no), 0) + (
+    run.revision + (
         -- From one stream to the next by the primary key, not through all the records.
         WITH RECURSIVE found (stream) AS (
             SELECT (SELECT min(stream) FROM record WHERE record.run = run.no)
@@ -266,8 +281,11 @@ CREATE TABLE declared (
 
 CREATE TABLE blob (
     key TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    until INTEGER NOT NULL DEFAULT 0        -- 0: for ever
 ) STRICT;
+
+CREATE INDEX blob_until ON blob (until) WHERE until > 0;
 
 -- Secret keys of environments: what finds them; the root keys sealed as well. No row holds a secret.
 CREATE TABLE credential (

@@ -4,9 +4,11 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 """
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
+from headrace.testing.contracts.api_changes import ChangesApiContract
 from headrace.testing.contracts.api_feed import FeedApiContract
 from headrace.testing.contracts.api_keys import KeysApiContract
 from headrace.testing.contracts.api_outputs import OutputsApiContract
+from headrace.testing.contracts.api_packets import PacketsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
@@ -15,6 +17,8 @@ from headrace.testing.contracts.api_work import WorkApiContract
 
 class ApiContract(
     RunsApiContract,
+    ChangesApiContract,
+    PacketsApiContract,
     BlockedApiContract,
     FeedApiContract,
     StreamsApiContract,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from headrace.ports import Stores
-from headrace.testing.contracts.given import BODIES
+from headrace.kernel.model import later
+from headrace.ports import NEVER, Stores
+from headrace.testing.contracts.given import BODIES, T0
 
 
 class BlobsContract:
@@ -19,6 +20,15 @@ class BlobsContract:
         await stores.blobs.put("a", b"1")
         await stores.blobs.put("a", b"22")
         assert await stores.blobs.get("a") == b"22"
+
+    async def test_only_what_is_over_is_purged(self, stores: Stores) -> None:
+        for n, until in enumerate((NEVER, T0, T0, later(T0, 1))):
+            await stores.blobs.put(f"b-{n}", b"1", until)
+        await stores.blobs.put("b-2", b"2", later(T0, 1))
+        await stores.blobs.put("b-4", b"1", T0)
+        assert [await stores.blobs.purge(T0, 1) for _ in range(3)] == [1, 1, 0]
+        left = [await stores.blobs.get(f"b-{n}") for n in range(5)]
+        assert left == [b"1", None, b"2", b"1", None]
 
     async def test_what_was_dropped_is_gone(self, stores: Stores) -> None:
         await stores.blobs.put("a", b"1")

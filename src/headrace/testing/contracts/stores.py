@@ -15,6 +15,7 @@ from headrace.testing.contracts.delivering import DeliveringContract
 from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.mending import MendingContract
+from headrace.testing.contracts.notes import NotebookContract, TakenContract
 from headrace.testing.contracts.revisions import RevisionsContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
@@ -32,10 +33,12 @@ __all__ = [
     "FindingContract",
     "LeasesContract",
     "MendingContract",
+    "NotebookContract",
     "RevisionsContract",
     "RunsContract",
     "SharedContract",
     "SnapshotsContract",
     "StreamsContract",
+    "TakenContract",
     "WakeupsContract",
 ]

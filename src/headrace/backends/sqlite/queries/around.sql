@@ -90,8 +90,14 @@ SELECT version FROM deploy WHERE env = ?1 ORDER BY no DESC LIMIT 1;
 
 -- name: upsert_blob
 -- The same key again replaces the value.
-INSERT INTO blob (key, value) VALUES (?1, ?2)
-ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+INSERT INTO blob (key, value, until) VALUES (?1, ?2, ?3)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until;
+
+-- name: purge_blobs
+-- Those whose time is over, longest ago first.
+DELETE FROM blob WHERE key IN (
+    SELECT key FROM blob WHERE until > 0 AND until <= ?1 ORDER BY until, key LIMIT ?2
+);
 
 -- name: select_blob
 -- One value.

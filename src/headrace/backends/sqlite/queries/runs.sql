@@ -1,14 +1,14 @@
 -- name: insert_run
 -- An id that is there already is the same run, whose creation was asked for again.
 INSERT INTO run (
-    id, task, created, max_attempts, ttl_ms, max_duration_ms, tags, parent, keys, payload, metadata,
-    version, state, moment, worker, outcome, detail, epoch, attempt, failures, lost, entries,
+    id, task, created, max_attempts, ttl_ms, max_duration_ms, tags, parent, keys, test, payload,
+    metadata, version, state, moment, worker, outcome, detail, epoch, attempt, failures, lost, entries,
     updated, started, resumed, ran_ms, stop_by, stop_outcome, cursors, waits, deadlines, wait_due,
     saved, base, code
 )
 VALUES (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35
+    ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36
 )
 ON CONFLICT (id) DO NOTHING;
 
@@ -29,7 +29,7 @@ SELECT * FROM run_row WHERE no IN (SELECT value FROM json_each(?1));
 SELECT
     coalesce(run.payload, (SELECT body FROM large WHERE run = run.no AND part = 'payload'), x''),
     coalesce(run.metadata, (SELECT body FROM large WHERE run = run.no AND part = 'metadata'), x''),
-    run.tags, run.parent, run.keys
+    run.tags, run.parent, run.keys, run.test
 FROM run WHERE run.id = ?1;
 
 -- name: update_run
@@ -88,7 +88,62 @@ FROM run WHERE run.id = ?1;
 -- name: upsert_metadata
 -- Apart from the run: setting it is no change of the run's state.
 INSERT INTO metadata (run, value) SELECT no, ?2 FROM run WHERE id = ?1
-ON CONFLICT (run) DO UPDATE SET value = excluded.value, settings = settings + 1;
+ON CONFLICT (run) DO UPDATE SET value = excluded.value;
+
+-- name: revise_run
+-- What is said about the run is another now; its state is not.
+UPDATE run SET revision = revision + 1 WHERE id = ?1;
+
+-- name: select_notes
+-- As `select_metadata`, with the rest of what is said about the run.
+SELECT
+    run.tags,
+    coalesce(
+        metadata.value,
+        run.metadata,
+        (SELECT body FROM large WHERE run = run.no AND part = 'metadata'),
+        x''
+    ),
+    run.revision, metadata.applied
+FROM run LEFT JOIN metadata ON metadata.run = run.no
+WHERE run.id = ?1;
+
+-- name: update_notes
+-- Only if nobody else has changed them since they were read.
+UPDATE run SET tags = ?3, revision = ?2 + 1 WHERE id = ?1 AND revision = ?2;
+
+-- name: upsert_notes
+-- With what makes a change count once.
+INSERT INTO metadata (run, value, applied) SELECT no, ?2, ?3 FROM run WHERE id = ?1
+ON CONFLICT (run) DO UPDATE SET value = excluded.value, applied = excluded.applied;
+
+-- name: select_ticket
+-- Whether it has created a run.
+SELECT 1 FROM ticket WHERE token = ?1;
+
+-- name: insert_ticket
+-- In the transaction that creates the run.
+INSERT INTO ticket (token, run, until) SELECT ?1, no, ?3 FROM run WHERE id = ?2;
+
+-- name: purge_tickets
+-- Nobody accepts them any more.
+DELETE FROM ticket WHERE token IN (
+    SELECT token FROM ticket WHERE until <= ?1 ORDER BY until LIMIT ?2
+);
+
+-- name: purge_taken
+-- Keys that are free again, however long; those without an end stay.
+DELETE FROM taken WHERE (task, space, key) IN (
+    SELECT task, space, key FROM taken
+    WHERE until > 0 AND until <= ?1 ORDER BY until LIMIT ?2
+);
+
+-- name: select_task_taken
+-- Which run stands under a caller's key of a task.
+SELECT run.id FROM taken JOIN run ON run.no = taken.run
+WHERE taken.task = (SELECT no FROM task WHERE env = ?1 AND id = ?2)
+    AND taken.space = 'caller' AND taken.key = ?3
+    AND (taken.until = 0 OR taken.until > ?4);
 
 -- name: select_taken
 -- Which run stands under an idempotency key, unless the key is free again.
@@ -120,6 +175,10 @@ WHERE run.task IN (SELECT no FROM task WHERE env = ?1)
         SELECT 1 FROM json_each(run.tags) WHERE value IN (SELECT value FROM json_each(?6))
     ))
     AND (NOT ?7 OR run.waits IS NOT NULL)
+    AND (?9 IS NULL OR run_row.code IN (SELECT value FROM json_each(?9)))
+    AND (?10 IS NULL OR run.created >= ?10)
+    AND (?11 IS NULL OR run.created <= ?11)
+    AND (?12 IS NULL OR run.test = ?12)
 ORDER BY run.no DESC LIMIT ?8;
 
 -- name: find_before
@@ -135,4 +194,8 @@ WHERE run.task IN (SELECT no FROM task WHERE env = ?1)
         SELECT 1 FROM json_each(run.tags) WHERE value IN (SELECT value FROM json_each(?6))
     ))
     AND (NOT ?7 OR run.waits IS NOT NULL)
+    AND (?9 IS NULL OR run_row.code IN (SELECT value FROM json_each(?9)))
+    AND (?10 IS NULL OR run.created >= ?10)
+    AND (?11 IS NULL OR run.created <= ?11)
+    AND (?12 IS NULL OR run.test = ?12)
 ORDER BY run.no LIMIT ?8;

@@ -27,6 +27,7 @@ class StoredKeys(msgspec.Struct, frozen=True, array_like=True):
     request_key: str
     request_until: Instant
     ttl: str
+    named: str = ""
 
 
 _NO_KEYS = StoredKeys("", NEVER, "", NEVER, "")
@@ -49,6 +50,7 @@ def insert_values(run: Run, order: Order, task: int, code: int | None) -> Row:
         _json(order.tags).decode() if order.tags else None,
         order.parent,
         _packed_keys(order),
+        order.test,
         order.payload if 0 < len(order.payload) <= SMALL else None,
         order.metadata if 0 < len(order.metadata) <= SMALL else None,
         *run_columns(run, code),
@@ -62,14 +64,21 @@ def large_parts(order: Order) -> list[tuple[str, bytes]]:
 
 
 def _packed_keys(order: Order) -> bytes | None:
-    keys = StoredKeys(order.key, order.key_until, order.request_key, order.request_until, order.ttl)
+    keys = StoredKeys(
+        order.key,
+        order.key_until,
+        order.request_key,
+        order.request_until,
+        order.ttl,
+        order.named,
+    )
     return None if keys == _NO_KEYS else _pack(keys)
 
 
 def order_from(row: Row) -> Order:
     """Return the order that a row of `select_order` holds."""
-    payload, metadata, tags, parent, packed = cast(
-        "tuple[bytes, bytes, str | None, RunId | None, bytes | None]", row
+    payload, metadata, tags, parent, packed, test = cast(
+        "tuple[bytes, bytes, str | None, RunId | None, bytes | None, int]", row
     )
     keys = _NO_KEYS if packed is None else _keys(packed)
     return Order(
@@ -82,6 +91,8 @@ def order_from(row: Row) -> Order:
         request_until=keys.request_until,
         parent=parent,
         ttl=keys.ttl,
+        named=keys.named,
+        test=bool(test),
     )
 
 
@@ -98,6 +109,11 @@ def taken_keys(order: Order) -> list[tuple[Space, bytes, Instant]]:
     if order.key:
         found.append(("caller", _hash(order.key), order.key_until))
     return found
+
+
+def caller_key(key: str) -> bytes:
+    """Return the hash under which a caller's key is taken."""
+    return _hash(key)
 
 
 def _hash(key: str) -> bytes:
@@ -133,4 +149,8 @@ def find_values(query: Filter) -> Row:
         _json(query.tags).decode() if query.tags else None,
         query.waiting,
         query.size,
+        _json(query.versions).decode() if query.versions else None,
+        query.since,
+        query.until,
+        query.test,
     )

@@ -1,8 +1,5 @@
 -- Whoever follows runs asks often which of them have changed, by id or by tag.
 
--- How often it was set; a run whose metadata was never set after the start has no row.
-ALTER TABLE metadata ADD COLUMN settings INTEGER NOT NULL DEFAULT 1;
-
 -- Runs by tag, kept by triggers: whoever writes a run's tags need not know.
 CREATE TABLE tagged (
     tag TEXT NOT NULL,
@@ -16,7 +13,7 @@ BEGIN
     INSERT OR IGNORE INTO tagged SELECT value, NEW.created, NEW.no FROM json_each(NEW.tags);
 END;
 
-CREATE TRIGGER run_retagged AFTER UPDATE OF tags ON run
+CREATE TRIGGER run_retagged AFTER UPDATE OF tags ON run WHEN OLD.tags IS NOT NEW.tags
 BEGIN
     DELETE FROM tagged
     WHERE run = NEW.no AND created = NEW.created
@@ -33,7 +30,7 @@ WHERE run.tags IS NOT NULL;
 CREATE VIEW revision AS
 SELECT
     run.no, run.id, run.task, run.version,
-    coalesce((SELECT settings FROM metadata WHERE metadata.run = run.no), 0) + (
+    run.revision + (
         -- From one stream to the next by the primary key, not through all the records.
         WITH RECURSIVE found (stream) AS (
             SELECT (SELECT min(stream) FROM record WHERE record.run = run.no)
