@@ -20,12 +20,12 @@ from headrace.testing.faults import (
     FailingCatalog,
     FailingDelivery,
     FailingLeases,
-    FailingNotebook,
     FailingRuns,
     FailingStreams,
     Fault,
     Faults,
 )
+from headrace.testing.faults_beside import FailingNotebook
 
 T = TypeVar("T")
 

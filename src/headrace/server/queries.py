@@ -44,10 +44,12 @@ def query_of(call: Call) -> RunQuery:
     given = dict(items)
     if len(given) != len(items):
         raise BadRequest("a query parameter is given twice")
+    after, before = given.pop("page[after]", None), given.pop("page[before]", None)
     query = RunQuery(
         size=_size(given.pop("page[size]", "25")),
-        after=given.pop("page[after]", None),
-        before=given.pop("page[before]", None),
+        # The clients ask for the page before with the cursor by which they came to this one, too.
+        after=None if before else after,
+        before=before,
         status=_statuses(given.pop("filter[status]", ""), old=not is_current(call)),
         task=_commas(given.pop("filter[taskIdentifier]", "")),
         tag=_commas(given.pop("filter[tag]", "")),

@@ -8,11 +8,9 @@ for every number up to that, with every kind of fault. Must never know: what a w
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from headrace.errors import Unavailable
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
     Entry,
@@ -33,87 +31,26 @@ from headrace.ports import (
     Blobs,
     Catalog,
     Code,
-    Counted,
     Created,
-    Credential,
-    Credentials,
     Delivering,
     Draft,
     Filter,
     Leases,
-    Notebook,
-    Notes,
     Order,
-    Revision,
-    Revisions,
     Runs,
     Snapshots,
     Stores,
     Streams,
-    Tagged,
-    Taken,
     Ticket,
-    Use,
+)
+from headrace.testing.faulting import Bug, Crash, Fault, Faults
+from headrace.testing.faults_beside import (
+    FailingCredentials,
+    FailingNotebook,
+    FailingRevisions,
+    FailingTaken,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
-
-T = TypeVar("T")
-
-
-class Crash(BaseException):
-    """The process is gone; nothing in it may catch this and go on."""
-
-
-class Bug(Exception):
-    """Somebody's mistake in a store: no error that a caller can expect."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Which write fails (1 is the first, 0 none), and how.
-
-    `landed`: it is done, only the reply is lost. `crash`: the process ends there; else the one
-    call is answered with `Unavailable` (`bug`: with `Bug`) and the next works again.
-    """
-
-    at: int
-    landed: bool = False
-    crash: bool = False
-    bug: bool = False
-
-
-class Faults:
-    """Counts the writes, and fails the one that was asked for."""
-
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
-        self.writes = 0
-        self.is_dead = False
-
-    async def write(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Do the write, or fail it."""
-        self.check()
-        self.writes += 1
-        if self.writes != self.fault.at:
-            return await call()
-        self.is_dead = self.fault.crash
-        if self.fault.landed:
-            await call()
-        self.check()
-        if self.fault.bug:
-            raise Bug(f"write {self.writes} has a bug")
-        raise Unavailable(f"write {self.writes} was made to fail", hint="Try again.")
-
-    async def read(self, call: Awaitable[T]) -> T:
-        """Do a read, which fails only in a process that is gone."""
-        value = await call
-        self.check()
-        return value
-
-    def check(self) -> None:
-        """Stop here if the process is gone."""
-        if self.is_dead:
-            raise Crash(f"the process ended at write {self.fault.at}")
 
 
 def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
@@ -189,55 +126,6 @@ class FailingRuns:
         if value is None:
             return await self._faults.read(self._inner.metadata(run_id))
         return await self._faults.write(lambda: self._inner.metadata(run_id, value))
-
-
-class FailingRevisions:
-    """`Revisions`; they are only read."""
-
-    def __init__(self, inner: Revisions, faults: Faults) -> None:
-        self._inner, self._faults = inner, faults
-
-    async def of(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Revision]:
-        """Return revisions."""
-        return await self._faults.read(self._inner.of(run_ids))
-
-    async def tagged(self, query: Tagged, limit: int) -> Sequence[Revision]:
-        """Return revisions of runs with tags."""
-        return await self._faults.read(self._inner.tagged(query, limit))
-
-    async def tags(self, run_ids: Sequence[RunId]) -> Mapping[RunId, Sequence[str]]:
-        """Return tags."""
-        return await self._faults.read(self._inner.tags(run_ids))
-
-
-class FailingNotebook:
-    """`Notebook`; writing is a write."""
-
-    def __init__(self, inner: Notebook, faults: Faults) -> None:
-        self._inner, self._faults = inner, faults
-
-    async def read(self, run_id: RunId) -> Notes | None:
-        """Return the notes."""
-        return await self._faults.read(self._inner.read(run_id))
-
-    async def write(self, run_id: RunId, notes: Notes) -> None:
-        """Replace the notes."""
-        await self._faults.write(lambda: self._inner.write(run_id, notes))
-
-
-class FailingTaken:
-    """`Taken`; freeing is a write."""
-
-    def __init__(self, inner: Taken, faults: Faults) -> None:
-        self._inner, self._faults = inner, faults
-
-    async def free(self, env: EnvId, task: TaskId, key: str, now: Instant) -> RunId | None:
-        """Free a key."""
-        return await self._faults.write(lambda: self._inner.free(env, task, key, now))
-
-    async def purge(self, now: Instant, limit: int) -> int:
-        """Forget what is free; no write that anybody waits for."""
-        return await self._faults.read(self._inner.purge(now, limit))
 
 
 class FailingSnapshots:
@@ -369,44 +257,4 @@ class FailingBlobs:
         await self._faults.write(lambda: self._inner.drop(key))
 
 
-class FailingCredentials:
-    """`Credentials`; all but looking is a write."""
-
-    def __init__(self, inner: Credentials, faults: Faults) -> None:
-        self._inner, self._faults = inner, faults
-
-    async def add(self, credential: Credential, now: Instant) -> None:
-        """Keep a key."""
-        await self._faults.write(lambda: self._inner.add(credential, now))
-
-    async def end(
-        self,
-        env: EnvId,
-        key_id: str,
-        until: Instant,
-        now: Instant,
-        *,
-        new: Credential | None = None,
-    ) -> bool:
-        """Let a key end."""
-        return await self._faults.write(lambda: self._inner.end(env, key_id, until, now, new=new))
-
-    async def listing(self, env: EnvId) -> Sequence[Credential]:
-        """List keys."""
-        return await self._faults.read(self._inner.listing(env))
-
-    async def current(self, now: Instant) -> Sequence[Credential]:
-        """List keys that have not ended."""
-        return await self._faults.read(self._inner.current(now))
-
-    async def revision(self) -> int:
-        """Return the number of changes."""
-        return await self._faults.read(self._inner.revision())
-
-    async def use(self, use: Use, most: int, repeats_ms: int) -> Counted:
-        """Count a use."""
-        return await self._faults.write(lambda: self._inner.use(use, most, repeats_ms))
-
-    async def give_back(self, use: Use) -> None:
-        """Take a use back."""
-        await self._faults.write(lambda: self._inner.give_back(use))
+__all__ = ["Bug", "Crash", "FailingRuns", "FailingStreams", "Fault", "Faults", "failing"]

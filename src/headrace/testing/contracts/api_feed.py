@@ -147,7 +147,8 @@ class FeedApiContract(Declared):
         query = TagFeed(("a",))
         run = (await known.trigger("publish", order(tags=["a"]))).id
         place = (await told(known, query)).place
-        forgotten = Place(f"{place.handle[:-1]}{'01'[place.handle[-1] == '0']}", place.offset)
+        since, _, name = place.handle.partition("-")
+        forgotten = Place(f"{since}-{'01'[name[0] == '0']}{name[1:]}", place.offset)
         assert (await known.feed(query, forgotten, wait=False)).rows == ()
         await known.cancel(run)
         assert _statuses(await told(known, query, forgotten)) == {run: "CANCELED"}
