@@ -124,7 +124,7 @@ async def looks_around() -> list[Any]:
 
 
 @task
-async def counts() -> list[Any]:
+async def tallies() -> list[Any]:
     metadata.increment("n")
     metadata.append("log", "begun")
     await cancel.wait()
@@ -139,7 +139,7 @@ async def counts() -> list[Any]:
 
 
 async def test_each_change_of_metadata_counts_once(h: Harness) -> None:
-    handle = await counts.trigger(metadata={"n": 10})
+    handle = await tallies.trigger(metadata={"n": 10})
     for _ in range(2):
         await h.settle()
         await h.send(handle, cancel, "")
@@ -174,19 +174,19 @@ async def test_what_cannot_be_done_to_metadata_is_an_error_there(h: Harness) -> 
 
 
 async def test_a_run_is_replayed_rescheduled_and_tagged(h: Harness) -> None:
-    handle = await counts.trigger(delay="1h", tags=["a"], idempotency_key="k")
+    handle = await tallies.trigger(delay="1h", tags=["a"], idempotency_key="k")
     assert sorted(await runs.tag(handle, ["b", "a"])) == ["a", "b"]
     moved = await runs.reschedule(handle, timedelta(hours=3))
     assert moved.delayed_until is not None
     assert moved.delayed_until - moved.created_at >= timedelta(hours=2)
     again = await runs.replay(handle, tags="c", delay=timedelta(hours=1), metadata={"m": 1})
     view = await runs.retrieve(again)
-    assert (again.task_id, view.tags, view.metadata) == ("counts", ("c",), {"m": 1})
+    assert (again.task_id, view.tags, view.metadata) == ("tallies", ("c",), {"m": 1})
     assert view.status == "DELAYED"
-    await runs.free_key("counts", "k")
+    await runs.free_key("tallies", "k")
     with pytest.raises(NotFound):
-        await runs.free_key("counts", "k")
-    assert (await counts.trigger(delay="1h", idempotency_key="k")).id != handle.id
+        await runs.free_key("tallies", "k")
+    assert (await tallies.trigger(delay="1h", idempotency_key="k")).id != handle.id
 
 
 async def test_a_run_knows_itself(h: Harness, replay: Replay) -> None:

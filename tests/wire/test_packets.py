@@ -103,7 +103,7 @@ def test_notes_may_stand_on_the_whole(packet: object, text: bytes) -> None:
         (superjson([1], **{"-1": ["Date"]}), "names no value"),
         (superjson({"a": 1}, **{"a.b.c": ["Date"]}), "names no value"),
         (superjson({"x": "NaN"}, x=["number"]), "cannot hold the number NaN"),
-        (order("some-key", "application/store"), "send the payload itself"),
+        (order("some-key", "application/store"), "cannot be named here"),
         (order("[" * 65 + "]" * 65, "application/json"), "deeper"),
         (superjson(json.loads("[" * 65 + "]" * 65)), "deeper"),
     ],
