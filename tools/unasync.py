@@ -63,7 +63,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
-from typing_extensions import Self
+from typing_extensions import Self, TypeForm
 
 from headrace.sdk.answers import Answer
 from headrace.sdk.blocking import blocking, blocking_iterator, blocking_on_loop, in_own_thread
@@ -87,6 +87,7 @@ if TYPE_CHECKING:  # those modules import this one
     from headrace.sdk.runs import Runs
     from headrace.sdk.steps import Step
     from headrace.sdk.tasks import Start, Task
+    from headrace.sdk.tokens import AnyToken, Token
     from headrace.sdk.waits import Waits
 
 A = ParamSpec("A")

@@ -16,6 +16,7 @@ from headrace.sdk.retrying import Retry
 from headrace.sdk.runs import runs
 from headrace.sdk.steps import Step, step
 from headrace.sdk.tasks import Task, task
+from headrace.sdk.tokens import Token
 from headrace.sdk.views import Run, RunError, Waiting
 from headrace.sdk.waits import wait
 from headrace.wire.views import Receipt
@@ -39,6 +40,7 @@ __all__ = [
     "Subscription",
     "Task",
     "TimedOut",
+    "Token",
     "Waiting",
     "auth",
     "configure",

@@ -30,6 +30,7 @@ from headrace.testing.contracts.stores import (
     RunsContract,
     SnapshotsContract,
     StreamsContract,
+    WaitpointsContract,
     WakeupsContract,
 )
 from headrace.testing.faults import Bug, Crash, FailingStreams, Fault, Faults, failing
@@ -77,6 +78,9 @@ class TestLeases(LeasesContract): ...
 
 
 class TestCatalog(CatalogContract): ...
+
+
+class TestWaitpoints(WaitpointsContract): ...
 
 
 class TestWakeups(WakeupsContract): ...

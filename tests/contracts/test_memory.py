@@ -22,6 +22,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    WaitpointsContract,
     WakeupsContract,
 )
 
@@ -69,6 +70,9 @@ class TestLeases(LeasesContract): ...
 
 
 class TestCatalog(CatalogContract): ...
+
+
+class TestWaitpoints(WaitpointsContract): ...
 
 
 class TestWakeups(WakeupsContract): ...

@@ -24,6 +24,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    WaitpointsContract,
     WakeupsContract,
 )
 
@@ -77,6 +78,9 @@ class TestLeases(LeasesContract): ...
 
 
 class TestCatalog(CatalogContract): ...
+
+
+class TestWaitpoints(WaitpointsContract): ...
 
 
 class TestWakeups(WakeupsContract): ...

@@ -165,4 +165,4 @@ async def test_accepted_and_blocked_again_in_one_commit(house: House) -> None:
 
 
 def _sheet(house: House, run: Run) -> Sheet:
-    return Sheet(run, house.stores.streams, Tails(), house.clock.now())
+    return Sheet(run, house.stores, Tails(), house.clock.now())

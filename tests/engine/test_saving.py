@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.backends.memory.streams import MemoryStreams
-from headrace.backends.memory.tables import Tables
 from headrace.engine.sheet import Sheet, Tails
 from headrace.kernel import commands as c
 from headrace.kernel.model import RunId, Waiting
@@ -247,9 +245,9 @@ async def test_a_failed_attempt_goes_on_from_the_snapshot(house: House) -> None:
         assert (await again.told()).n == 1
 
 
-def test_what_is_saved_and_over_on_one_sheet_was_never_saved() -> None:
+async def test_what_is_saved_and_over_on_one_sheet_was_never_saved(house: House) -> None:
     run = claimed(queued()).after
-    sheet = Sheet(run, MemoryStreams(Tables()), Tails(), T0)
+    sheet = Sheet(run, house.stores, Tails(), T0)
     sheet.apply(c.Save(run.epoch, 0, b"frames"))
     assert sheet.change().saved == b"frames"
     sheet.apply(c.Complete(run.epoch, b"1"))

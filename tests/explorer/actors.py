@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from headrace.errors import HeadraceError, Mistake
-from headrace.kernel.model import Entry, Key
+from headrace.kernel.model import Entry, Key, WaitpointId
 from headrace.ports import Api, Channel
 from headrace.wire import channel as c
 from tests.explorer.stage import ACKS, CLOCK, Stage
@@ -36,6 +36,7 @@ class Plan:
     saves: bool = False
     drops: bool = False
     unfit: bool = False
+    token: str = ""
 
 
 @dataclass(slots=True)
@@ -180,7 +181,13 @@ class Worker:
         )
         timeout_ms = TIMEOUT_MS if self.plan.timeout and not life.told else -1
         asks = c.Standing(
-            life.run, life.epoch, key, STREAM, timeout_ms=timeout_ms, held=self.plan.held
+            life.run,
+            life.epoch,
+            key,
+            "" if self.plan.token else STREAM,
+            timeout_ms=timeout_ms,
+            held=self.plan.held,
+            token=self.plan.token,
         )
         self._channel.post([asks])
         if self.plan.held:
@@ -260,6 +267,13 @@ class Sender:
             await self.stage.cue(self.process, f"{self.name} ends", writes=frozenset({ACKS}))
             ok = e.SendOk(at=0, id=self.name, seq=receipt.seq, duplicate=receipt.duplicate)
             self.stage.note(ok)
+
+
+async def complete(stage: Stage, api: Api, token: str, value: str) -> None:
+    """Complete the token; whoever comes second changes nothing."""
+    await api.complete_token(token, f'"{value}"'.encode())
+    if stage.tables.waitpoints[WaitpointId(token)].completed is None:
+        stage.wrong.append("a completion was acknowledged, and is not there")
 
 
 async def cancel(stage: Stage, process: str, api: Api, run_id: str) -> None:

@@ -18,7 +18,8 @@ class Cast:
     deadline. `evicted`: the worker puts the run away while it waits; `saves`: it leaves a snapshot
     when it does so, and `drops` what that stands for; `unfit`: nobody can use it. `fresh`: nobody
     has taken the run up when the play begins. `alone`: everybody comes through one server; if not,
-    each has a server of their own. `delivering`: records and runs are in one database.
+    each has a server of their own. `delivering`: records and runs are in one database. `token`:
+    everybody is about one token instead of a stream; the senders complete it, and the first counts.
     """
 
     messages: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Cast:
     fresh: bool = False
     alone: bool = True
     delivering: bool = True
+    token: bool = False
 
     @property
     def actors(self) -> int:
@@ -40,7 +42,8 @@ class Cast:
         return 1 + len(self.messages) + self.timeout + self.cancel
 
     def __str__(self) -> str:
-        parts = ["wait" if self.held else "once", *(f"send {name}" for name in self.messages)]
+        asks, sends = ("for_token", "complete") if self.token else ("wait", "send")
+        parts = [asks if self.held else "once", *(f"{sends} {name}" for name in self.messages)]
         names = ("timeout", "early", "cancel", "evicted", "saves", "drops", "unfit", "fresh")
         parts += [name for name in names if getattr(self, name)]
         where = "one server" if self.alone else "a server each"
@@ -64,6 +67,16 @@ TRIOS: Final = (
     Cast(BOTH),
     Cast(TWICE),
     Cast(timeout=True, cancel=True),
+)
+TOKENS: Final = (
+    Cast(A, token=True),
+    Cast(A, token=True, cancel=True),
+    Cast(BOTH, token=True),
+)
+SLOW_TOKENS: Final = (
+    Cast(A, token=True, timeout=True),
+    Cast(BOTH, token=True, timeout=True),
+    Cast(A, token=True, cancel=True, saves=True),
 )
 QUARTETS: Final = (
     Cast(A, timeout=True, cancel=True),
@@ -96,6 +109,12 @@ def short() -> Iterator[Cast]:
         yield replace(cast, unfit=True)
     yield Cast(A, cancel=True, saves=True)
     yield Cast(timeout=True, cancel=True, alone=False)
+    yield from TOKENS
+    yield Cast(A, token=True, alone=False)
+    yield Cast(A, token=True, timeout=True, held=False, alone=False)
+    yield Cast(A, token=True, saves=True)
+    yield Cast(A, token=True, evicted=True)
+    yield Cast(A, token=True, fresh=True, alone=False)
 
 
 def long() -> Iterator[Cast]:
@@ -113,3 +132,7 @@ def long() -> Iterator[Cast]:
         yield replace(cast, fresh=True)
     for cast in QUARTETS:
         yield replace(cast, held=False, alone=False)
+    yield from (replace(cast, alone=False) for cast in TOKENS[1:])
+    for cast in SLOW_TOKENS:
+        yield cast
+        yield replace(cast, alone=False)

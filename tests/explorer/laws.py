@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from headrace.backends.memory.tables import Tables
 from headrace.kernel.commands import Change
-from headrace.kernel.model import Entry, Instant, Over, StreamId
+from headrace.kernel.model import Entry, Instant, Over, StreamId, WaitpointId, waitpoint_of
 from headrace.ports import Draft
 
 NOWHERE = StreamId("")
+NOBODY = WaitpointId("")
 
 
 def breaches(
@@ -30,6 +31,7 @@ def breaches(
     return [
         *_stopping_takes_nothing(change),
         *_takes_are_the_log(tables, change),
+        *(fault for entry in change.entries for fault in _token(tables, entry)),
         *_snapshots_fit(tables, change),
         *(fault for entry in change.entries for fault in _timer(entry, now)),
         *(_overslept(tables, change, drafts) if atomic else ()),
@@ -40,6 +42,9 @@ def stuck(tables: Tables) -> Iterator[str]:
     """Say which durable waits stand though there is a record for them and nobody moves (law 4)."""
     for run in tables.runs.values():
         for wait in run.waits:
+            token = tables.waitpoints.get(waitpoint_of(wait.stream) or NOBODY)
+            if run.stop is None and token is not None and token.completed is not None:
+                yield f"{wait.key} stands, and the token has its value"
             log = tables.records[run.id].get(wait.stream, []) if wait.stream else []
             if run.stop is None and len(log) > run.cursors.get(wait.stream or NOWHERE, 0):
                 yield f"{wait.key} stands, and record {log[-1].seq} is in the log"
@@ -56,7 +61,7 @@ def _stopping_takes_nothing(change: Change) -> Iterator[str]:
 def _takes_are_the_log(tables: Tables, change: Change) -> Iterator[str]:
     cursors = dict(change.before.cursors)
     for entry in change.entries:
-        if entry.stream is None or entry.ending != "value":
+        if entry.stream is None or entry.ending != "value" or waitpoint_of(entry.stream):
             continue
         cursor = cursors.get(entry.stream, 0)
         log = tables.records[change.before.id].get(entry.stream, [])
@@ -65,6 +70,18 @@ def _takes_are_the_log(tables: Tables, change: Change) -> Iterator[str]:
         cursors[entry.stream] = cursor + 1
     if cursors != dict(change.after.cursors):
         yield f"the cursors are {dict(change.after.cursors)}, the takes lead to {cursors}"
+
+
+def _token(tables: Tables, entry: Entry) -> Iterator[str]:
+    """What is taken of a token is its one value; a timeout comes before there is one."""
+    waitpoint = waitpoint_of(entry.stream)
+    if waitpoint is None:
+        return
+    token = tables.waitpoints[waitpoint]
+    if entry.ending == "value" and (entry.seq, entry.body) != (0, token.output):
+        yield f"{entry.key} took {entry.body!r}, and the token has {token.output!r}"
+    if entry.ending == "timeout" and token.completed is not None:
+        yield f"{entry.key} timed out, and the token had its value"
 
 
 def _snapshots_fit(tables: Tables, change: Change) -> Iterator[str]:

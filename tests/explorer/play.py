@@ -19,6 +19,7 @@ from headrace.kernel import machine
 from headrace.kernel.model import EnvId, Over, RunId
 from headrace.ports import Api
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
+from headrace.wire.tokenviews import TokenOrder
 from headrace.wire.views import TriggerOrder
 from tests.explorer.actors import (
     STREAM,
@@ -28,6 +29,7 @@ from tests.explorer.actors import (
     Sender,
     Worker,
     cancel,
+    complete,
     pass_time,
 )
 from tests.explorer.cast import Cast
@@ -59,6 +61,7 @@ class Play:
         self._backstage = backstage
         self._apis: dict[str, Api] = {}
         self._healed = False
+        self._token = ""
 
     async def run(self) -> Sequence[str]:
         """Make the moves, and judge; where the search has seen the rest, judge what was done."""
@@ -96,6 +99,8 @@ class Play:
         task, stream = TaskSpec(id=TASK), StreamSpec(name=STREAM, inward=True)
         await api.register(Registration(version="1", tasks=(task,), streams=(stream,)))
         run_id = RunId((await api.trigger(TASK, TriggerOrder())).id)
+        if self.cast.token:
+            self._token = (await api.create_token(TokenOrder())).id
         if self.cast.timeout:
             await self._server(house, TIME)
         if self.cast.cancel:
@@ -124,13 +129,14 @@ class Play:
     def _worker(self) -> Worker:
         cast = self.cast
         plan = Plan(
-            len(set(cast.messages)),
+            min(len(set(cast.messages)), 1) if cast.token else len(set(cast.messages)),
             cast.held,
             cast.timeout,
             cast.evicted,
             cast.saves,
             cast.drops,
             cast.unfit,
+            self._token,
         )
         return Worker(self.stage, self._home(WORKER), self._apis[WORKER], plan)
 
@@ -138,8 +144,11 @@ class Play:
         stage = self.stage
         found: list[Coroutine[object, object, None]] = []
         for name, message in self._senders():
-            sender = Sender(stage, self._home(name), self._apis[name], name, message)
-            found.append(sender.run(run_id))
+            home, api = self._home(name), self._apis[name]
+            if self._token:
+                found.append(complete(stage, api, self._token, message))
+            else:
+                found.append(Sender(stage, home, api, name, message).run(run_id))
         if self.cast.timeout:
             found.append(pass_time(stage, self._home(TIME), self._is_awake, self._steps()))
         if self.cast.cancel:
@@ -181,6 +190,8 @@ class Play:
             wrong.append(f"stuck: {self.stage.tables.runs[run_id]}")
         elif self._healed and self.cast.alone:
             wrong.append("stuck until somebody looked again")
+        if self._token:
+            return wrong  # every commit was judged as it landed, and nothing stands
         story = tell([*self.stage.events, *final(self.stage, run_id)])
         # Another server looks only so often, and time may pass while a wait is being committed.
         late_ms = 0 if self.cast.alone else 2 * LOOKS_MS

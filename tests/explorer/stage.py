@@ -24,7 +24,7 @@ from tests.explorer.memory import fingerprint
 from tests.explorer.search import Choose, Move
 from tests.history import events as e
 
-RUN, LOG, CLOCK, ACKS = "run", "log", "clock", "acks"
+RUN, LOG, TOKEN, CLOCK, ACKS = "run", "log", "token", "clock", "acks"
 START = Instant(1_000_000)
 
 
@@ -190,6 +190,6 @@ class Stage:
 
     def _state(self) -> Hashable:
         tables = hash(repr((self.tables.runs, self.tables.journals, self.tables.records)))
-        kept = hash(repr((self.tables.snapshots, self.dropped)))
+        kept = hash(repr((self.tables.snapshots, self.dropped, self.tables.waitpoints)))
         memory = fingerprint(asyncio.all_tasks() - {self._director}, (self, self.tables))
         return self.now, tables, kept, memory, self.past, tuple(sorted(self._waiting))

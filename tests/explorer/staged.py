@@ -22,6 +22,7 @@ from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
+from headrace.backends.memory.waitpoints import MemoryWaitpoints
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import (
     Entry,
@@ -33,15 +34,30 @@ from headrace.kernel.model import (
     RunId,
     StreamId,
     TaskId,
+    WaitpointId,
     WorkerId,
 )
-from headrace.ports import Appended, Backlog, Created, Draft, Filter, Order, Stores, Ticket
+from headrace.ports import (
+    Appended,
+    Backlog,
+    Created,
+    Draft,
+    Filter,
+    Issued,
+    Order,
+    Retried,
+    Stores,
+    Ticket,
+    Waitpoint,
+    WaitpointFilter,
+)
 from tests.explorer.laws import breaches
-from tests.explorer.stage import LOG, RUN, Stage
+from tests.explorer.stage import LOG, RUN, TOKEN, Stage
 
 _RUN: Final = frozenset({RUN})
 _LOG: Final = frozenset({LOG})
 _BOTH: Final = _RUN | _LOG
+_TOKEN: Final = frozenset({TOKEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +199,52 @@ class StagedDelivering(StagedStreams):
         await self._process.answered("deliver")
 
 
+class StagedWaitpoints:
+    """The `Waitpoints` port, move by move: in the database of the runs.
+
+    A run's change looks at the waitpoint, which is why nobody's completion may be put behind it.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._waitpoints = MemoryWaitpoints(process.stage.tables, StagedClock(process))
+
+    async def create(self, waitpoint: Waitpoint, retried: Retried | None = None) -> Issued:
+        return await self._waitpoints.create(waitpoint, retried)
+
+    async def load(self, waitpoint: WaitpointId) -> Waitpoint | None:
+        await self._process.read("token", _TOKEN)
+        return await self._waitpoints.load(waitpoint)
+
+    async def complete(self, waitpoint: WaitpointId, output: bytes) -> bool:
+        await self._move("complete", writes=_TOKEN | _RUN)
+        stage = self._process.stage
+        before = stage.tables.waitpoints[waitpoint]
+        is_done = await self._waitpoints.complete(waitpoint, output)
+        if before.completed is not None and stage.tables.waitpoints[waitpoint] != before:
+            stage.wrong.append("a token was completed twice")
+        await self._process.answered("complete")
+        return is_done
+
+    async def _move(self, verb: str, writes: frozenset[str] = frozenset()) -> None:
+        """Take a turn also in an actor's own task: what it does here is not decided at a desk."""
+        process = self._process
+        await process.stage.cue(process.name, verb, reads=_TOKEN | _RUN, writes=writes)
+
+    async def find(self, query: WaitpointFilter) -> Sequence[Waitpoint]:
+        return await self._waitpoints.find(query)
+
+    async def waiters(self, waitpoint: WaitpointId) -> Sequence[RunId]:
+        await self._move("waiters")
+        return await self._waitpoints.waiters(waitpoint)
+
+    async def owed(self, limit: int) -> Sequence[tuple[RunId, WaitpointId]]:
+        # No move: it is asked again and again, and finds what a move before has left.
+        if not self._process.has_timers:
+            return ()
+        return await self._waitpoints.owed(limit)
+
+
 class NoHints:
     """The `Wakeups` port at its worst: everything is lost."""
 
@@ -242,6 +304,7 @@ class Backstage:
             taken=MemoryTaken(process.stage.tables),
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
+            waitpoints=self.waitpoints(process),
             leases=self._leases,
             catalog=self._catalog,
             wakeups=NoHints(),
@@ -249,6 +312,10 @@ class Backstage:
             credentials=self._credentials,
             clock=StagedClock(process),
         )
+
+    def waitpoints(self, process: Process) -> StagedWaitpoints:
+        """Return the waitpoints as `process` sees them."""
+        return StagedWaitpoints(process)
 
     def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
         """Return the runs as `process` sees them."""

@@ -25,7 +25,7 @@ def test_the_list_has_everybody_in_it() -> None:
     casts = list(short())
     assert len(set(casts)) == len(casts)
     traits = ("messages", "timeout", "early", "cancel", "held", "evicted", "fresh")
-    for trait in (*traits, "saves", "drops", "unfit"):
+    for trait in (*traits, "saves", "drops", "unfit", "token"):
         assert {bool(getattr(cast, trait)) for cast in casts} == {False, True}
     assert {(cast.alone, cast.delivering) for cast in casts} == {
         (alone, delivering) for alone in (False, True) for delivering in (False, True)

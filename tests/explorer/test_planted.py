@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from headrace.kernel.commands import Change
-from headrace.kernel.model import Record, RunId, StreamId
+from headrace.kernel.model import Record, RunId, StreamId, WaitpointId
 from headrace.ports import Draft
 from tests.explorer.cast import BOTH, TWICE, A, Cast
+from tests.explorer.laws import breaches
 from tests.explorer.play import TIME, WORKER, explore
 from tests.explorer.search import Report
 from tests.explorer.stage import RUN
@@ -18,6 +19,7 @@ from tests.explorer.staged import (
     StagedDelivering,
     StagedRuns,
     StagedStreams,
+    StagedWaitpoints,
 )
 
 
@@ -154,6 +156,72 @@ class TimersThatDoNotLook(Backstage):
 def test_a_timeout_that_does_not_read_the_log_is_found() -> None:
     found = _found(Cast(A, timeout=True, held=False, alone=False), TimersThatDoNotLook)
     assert "timed out, and a record stood in the log" in found
+
+
+class LateTimeouts(StagedRuns):
+    """A timeout is committed though the token has got its value since somebody looked."""
+
+    async def commit(self, change: Change) -> None:
+        await self._process.write("commit", frozenset({RUN}))
+        stage = self._process.stage
+        known, stage.tables.waitpoints = stage.tables.waitpoints, {}
+        try:
+            await self._runs.commit(change)
+        finally:
+            stage.tables.waitpoints = known
+        stage.wrong += breaches(stage.tables, change, stage.now, atomic=True)
+
+
+class NoGuardOfTokens(Backstage):
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        return LateTimeouts(process, delivering=delivering)
+
+
+def test_a_timeout_that_beats_a_completion_is_found() -> None:
+    found = _found(Cast(A, token=True, timeout=True, alone=False), NoGuardOfTokens)
+    assert "timed out, and the token had its value" in found
+
+
+class ForgetfulWaitpoints(StagedWaitpoints):
+    """Who waits for a token is not kept."""
+
+    async def waiters(self, waitpoint: WaitpointId) -> Sequence[RunId]:
+        await super().waiters(waitpoint)
+        return ()
+
+    async def owed(self, limit: int) -> Sequence[tuple[RunId, WaitpointId]]:  # noqa: ARG002
+        return ()
+
+
+class NoWaiters(Backstage):
+    def waitpoints(self, process: Process) -> StagedWaitpoints:
+        return ForgetfulWaitpoints(process)
+
+
+def test_a_completion_that_wakes_nobody_is_found() -> None:
+    found = _found(Cast(A, token=True), NoWaiters)
+    assert "stands, and the token has its value" in found
+
+
+class SecondValueCounts(StagedWaitpoints):
+    """A token takes another value when it has one."""
+
+    async def complete(self, waitpoint: WaitpointId, output: bytes) -> bool:
+        await self._move("complete", writes=frozenset({RUN}))
+        tables = self._process.stage.tables
+        token = replace(tables.waitpoints[waitpoint], completed=None)
+        tables.waitpoints[waitpoint] = token
+        return await self._waitpoints.complete(waitpoint, output)
+
+
+class TwoValues(Backstage):
+    def waitpoints(self, process: Process) -> StagedWaitpoints:
+        return SecondValueCounts(process)
+
+
+def test_a_token_that_is_completed_twice_is_found() -> None:
+    found = _found(Cast(BOTH, token=True, alone=False), TwoValues)
+    assert "and the token has" in found
 
 
 class Keyless(StagedDelivering):

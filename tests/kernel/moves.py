@@ -25,7 +25,7 @@ from headrace.kernel.model import (
     Waiting,
     later,
 )
-from tests.kernel.world import CAUSE, STREAMS, WORKERS, Step, World, next_n
+from tests.kernel.world import AWAITED, CAUSE, WORKERS, Step, World, next_n
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ def _wait_until_due(world: World, _choice: Choice) -> Step | None:
 
 
 def _send(world: World, choice: Choice) -> Step | None:
-    return world.send(STREAMS[choice.one % len(STREAMS)])
+    return world.send(AWAITED[choice.one % len(AWAITED)])
 
 
 def _append_unheard(world: World, choice: Choice) -> Step | None:
     """Another process appends; nobody here has heard of it yet."""
-    world.append(STREAMS[choice.one % len(STREAMS)])
+    world.append(AWAITED[choice.one % len(AWAITED)])
     return None
 
 
@@ -112,7 +112,7 @@ def _accept(world: World, choice: Choice) -> Step | None:
 
 def _stand(world: World, choice: Choice) -> Step | None:
     timeout = None if choice.which % 3 else choice.ms
-    return world.stand(STREAMS[choice.one % len(STREAMS)], timeout, held=choice.yes)
+    return world.stand(AWAITED[choice.one % len(AWAITED)], timeout, held=choice.yes)
 
 
 def _sleep(world: World, choice: Choice) -> Step | None:

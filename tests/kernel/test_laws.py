@@ -25,7 +25,7 @@ from headrace.kernel.model import (
     later,
 )
 from tests.kernel.moves import CHOICES, Choice, move
-from tests.kernel.world import Step, World
+from tests.kernel.world import TOKEN, Step, World
 
 FAR = 10**15
 
@@ -57,7 +57,8 @@ def a_cursor_moves_with_the_entry_that_took(step: Step) -> None:
         if entry.kind == "take" and entry.ending == "value":
             assert entry.stream is not None
             assert entry.seq == cursors.get(entry.stream, 0)
-            cursors[entry.stream] = entry.seq + 1
+            if entry.stream != TOKEN:
+                cursors[entry.stream] = entry.seq + 1
     if isinstance(step.command, c.Restart):
         cursors.clear()
     assert step.change.after.cursors == cursors
@@ -69,10 +70,27 @@ def the_first_waiter_takes(step: Step) -> None:
         waits.append(step.command.wait)
     for entry in step.change.entries:
         ended = [wait for wait in waits if wait.key == entry.key]
-        if entry.ending == "value" and entry.kind == "take":
+        if entry.ending == "value" and entry.kind == "take" and entry.stream != TOKEN:
             first = next(wait for wait in waits if wait.stream == entry.stream)
             assert first.key == entry.key
         waits = [wait for wait in waits if wait not in ended]
+
+
+def the_value_of_a_token_is_for_all(step: Step) -> None:
+    """Nobody goes on waiting for it once it has been offered, or asks for it in vain."""
+    after, command = step.change.after, step.command
+    if isinstance(command, c.Deliver) and command.stream == TOKEN and after.stop is None:
+        assert TOKEN not in {wait.stream for wait in after.waits}
+    if isinstance(command, c.Stand) and command.wait.stream == TOKEN and TOKEN in command.heads:
+        fresh = command.wait.key not in {wait.key for wait in step.change.before.waits}
+        assert bool(step.change.entries) == fresh
+
+
+def no_timeout_beats_the_value_of_a_token(step: Step) -> None:
+    command = step.command
+    if isinstance(command, c.Elapse | c.Stand) and TOKEN in command.heads:
+        late = [entry for entry in step.change.entries if entry.stream == TOKEN]
+        assert {entry.ending for entry in late} <= {"value"}
 
 
 def waits_keep_their_order(step: Step) -> None:
@@ -269,6 +287,8 @@ LAWS = (
     entries_are_numbered_without_gaps,
     a_cursor_moves_with_the_entry_that_took,
     the_first_waiter_takes,
+    the_value_of_a_token_is_for_all,
+    no_timeout_beats_the_value_of_a_token,
     waits_keep_their_order,
     nothing_is_taken_timed_out_or_parked_while_it_stops,
     what_stops_ends_as_it_was_told_to,

@@ -31,12 +31,17 @@ from headrace.kernel.model import (
     StreamId,
     TaskId,
     Wait,
+    WaitpointId,
     WorkerId,
+    at_waitpoint,
     inward,
     later,
 )
 
 STREAMS = (inward("a"), inward("b"))
+TOKEN = at_waitpoint(WaitpointId("t"))
+AWAITED = (*STREAMS, TOKEN)
+"""What is waited for: a token has one record at the most, and no cursor passes it."""
 WORKERS = (WorkerId("one"), WorkerId("two"))
 START = Instant(1_000_000)
 CAUSE = Cause("why")
@@ -61,7 +66,7 @@ class World:
     run: Run
     now: Instant = START
     logs: dict[StreamId, list[Record]] = field(
-        default_factory=lambda: {stream: list[Record]() for stream in STREAMS}
+        default_factory=lambda: {stream: list[Record]() for stream in AWAITED}
     )
     journal: list[Entry] = field(default_factory=list[Entry])
     asked: int = 0
@@ -105,7 +110,7 @@ class World:
 
     def heads(self) -> dict[StreamId, Record]:
         """Read each log at the cursor."""
-        found = {s: self.logs[s][self.run.cursors.get(s, 0) :] for s in STREAMS}
+        found = {s: self.logs[s][self.run.cursors.get(s, 0) :] for s in AWAITED}
         return {stream: records[0] for stream, records in found.items() if records}
 
     def unread(self, stream: StreamId) -> tuple[Record, ...]:
@@ -115,8 +120,10 @@ class World:
     # --- moves: each says what is asked next ---------------------------------------------------
 
     def append(self, stream: StreamId) -> None:
-        """Append to a log, and tell nobody."""
+        """Append to a log, and tell nobody; a token that has its value keeps it."""
         log = self.logs[stream]
+        if log and stream == TOKEN:
+            return
         log.append(Record(len(log), str(len(log)).encode(), self.now))
 
     def send(self, stream: StreamId) -> Step | None:

@@ -12,7 +12,7 @@ globalThis.IS_REACT_ACT_ENVIRONMENT = false;
 const { createElement, useEffect } = await import("react");
 const { createRoot } = await import("react-dom/client");
 const hooks = await import("@trigger.dev/react-hooks");
-const { configure, runs, streams, tasks, auth } = await import("@trigger.dev/sdk");
+const { configure, runs, streams, tasks, auth, wait } = await import("@trigger.dev/sdk");
 
 configure({ baseURL: url, accessToken: key });
 
@@ -137,5 +137,32 @@ describe("hooks", () => {
     await seen.until("the page sees it", ({ run }) => run?.isCompleted);
     page.close();
     seen.close();
+  });
+
+  test("useWaitToken completes a token that a Python task waits for", async () => {
+    const token = await wait.createToken({ timeout: "5m" });
+    const handle = await tasks.trigger("bill", token.id);
+    const page = shown(() => hooks.useWaitToken(token.id, options(token.publicAccessToken)));
+    const { complete } = await page.until("it is ready", ({ isReady }) => isReady);
+    assert.equal(page.now().isCompleted, false);
+    complete({ amount: 8, method: "click" });
+    await page.until("it is completed", ({ isCompleted }) => isCompleted);
+    assert.equal((await runs.poll(handle.id, { pollIntervalMs: 50 })).output, "8 by click");
+    page.close();
+  });
+
+  test("useWaitToken shows the error where the public token is another one's", async () => {
+    const [token, other] = [await wait.createToken(), await wait.createToken()];
+    const page = shown(() => hooks.useWaitToken(token.id, options(other.publicAccessToken)));
+    const { complete } = await page.until("it is ready", ({ isReady }) => isReady);
+    const left = await alone(async () => {
+      complete({ amount: 8 });
+      const { error } = await page.until("there is an error", ({ error }) => error);
+      assert.equal(error.status, 403);
+    });
+    assert.deepEqual(left.map((error) => error.status), [403]);
+    assert.equal(page.now().isCompleted, false);
+    assert.equal((await wait.retrieveToken(token)).status, "WAITING");
+    page.close();
   });
 });

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from headrace import Ok, TimedOut, streams, task
+from headrace import Ok, TimedOut, current_run, streams, task, wait
 
 
 @dataclass
@@ -31,6 +31,14 @@ class Line:
 
     n: int
     text: str
+
+
+@dataclass
+class Payment:
+    """What somebody pays."""
+
+    amount: int
+    method: str = "card"
 
 
 approval = streams.input("approval", Approval)
@@ -102,3 +110,20 @@ async def fail(words: str) -> None:
 async def slow_to_start() -> str:
     """End at once; it is started with a delay."""
     return "done"
+
+
+@task
+async def bill(token: str) -> str:
+    """Wait until somebody pays."""
+    match await wait.for_token(token, Payment):
+        case Ok(output=paid):
+            return f"{paid.amount} by {paid.method}"
+        case TimedOut():
+            return "nobody has paid"
+
+
+@task
+async def invoice() -> str:
+    """Make a token that its run is found by, and wait for it."""
+    token = await wait.create_token(timeout="5m", tags=[current_run().id])
+    return (await wait.for_token(token, Payment).unwrap()).method

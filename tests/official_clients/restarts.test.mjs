@@ -1,7 +1,7 @@
 // A server and a worker that are killed: the clients come back, nothing is lost or happens twice.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { configure, runs } from "@trigger.dev/sdk";
+import { configure, runs, wait } from "@trigger.dev/sdk";
 import { ApiClient } from "@trigger.dev/core/v3";
 import { StandardRealtimeStreamsManager } from "@trigger.dev/core/v3/workers";
 import { act, key, take, until, url } from "./house.mjs";
@@ -114,4 +114,39 @@ test("subscriptions to a run and to a tag go on when the server is killed and st
   await restarted;
   assert.equal(last.output, "s is published by ann");
   assert.equal((await tagged).output, last.output);
+});
+
+test("a token is completed while the server is away, and the run that waits goes on", async () => {
+  const token = await wait.createToken({ timeout: "1h" });
+  const { id } = await trigger(api, "bill", token.id);
+  await until("it waits", async () => (await api.retrieveRun(id)).isWaiting);
+  await act("server/kill");
+  const completing = wait.completeToken(token, { amount: 1 });
+  await act("server/start");
+  assert.equal((await completing).success, true);
+  assert.equal((await ended(id)).output, "1 by card");
+});
+
+test("a callback URL and a public token are good for a server that was started again", async () => {
+  const [token, other] = [await wait.createToken(), await wait.createToken()];
+  const { id } = await trigger(api, "bill", token.id);
+  await until("it waits", async () => (await api.retrieveRun(id)).isWaiting);
+  await act("server/stop");
+  await act("server/start");
+  assert.equal((await wait.retrieveToken(token)).url, token.url);
+  const body = JSON.stringify({ amount: 2, method: "wire" });
+  assert.equal((await fetch(token.url, { method: "POST", body })).status, 200);
+  assert.equal((await ended(id)).output, "2 by wire");
+  await new ApiClient(url, other.publicAccessToken).completeWaitpointToken(other.id, { data: 3 });
+  assert.equal((await wait.retrieveToken(other)).output, 3);
+});
+
+test("a token that is completed while no worker is there wakes the run in the next one", async () => {
+  const token = await wait.createToken();
+  const { id } = await trigger(api, "bill", token.id);
+  await until("it waits", async () => (await api.retrieveRun(id)).isWaiting);
+  await act("worker/kill");
+  await wait.completeToken(token, { amount: 3 });
+  await act("worker/start");
+  assert.equal((await ended(id)).output, "3 by card");
 });

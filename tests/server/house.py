@@ -149,8 +149,10 @@ async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 
     async def is_ready() -> bool:
         return ready[0]
 
-    def sign(env: EnvId, run: str) -> str:
-        scopes = [f"read:runs:{run}", f"write:inputStreams:{run}"]
+    def sign(env: EnvId, id: str) -> str:
+        scopes = [f"read:runs:{id}", f"write:inputStreams:{id}"]
+        if id.startswith("waitpoint_"):
+            scopes = [f"write:waitpoints:{id}"]
         return tokens.mint(KEYS[env][0], env, scopes, clock.now())
 
     async with AsyncExitStack() as stack:

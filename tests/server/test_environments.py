@@ -17,10 +17,11 @@ from headrace.ports import Api
 from headrace.wire import tokens
 from headrace.wire.keys import KeyOrder
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
+from headrace.wire.tokenviews import TokenOrder, TokenQuery
 from headrace.wire.views import RunQuery
 from tests.server.house import DEV, KEY, OTHER_KEY, PROD, House, Said
 
-SECRETS: Final = re.compile(r"publish|approval|notes|progress|canary|run_\w+|key_\w+")
+SECRETS: Final = re.compile(r"publish|approval|notes|progress|canary|run_\w+|key_\w+|waitpoint_\w+")
 """All that is in `dev`; of the other environment nothing has such a name."""
 
 
@@ -68,6 +69,11 @@ CELLS: Final[Mapping[str, Cell]] = {
     "GET /api/headrace/v1/keys": Cell(),
     "POST /api/headrace/v1/keys/{key}/revoke": Cell(),
     "POST /api/headrace/v1/keys/{key}/rotate": Cell('{"grace":"1h"}'),
+    "POST /api/v1/waitpoints/tokens": Cell('{"tags":["canary"]}'),
+    "GET /api/v1/waitpoints/tokens": Cell(),
+    "GET /api/v1/waitpoints/tokens/{token}": Cell(),
+    "POST /api/v1/waitpoints/tokens/{token}/complete": Cell('{"data":"canary"}'),
+    "POST /api/v1/waitpoints/tokens/{token}/callback/{proof}": Cell("1", own=401),  # a wrong one
     "POST /realtime/v1/streams/{run}/input/{stream}": Cell('{"data":1}'),
     "GET /realtime/v1/streams/{run}/input/{stream}": Cell(),
     "GET /realtime/v1/streams/{run}/{stream}": Cell(),
@@ -118,6 +124,7 @@ async def town(home: House) -> Town:
     root = await other.create_key(KeyOrder(name="p"))
     run = await home.run()
     key = (await home.api.create_key(KeyOrder(name="canary"))).key.id
+    token = (await home.api.create_token(TokenOrder(tags=["canary"]))).id
     now = home.clock.now()
     named = [
         f"{verb}:{kind}:{one}"
@@ -125,9 +132,18 @@ async def town(home: House) -> Town:
         for kind in ("runs", "inputStreams")
         for one in (run, NOBODY)
     ]
+    named += [f"write:waitpoints:{one}" for one in (token, NOBODY)]
     return Town(
         home,
-        {"run": run, "task": "publish", "stream": "notes", "key": key, "target": "self"},
+        {
+            "run": run,
+            "task": "publish",
+            "stream": "notes",
+            "key": key,
+            "target": "self",
+            "token": token,
+            "proof": "0" * 64,
+        },
         {
             "the given key": OTHER_KEY,
             "a root key": root.secret,
@@ -143,7 +159,9 @@ async def _state(api: Api, run: str) -> str:
     """Return all that there is in an environment."""
     page = await api.list_runs(RunQuery(size=100))
     keys, listed = await api.list_keys(), await api.listing()
-    return repr(([(view.id, view.status, view.unread) for view in page.data], keys, listed, run))
+    made = await api.list_tokens(TokenQuery(size=100))
+    seen = [(view.id, view.status, view.unread) for view in page.data]
+    return repr((seen, keys, listed, made, run))
 
 
 async def test_every_operation_has_a_cell(home: House) -> None:
@@ -193,6 +211,8 @@ def _without(said: Said, ids: Mapping[str, str]) -> str:
         return "a token"
     if said.status == 200 and ('"secret"' in text or '"standing"' in text):
         return "its own keys"
+    if said.status == 200 and '"url"' in text:
+        return "its own waitpoint"
     return text
 
 

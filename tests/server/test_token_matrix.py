@@ -234,6 +234,10 @@ class Watched:
         self.asked += 1
         return self._house.engine.at(env, trusted=trusted, ticket=ticket)
 
+    async def call_back(self, token: str, proof: str, data: bytes) -> None:
+        self.asked += 1
+        await self._house.engine.call_back(token, proof, data)
+
 
 async def test_of_all_tokens_only_the_good_ones_pass(
     home: House, keys: Mapping[str, tuple[str, bool]]

@@ -43,3 +43,12 @@ def test_not_a_bit_of_a_seal_may_differ() -> None:
     for cut in (b"", sealed[:1], sealed[:NONCE], sealed[:-1], sealed + b"\x00"):
         with pytest.raises(Mistake):
             Vault(MASTER).open(cut, PLACE)
+
+
+def test_a_proof_takes_the_master_key_and_is_always_the_same() -> None:
+    proof = Vault(MASTER).proof("callback of a")
+
+    assert Vault(MASTER).proof("callback of a") == proof
+    others = {Vault(MASTER).proof("callback of b"), Vault(MASTER[:-1]).proof("callback of a")}
+    assert len({proof, *others}) == 3
+    assert {len(one) for one in {proof, *others}} == {32}

@@ -42,7 +42,8 @@ class Version(Job):
     def call(self, _payload: bytes) -> Coroutine[Any, Any, Any]:
         return cast("Coroutine[Any, Any, Any]", self._flow())
 
-    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+    def again(self, place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
+        assert kept is True
         assert not unwraps
         return again(place)
 

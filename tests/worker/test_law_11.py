@@ -46,7 +46,8 @@ class Kept(Job):
     def call(self, _payload: bytes) -> Coroutine[Any, Any, Any]:
         return cast("Coroutine[Any, Any, Any]", self._flow(self._world))
 
-    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+    def again(self, place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
+        assert kept is True
         assert not unwraps
         return again(place)
 

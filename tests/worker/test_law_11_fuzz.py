@@ -218,7 +218,8 @@ class Kept(Job):
     def call(self, _payload: bytes) -> Coroutine[Any, Any, Any]:
         return _told(self._program, self._world)
 
-    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+    def again(self, place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
+        assert kept is True
         assert not unwraps
         return again(place)
 

@@ -110,19 +110,25 @@ async def _published(home: Home, url: str, api: Api, env: EnvId) -> AsyncGenerat
                 await anyio.to_thread.run_sync(home.withdraw)
 
 
+DAY_MS: Final = 86_400_000
+
+
 class _Signer:
-    """Signs the token that the starter of a run may hand to a browser."""
+    """Signs the token that the starter of a run, or the maker of a token, may hand to a browser."""
 
     def __init__(self, ring: Keyring, clock: Clock) -> None:
         self._ring, self._clock, self._chance = ring, clock, SystemChance()
 
-    def __call__(self, env: EnvId, run_id: str) -> str:
+    def __call__(self, env: EnvId, id: str) -> str:
         signing = self._ring.of(env)
         if not signing:
             return ""
-        scopes = (f"read:runs:{run_id}", f"write:inputStreams:{run_id}")
-        name = self._chance.unique(12).hex()
-        return tokens.mint(signing[0], env, scopes, self._clock.now(), id=name)
+        name, now = self._chance.unique(12).hex(), self._clock.now()
+        if id.startswith("waitpoint_"):
+            scopes: tuple[str, ...] = (f"write:waitpoints:{id}",)
+            return tokens.mint(signing[0], env, scopes, now, ttl_ms=DAY_MS, id=name)
+        scopes = (f"read:runs:{id}", f"write:inputStreams:{id}")
+        return tokens.mint(signing[0], env, scopes, now, id=name)
 
 
 def _shown(host: str) -> str:

@@ -185,6 +185,7 @@ def _code(view: RunView) -> str:
 
 def _wait(wait: WaitView) -> str:
     what = f"stream {wait.stream}" if isinstance(wait.stream, str) else "a moment"
+    what = f"token {wait.token}" if isinstance(wait.token, str) else what
     line = f", at {wait.line}" if isinstance(wait.line, str) else ""
     return f"{what}, since {ago(wait.since)}, {left(wait.until)}{line}"
 

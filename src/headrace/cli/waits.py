@@ -12,7 +12,7 @@ from headrace.cli.sample import sample
 from headrace.cli.screen import AsJson, emit, hint, say, told
 from headrace.cli.showing import ago, command, left
 from headrace.ports import Api
-from headrace.wire.views import RunQuery, RunView
+from headrace.wire.views import RunQuery, RunView, WaitView
 
 
 class Waiting(Struct, frozen=True, omit_defaults=True):
@@ -25,6 +25,7 @@ class Waiting(Struct, frozen=True, omit_defaults=True):
     stream: str | UnsetType = UNSET
     until: str | UnsetType = UNSET
     line: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
     command: str | UnsetType = UNSET
 
 
@@ -68,20 +69,23 @@ def _waits(view: RunView, schemas: Mapping[str, bytes]) -> list[Waiting]:
             stream=wait.stream,
             until=wait.until,
             line=wait.line,
-            command=_answer(view.id, wait.stream, schemas),
+            token=wait.token,
+            command=_answer(view.id, wait, schemas),
         )
         for wait in view.waits
     ]
 
 
-def _answer(run_id: str, stream: str | UnsetType, schemas: Mapping[str, bytes]) -> str | UnsetType:
-    if not isinstance(stream, str):
+def _answer(run_id: str, wait: WaitView, schemas: Mapping[str, bytes]) -> str | UnsetType:
+    if isinstance(wait.token, str):
+        return command("tokens", "complete", wait.token, sample(b""))
+    if not isinstance(wait.stream, str):
         return UNSET
-    return command("send", run_id, stream, sample(schemas.get(stream, b"")))
+    return command("send", run_id, wait.stream, sample(schemas.get(wait.stream, b"")))
 
 
 def _show(wait: Waiting) -> None:
-    what = wait.stream if isinstance(wait.stream, str) else "a moment"
+    what = wait.stream or wait.token or "a moment"
     line = f" · {wait.line}" if isinstance(wait.line, str) else ""
     say(Text.assemble((wait.run, "bold"), f"  {wait.task}"))
     say(

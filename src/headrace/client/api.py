@@ -14,6 +14,7 @@ from headrace.client.packets import PacketsClient
 from headrace.client.runs import RunsClient
 from headrace.client.streams import StreamsClient
 from headrace.client.target import Target
+from headrace.client.tokens import TokensClient
 from headrace.client.transport import Transport
 from headrace.client.work import WorkClient
 from headrace.ports import Chance, Clock
@@ -27,6 +28,7 @@ class Client(
     FeedClient,
     StreamsClient,
     OutputsClient,
+    TokensClient,
     WorkClient,
     KeysClient,
 ):

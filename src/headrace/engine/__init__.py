@@ -12,12 +12,14 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from headrace.engine.api import EnvApi, Sign
+from headrace.engine import tokens
+from headrace.engine.api import EnvApi
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
 from headrace.engine.sweeping import Sweeper
+from headrace.engine.tokening import Sign
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
 from headrace.ports import Chance, Stores, Ticket
@@ -42,8 +44,12 @@ class Engine:
         """Return how many questions about runs are held until something changes."""
         return self._core.watch.count
 
+    async def call_back(self, token: str, proof: str, data: bytes) -> None:
+        """Complete a token of whichever environment, whose address proves itself."""
+        await tokens.call_back(self._core, token, proof, data)
 
-def unsigned(_env: EnvId, _run_id: str) -> str:
+
+def unsigned(_env: EnvId, _id: str) -> str:
     """Give no public token: for an engine without keys."""
     return ""
 
@@ -64,7 +70,8 @@ async def open_engine(
 ) -> AsyncGenerator[Engine]:
     """Run the engine on `stores` for as long as the context lasts.
 
-    Without a `keyring`, what keys are made can be opened by this engine only.
+    Without a `keyring`, what keys are made can be opened by this engine only, and only it can tell
+    the addresses of its tokens again.
     Workers known from before get a full lease, since they could not renew while nobody served.
     """
     await stores.leases.extend(later(stores.clock.now(), LEASE_MS))

@@ -5,7 +5,7 @@ Owns: nothing; each verb is a line or two onto the parts beside it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
@@ -19,15 +19,17 @@ from headrace.engine.feeding import Feeding
 from headrace.engine.fitting import fitting
 from headrace.engine.keys import EnvKeys
 from headrace.engine.mending import Mending
+from headrace.engine.paging import beside, page_of
 from headrace.engine.parcels import Parcels
 from headrace.engine.sheet import Sheet
 from headrace.engine.specs import check
+from headrace.engine.tokening import Sign, Tokening
 from headrace.engine.views import find_run, show
 from headrace.engine.writing import Writing
 from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
-from headrace.kernel.model import EnvId, Instant, Run, RunId, TaskId
+from headrace.kernel.model import EnvId, Instant, RunId, TaskId
 from headrace.ports import ANYTHING, Channel, Filter, Ticket
 from headrace.wire.channel import Hello
 from headrace.wire.registration import Registration
@@ -44,11 +46,8 @@ from headrace.wire.views import (
     TriggerOrder,
 )
 
-Sign = Callable[[EnvId, str], str]
-"""Mints the public token of a run."""
 
-
-class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys):
+class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream; a `ticket`,
@@ -84,11 +83,9 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys):
         if query.nothing or (query.status and not _states(query)):
             return RunPage(data=[], pagination=Pagination())
         found = await self._core.stores.runs.find(_filter(self._env, query))
-        backwards = query.before is not None and query.after is None
-        more = len(found) > query.size
-        page = found[-query.size :] if backwards else found[: query.size]
+        page = page_of(query, found)
         data = [_brief(await show(self._core, run)) for run in page]
-        return RunPage(data=data, pagination=_beside(query, page, more=more))
+        return RunPage(data=data, pagination=beside(query, found, [run.id for run in page]))
 
     async def cancel(self, run_id: str) -> RunView:
         """Ask the run to stop."""
@@ -189,13 +186,3 @@ def _filter(env: EnvId, query: RunQuery) -> Filter:
         until=None if query.until is None else Instant(query.until),
         test=query.test,
     )
-
-
-def _beside(query: RunQuery, page: Sequence[Run], *, more: bool) -> Pagination:
-    """Return the cursors of the pages beside this one, as far as there are any."""
-    if not page:
-        return Pagination()
-    backwards = query.before is not None and query.after is None
-    older = backwards or more
-    newer = more if backwards else query.after is not None
-    return Pagination(next=page[-1].id if older else UNSET, previous=page[0].id if newer else UNSET)

@@ -13,6 +13,7 @@ from itertools import islice
 import structlog
 
 from headrace.engine.bells import ANY, Bells
+from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
@@ -40,6 +41,7 @@ class Core:
         self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
     ) -> None:
         self.stores, self.chance, self.keyring = stores, chance, keyring
+        self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch, self.subscribers = Watch(stores.revisions, self.bells), Subscribers()
         self.teller = Teller(stores, self.seats)

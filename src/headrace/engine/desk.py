@@ -16,7 +16,7 @@ from headrace.engine.sheet import Sheet, Tails
 from headrace.errors import Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
-from headrace.kernel.model import Key, Run, RunId, Running, Waiting
+from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
 from headrace.ports import Clash, Conflict, Delivering, Stores
 
 TRIES = 20
@@ -53,6 +53,17 @@ async def look(sheet: Sheet) -> object:
         await sheet.catch_up(stream)
     sheet.looked = True
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """The job of taking what stands in the log, or what a waitpoint has."""
+
+    stream: StreamId
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Let the waits on it take."""
+        return await sheet.catch_up(self.stream)
 
 
 @dataclass(slots=True)
@@ -92,6 +103,7 @@ class Desk:
         "_landing",
         "_runs",
         "_slips",
+        "_stores",
         "_streams",
         "_tails",
         "run",
@@ -105,7 +117,8 @@ class Desk:
         self.run_id = run_id
         self.run: Run | None = None
         self.working = False
-        self._runs, self._streams, self._clock = stores.runs, stores.streams, stores.clock
+        self._stores, self._runs, self._streams = stores, stores.runs, stores.streams
+        self._clock = stores.clock
         self._landing, self._delivering = landing, delivering
         self._slips: deque[_Slip] = deque()
         self._tails = Tails()
@@ -237,7 +250,7 @@ class Desk:
             await self._reload()
         if self.run is None:
             raise unknown_run(self.run_id)
-        sheet = Sheet(self.run, self._streams, self._tails, self._clock.now(), answered)
+        sheet = Sheet(self.run, self._stores, self._tails, self._clock.now(), answered)
         if answered:  # a wait under such a key could only fail every change that answers it again
             sheet.run = _without(self.run, answered)
         return sheet

@@ -14,6 +14,7 @@ from headrace.engine.core import Core
 from headrace.engine.desk import nothing
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
+from headrace.engine.tokens import pay
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.commands import Elapse, Lose
@@ -148,6 +149,7 @@ class Warden:
             for worker in await core.stores.leases.lapsed(core.now()):
                 await self.bury(worker)
             if rounds % ROUNDS_TO_RECHECK == 0:
+                await pay(core)
                 for seat in core.seats.all():
                     await self._compare(seat)
             core.seats.all_behind()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from headrace.engine.desk import Desk
+from headrace.engine.desk import CatchUp, Desk
 from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
-from headrace.kernel.model import Queued, Run, StreamId
+from headrace.kernel.model import Queued, Run
 
 Changed = Callable[[Run], Awaitable[None]]
 
@@ -67,14 +67,4 @@ def _recheck(desk: Desk, before: Run, after: Run) -> None:
     standing = {wait.key for wait in before.waits if wait.held}
     fresh = [wait for wait in after.waits if wait.held and wait.key not in standing]
     for stream in {wait.stream for wait in fresh if wait.stream is not None}:
-        desk.post(_CatchUp(stream))
-
-
-class _CatchUp:
-    """The job of taking what stands in the log."""
-
-    def __init__(self, stream: StreamId) -> None:
-        self._stream = stream
-
-    async def __call__(self, sheet: Sheet) -> object:
-        return await sheet.catch_up(self._stream)
+        desk.post(CatchUp(stream))

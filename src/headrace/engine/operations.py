@@ -17,8 +17,9 @@ from headrace.engine.seats import Seat
 from headrace.engine.sends import Message, key_of, send
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
+from headrace.engine.tokens import known_token
 from headrace.engine.triggers import Start, trigger
-from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge, Unavailable
+from headrace.errors import BadRequest, HeadraceError, Mistake, NotFound, TooLarge, Unavailable
 from headrace.kernel import commands as c, machine
 from headrace.kernel.model import (
     EPOCH,
@@ -28,7 +29,10 @@ from headrace.kernel.model import (
     Key,
     Kind,
     RunId,
+    StreamId,
     Wait,
+    WaitpointId,
+    at_waitpoint,
     inward,
     later,
     outward,
@@ -53,25 +57,61 @@ class Step(Protocol):
 class Standing:
     """A branch waits."""
 
+    core: Core
     op: channel.Standing
 
     async def __call__(self, sheet: Sheet) -> object:
         """Let the wait stand, or answer it at once."""
         op = self.op
-        stream = inward(op.stream) if op.stream else None
         deadline = self._deadline(sheet.now)
-        held = op.held or deadline is not None
+        stream = inward(op.stream) if op.stream else None
+        if op.token:
+            stream = at_waitpoint(WaitpointId(op.token))
+            try:
+                deadline = await self._within(sheet.run.env, deadline)
+            except NotFound as error:
+                # Remembered: else the run's code could go another way when it is replayed.
+                entry = _unanswerable(op, stream, error)
+                return sheet.apply(c.Remember(op.epoch, (entry,)))
+        # Who completes a token finds only those that wait for it durably.
+        held = op.held or deadline is not None or bool(op.token)
         wait = Wait(Key(op.key), stream, deadline, held, op.fingerprint, op.line)
         head = None
-        if stream is not None and not sheet.stands(stream):
+        if stream is not None and (op.token or not sheet.stands(stream)):
             head = await sheet.head(stream)
         heads = {} if stream is None or head is None else {stream: head}
         return sheet.apply(c.Stand(op.epoch, wait, heads))
+
+    async def _within(self, env: EnvId, deadline: Instant | None) -> Instant | None:
+        """Return the deadline, or that of the token if it comes first."""
+        token = await known_token(self.core, env, self.op.token)
+        known = [moment for moment in (deadline, token.deadline) if moment is not None]
+        return min(known, default=None)
 
     def _deadline(self, now: Instant) -> Instant | None:
         if self.op.until:
             return Instant(self.op.until)
         return None if self.op.timeout_ms < 0 else later(now, self.op.timeout_ms)
+
+
+def _unanswerable(op: channel.Standing, stream: StreamId, error: HeadraceError) -> Entry:
+    return Entry(
+        n=0,
+        key=Key(op.key),
+        kind="take",
+        ending="failure",
+        body=_fault(error),
+        at=EPOCH,
+        fingerprint=op.fingerprint,
+        line=op.line,
+        stream=stream,
+    )
+
+
+def _fault(error: HeadraceError) -> bytes:
+    """Return the JSON text by which a journal keeps what was refused."""
+    fault = {"message": str(error), "name": type(error).__name__, "code": error.code}
+    return msgspec.json.encode(fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +288,7 @@ def step_of(core: Core, op: channel.Operation) -> Step | None:
     """Return the job that carries `op` out; `None` where it needs more than the run's own desk."""
     match op:
         case channel.Standing():
-            return Standing(op)
+            return Standing(core, op)
         case channel.Remembered(epoch=epoch, entry=entry):
             return Remembered(epoch, entry)
         case channel.Emitted():
@@ -313,8 +353,7 @@ async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) 
     except Unavailable:
         raise  # it may have happened: the worker asks again, and finds the same child or record
     except HeadraceError as error:
-        fault = {"message": str(error), "name": type(error).__name__, "code": error.code}
-        body, failed = msgspec.json.encode(fault), True
+        body, failed = _fault(error), True
     entry = Entry(
         n=0,
         key=Key(op.key),

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Command, Deliver
 from headrace.kernel.evolve import evolve
-from headrace.kernel.model import Entry, Instant, Key, Record, Run, StreamId, is_inward
-from headrace.ports import Backlog, Draft, Streams
+from headrace.kernel.model import (
+    Entry,
+    Instant,
+    Key,
+    Record,
+    Run,
+    StreamId,
+    WaitpointId,
+    is_inward,
+    waitpoint_of,
+)
+from headrace.ports import Backlog, Draft, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Sheet:
     __slots__ = (
         "_saved",
         "_streams",
+        "_waitpoints",
         "answered",
         "before",
         "drafts",
@@ -58,7 +69,7 @@ class Sheet:
     def __init__(
         self,
         run: Run,
-        streams: Streams,
+        stores: Stores,
         tails: Tails,
         now: Instant,
         answered: frozenset[Key] = frozenset(),
@@ -87,7 +98,7 @@ class Sheet:
         """Whether another process may have written: the worker is told what it has not heard."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
-        self._streams = streams
+        self._streams, self._waitpoints = stores.streams, stores.waitpoints
         self.tails = dict(tails.known)
         """Where the streams end once this sheet has landed."""
 
@@ -178,13 +189,22 @@ class Sheet:
         return next((d for d in self.drafts if d.key == key and d.stream == stream), None)
 
     async def head(self, stream: StreamId) -> Record | None:
-        """Return the record at the cursor, if there is one."""
+        """Return the record at the cursor, if there is one; of a waitpoint, its value."""
+        waitpoint = waitpoint_of(stream)
+        if waitpoint is not None:
+            return await self._value(waitpoint)
         cursor = self.cursor(stream)
         for draft in self.drafts:
             if draft.stream == stream and draft.seq == cursor:
                 return Record(cursor, draft.body, draft.at, draft.key, draft.digest)
         found = await self._streams.read(self.run.id, stream, cursor, 1)
         return found[0] if found else None
+
+    async def _value(self, waitpoint: WaitpointId) -> Record | None:
+        known = await self._waitpoints.load(waitpoint)
+        if known is None or known.completed is None:
+            return None
+        return Record(0, known.output or b"null", known.completed)
 
     def stands(self, stream: StreamId) -> bool:
         """Tell whether a wait stands on `stream`."""

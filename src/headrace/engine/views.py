@@ -25,6 +25,7 @@ from headrace.kernel.model import (
     RunId,
     Wait,
     is_inward,
+    waitpoint_of,
 )
 from headrace.ports import Order
 from headrace.wire.durations import iso
@@ -160,10 +161,12 @@ def _shown(cause: Cause) -> ErrorView:
 
 
 def _wait(wait: Wait) -> WaitView:
+    token = waitpoint_of(wait.stream)
     return WaitView(
         key=wait.key,
         since=iso(wait.since),
-        stream=UNSET if wait.stream is None else wait.stream[1:],
+        stream=UNSET if wait.stream is None or token is not None else wait.stream[1:],
+        token=token or UNSET,
         until=_when(wait.deadline),
         line=wait.line or UNSET,
     )

@@ -21,6 +21,7 @@ from headrace.kernel.model import (
     Wait,
     Waiting,
     WorkerId,
+    waitpoint_of,
 )
 
 
@@ -76,7 +77,8 @@ def answered(
 ) -> Change:
     """End `wait` with `record`, or with `ending` where there is none.
 
-    A timer's end is its answer: its entry is a value.
+    A timer's end is its answer: its entry is a value. A waitpoint's record is not used up by
+    whoever takes it, so that no cursor moves.
     """
     run = change.after
     kind: Kind = "take" if wait.stream is not None else "timer"
@@ -101,7 +103,7 @@ def answered(
         lost=0,
         waits=tuple(other for other in run.waits if other.key != wait.key),
         cursors=run.cursors
-        if record is None or wait.stream is None
+        if record is None or wait.stream is None or waitpoint_of(wait.stream) is not None
         else {**run.cursors, wait.stream: record.seq + 1},
     )
     return Change(change.before, after, (*change.entries, entry), change.undone)

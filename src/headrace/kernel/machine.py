@@ -3,7 +3,8 @@
 Rule 1: no clock, no randomness, no I/O; what is needed comes in as an argument.
 Rule 2: a backend may apply a transition faster (in SQL), never differently.
 Rule 3: a wait that stands takes the record at the cursor, first come, first served, whatever the
-        state of the run; the entry, the cursor and the end of the wait are one change.
+        state of the run; the entry, the cursor and the end of the wait are one change. The record
+        of a waitpoint is for all that wait for it.
 Rule 4: a worker's command counts only with the run's epoch, and only while the worker holds it.
 Rule 5: once a run is stopping, nothing is taken, timed out or started for it any more.
 Rule 6: a snapshot stands for every entry below `saved`; none of them is undone, unless all of them
@@ -44,6 +45,7 @@ from headrace.kernel.model import (
     Waiting,
     WorkerId,
     later,
+    waitpoint_of,
 )
 from headrace.kernel.retry import next_try
 
@@ -166,17 +168,20 @@ def _deliver(run: Run, command: c.Deliver, now: Instant) -> Change:
         raise Refused(run, command)
     change = Change(run, run)
     for record in command.records:
-        wait = _first_waiter(change.after, command.stream)
-        if wait is None or record.seq != change.after.cursors.get(command.stream, 0):
+        waits = _takers(change.after, command.stream)
+        if not waits or record.seq != change.after.cursors.get(command.stream, 0):
             break
-        change = answered(change, wait, now, record)
+        for wait in waits:
+            change = answered(change, wait, now, record)
     return woken(change, now)
 
 
-def _first_waiter(run: Run, stream: StreamId) -> Wait | None:
+def _takers(run: Run, stream: StreamId) -> tuple[Wait, ...]:
+    """Return the waits that a record of the stream ends: the first, or all for a waitpoint."""
     if run.stop is not None:
-        return None
-    return next((wait for wait in run.waits if wait.stream == stream), None)
+        return ()
+    waits = tuple(wait for wait in run.waits if wait.stream == stream)
+    return waits if waitpoint_of(stream) is not None else waits[:1]
 
 
 def _elapse(run: Run, command: c.Elapse, now: Instant) -> Change:
@@ -204,11 +209,12 @@ def _waits_elapse(run: Run, heads: Mapping[StreamId, Record], now: Instant) -> C
 
 
 def _head(run: Run, wait: Wait, heads: Mapping[StreamId, Record]) -> Record | None:
-    """Return the record that stands at the cursor, if `wait` is the first to wait for it."""
+    """Return the record that stands at the cursor, if `wait` is one of those that it ends."""
     if wait.stream is None:
         return None
-    first = _first_waiter(run, wait.stream)
-    if first is not None and first.key != wait.key:
+    first = _takers(run, wait.stream)[:1]
+    is_later = bool(first) and first[0].key != wait.key
+    if is_later and waitpoint_of(wait.stream) is None:
         return None
     record = heads.get(wait.stream)
     fits = record is not None and record.seq == run.cursors.get(wait.stream, 0)

@@ -15,7 +15,11 @@ WorkerId = NewType("WorkerId", str)
 TaskId = NewType("TaskId", str)
 EnvId = NewType("EnvId", str)
 StreamId = NewType("StreamId", str)
-"""Direction and name of a stream of a run: `<name` is read by the run, `>name` written by it."""
+"""Direction and name of a stream of a run: `<name` is read by the run, `>name` written by it.
+
+`~id` is a waitpoint: one record, or none yet, that no run owns and any number of them wait for.
+"""
+WaitpointId = NewType("WaitpointId", str)
 Key = NewType("Key", str)
 """Where in the code a journal entry belongs: `scope/name#occurrence`."""
 Instant = NewType("Instant", int)
@@ -41,6 +45,16 @@ def is_inward(stream: StreamId) -> bool:
 def outward(name: str) -> StreamId:
     """Name the output stream `name` of a run."""
     return StreamId(f">{name}")
+
+
+def at_waitpoint(waitpoint: WaitpointId) -> StreamId:
+    """Return what a run waits on that waits for the waitpoint."""
+    return StreamId(f"~{waitpoint}")
+
+
+def waitpoint_of(stream: StreamId | None) -> WaitpointId | None:
+    """Return the waitpoint, if the stream is one."""
+    return WaitpointId(stream[1:]) if stream is not None and stream.startswith("~") else None
 
 
 @dataclass(frozen=True, slots=True)

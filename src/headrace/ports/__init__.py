@@ -39,9 +39,18 @@ from headrace.ports.storage import (
     Order,
     Runs,
     Snapshots,
-    Stores,
     Streams,
     Wakeups,
+)
+from headrace.ports.stores import Stores
+from headrace.ports.tokens import TokensApi
+from headrace.ports.waitpoints import (
+    Issued,
+    Retried,
+    Waitpoint,
+    WaitpointFilter,
+    Waitpoints,
+    WaitpointState,
 )
 
 __all__ = [
@@ -69,6 +78,7 @@ __all__ = [
     "FeedApi",
     "Filter",
     "Holder",
+    "Issued",
     "Keys",
     "KeysApi",
     "Leases",
@@ -78,6 +88,7 @@ __all__ = [
     "OutputsApi",
     "Packet",
     "PacketsApi",
+    "Retried",
     "Revision",
     "Revisions",
     "Runs",
@@ -91,7 +102,12 @@ __all__ = [
     "Taken",
     "Target",
     "Ticket",
+    "TokensApi",
     "Use",
+    "Waitpoint",
+    "WaitpointFilter",
+    "WaitpointState",
+    "Waitpoints",
     "Wakeups",
     "WorkApi",
 ]

@@ -15,6 +15,7 @@ from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import KeysApi
 from headrace.ports.outputs import OutputsApi
 from headrace.ports.packets import PacketsApi
+from headrace.ports.tokens import TokensApi
 from headrace.wire.channel import Hello, Operation, Push
 from headrace.wire.registration import Registration
 from headrace.wire.views import (
@@ -144,6 +145,7 @@ class Api(
     FeedApi,
     StreamsApi,
     OutputsApi,
+    TokensApi,
     WorkApi,
     KeysApi,
     Protocol,

@@ -25,9 +25,7 @@ from headrace.kernel.model import (
     TaskId,
     WorkerId,
 )
-from headrace.ports.keys import Credentials
-from headrace.ports.notes import Notebook, Taken, Ticket
-from headrace.ports.revisions import Revisions
+from headrace.ports.notes import Ticket
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NEVER = Instant(0)
@@ -164,8 +162,9 @@ class Runs(Protocol):
     async def commit(self, change: Change) -> None:
         """Apply `change` whole, or raise and leave everything as it was.
 
-        `Conflict` when the stored version is not that of `change.before`; `Clash` when the
-        journal holds another answer under a key. A change without a difference only checks.
+        `Conflict` when the stored version is not that of `change.before`, or when a wait for a
+        waitpoint times out that has its value; `Clash` when the journal holds another answer under
+        a key. A change without a difference only checks.
         """
         ...
 
@@ -373,21 +372,3 @@ class Chance(Protocol):
     def unique(self, size: int) -> bytes:
         """Return `size` unpredictable bytes."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """One opened store, port by port. `streams` may be `Delivering` as well."""
-
-    runs: Runs
-    revisions: Revisions
-    notebook: Notebook
-    taken: Taken
-    snapshots: Snapshots
-    streams: Streams
-    leases: Leases
-    catalog: Catalog
-    wakeups: Wakeups
-    blobs: Blobs
-    credentials: Credentials
-    clock: Clock

@@ -10,6 +10,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
+from typing_extensions import TypeForm
+
 from headrace.sdk.answers import Answer
 from headrace.sdk.blocking import blocking, blocking_iterator, blocking_on_loop, in_own_thread
 from headrace.sdk.deadlines import Duration
@@ -32,6 +34,7 @@ if TYPE_CHECKING:  # those modules import this one
     from headrace.sdk.runs import Runs
     from headrace.sdk.steps import Step
     from headrace.sdk.tasks import Start, Task
+    from headrace.sdk.tokens import AnyToken, Token
     from headrace.sdk.waits import Waits
 
 A = ParamSpec("A")
@@ -288,6 +291,65 @@ class SyncWaits:
     def until(self, moment: datetime, *, keep_warm: Duration | None = None) -> None:
         """Wait until an aware datetime; one that is past already ends at once."""
         return blocking(self._of.until(moment, keep_warm=keep_warm))
+
+    def create_token(
+        self,
+        *,
+        timeout: Duration | None = None,
+        until: datetime | None = None,
+        idempotency_key: str | None = None,
+        idempotency_key_ttl: Duration | None = None,
+        tags: Sequence[str] = (),
+    ) -> Token:
+        """Make a token, which whoever holds it may complete, once, until its time is over."""
+        return blocking(
+            self._of.create_token(
+                timeout=timeout,
+                until=until,
+                idempotency_key=idempotency_key,
+                idempotency_key_ttl=idempotency_key_ttl,
+                tags=tags,
+            )
+        )
+
+    @overload
+    def for_token(
+        self,
+        token: AnyToken,
+        *,
+        timeout: Duration | None = ...,
+        until: datetime | None = ...,
+        keep_warm: Duration | None = ...,
+    ) -> Answer[Any]: ...
+
+    @overload
+    def for_token(
+        self,
+        token: AnyToken,
+        schema: TypeForm[T],
+        *,
+        timeout: Duration | None = ...,
+        until: datetime | None = ...,
+        keep_warm: Duration | None = ...,
+    ) -> Answer[T]: ...
+
+    def for_token(
+        self,
+        token: AnyToken,
+        schema: Any = Any,
+        *,
+        timeout: Duration | None = None,
+        until: datetime | None = None,
+        keep_warm: Duration | None = None,
+    ) -> Answer[Any]:
+        """Wait until a token is completed; the run's memory is given back after `keep_warm`."""
+        return blocking(
+            self._of.for_token(token, schema, timeout=timeout, until=until, keep_warm=keep_warm)
+        )
+
+    def complete_token(self, token: AnyToken, value: Any = None, schema: Any = None) -> None:
+        """Give a token its value, and wake every run that waits for it; the first value stays."""
+        return blocking(self._of.complete_token(token, value, schema))
 
 
 class SyncRuns:

@@ -55,7 +55,7 @@ class Pending(Awaited[Answer[T]]):
 
     def unwrap(self) -> Awaited[T]:
         """Return the value, or raise `WaitTimeout`."""
-        return Awaited(self._unwrapped(), unwraps=True)
+        return Awaited(self._unwrapped(), unwraps=True, keeps=self.keeps)
 
     async def _unwrapped(self) -> T:
         answer = await self._inner

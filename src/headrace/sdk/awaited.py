@@ -16,14 +16,17 @@ T_co = TypeVar("T_co", covariant=True)
 class Awaited(Coroutine[Any, Any, T_co]):
     """One wait. It stands for its coroutine, so that task groups take it.
 
-    `unwraps` says that it gives the value itself, or raises.
+    `unwraps` says that it gives the value itself, or raises. `keeps` goes into a snapshot, and
+    comes back to whoever makes the wait once more.
     """
 
-    __slots__ = ("_inner", "unwraps")
+    __slots__ = ("_inner", "keeps", "unwraps")
 
-    def __init__(self, inner: Coroutine[Any, Any, T_co], *, unwraps: bool = False) -> None:
+    def __init__(
+        self, inner: Coroutine[Any, Any, T_co], *, unwraps: bool = False, keeps: object = True
+    ) -> None:
         self._inner = inner  # which warns when it is forgotten
-        self.unwraps = unwraps
+        self.unwraps, self.keeps = unwraps, keeps
 
     def __await__(self) -> Generator[Any, Any, T_co]:
         # A generator, not the coroutine's own iterator: its frame leads back here.

@@ -52,8 +52,8 @@ class Suspends(Protocol):
         """Decode the payload and return the call of the user's function, not begun."""
         ...
 
-    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
-        """Make the wait at a place once more."""
+    def again(self, place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
+        """Make the wait at a place once more, with what it kept in the snapshot."""
         ...
 
     def encoded(self, result: object) -> bytes:
@@ -188,13 +188,13 @@ class Suspension:
             self.has_code_run = True
         else:
             code, tells = saved.envelope.code, self._life.opening.goes_on_as_saved
-            self._code = frames.restore(code, lambda _: self._taken_up(saved), tells)
+            self._code = frames.restore(code, lambda kept: self._taken_up(saved, kept), tells)
         return self._task.encoded(await self._code)
 
-    def _taken_up(self, saved: Opened) -> Awaited[Any]:
+    def _taken_up(self, saved: Opened, kept: object) -> Awaited[Any]:
         self.has_code_run = True
         place, unwraps = saved.stood()
-        return self._task.again(place, unwraps=unwraps)
+        return self._task.again(place, kept, unwraps=unwraps)
 
     def saved(
         self, journal: bytes, weight: int, *, takes_sources: bool
@@ -212,7 +212,7 @@ class Suspension:
             if found is None:
                 return None
             stands.append(found)
-            return True
+            return found.keeps
 
         try:
             code = frames.save(self._code, leaf, takes_sources=takes_sources)

@@ -1,4 +1,4 @@
-"""The waits of a run: for a record of a stream, or for time to pass.
+"""The waits of a run: for a record of a stream, for a token, or for time to pass.
 
 Owns: the keys of a wait, and of those that follow a rejected value; taking a wait up again where a
 snapshot was made in it. Must never know: types of values, sockets.
@@ -17,9 +17,9 @@ from typing import Generic, Literal, TypeVar
 
 from headrace.errors import BadValue
 from headrace.kernel.journal import Asked
-from headrace.kernel.model import Entry, Instant, Key, StreamId
+from headrace.kernel.model import Entry, Instant, Key, StreamId, waitpoint_of
 from headrace.sdk.execution_asking import own_answer
-from headrace.sdk.execution_faults import bad_value, fault_of
+from headrace.sdk.execution_faults import bad_value, fault_of, own_error
 from headrace.sdk.execution_life import Life
 from headrace.sdk.execution_question import Place
 from headrace.sdk.execution_rest import Stance
@@ -52,6 +52,8 @@ async def take(
         entry = await stand(life, place, stream, line)
         if entry.ending == "timeout":
             return None
+        if entry.ending == "failure":
+            raise own_error(entry.body)
         taken = _fitting(life, entry, stream, fits)
         if isinstance(taken, Taken):
             return taken
@@ -91,16 +93,18 @@ async def stand(life: Life, place: Place, stream: StreamId | None, line: str) ->
 
 
 def _post(life: Life, place: Place, stream: StreamId | None, line: str) -> None:
+    token = waitpoint_of(stream)
     stands = channel.Standing(
         run=life.run_id,
         epoch=life.epoch,
         key=place.key,
-        stream=stream[1:] if stream else "",
+        stream=stream[1:] if stream and token is None else "",
         timeout_ms=-1 if place.timeout_ms is None else place.timeout_ms,
         until=place.until or 0,
         held=place.is_limited,
         line=line,
         seen=life.replay.journal.next_n,
+        token=token or "",
     )
     life.ledger.post(stands)
     life.parking.look()

@@ -15,6 +15,7 @@ from headrace.errors import Mistake
 from headrace.sdk import waits
 from headrace.sdk.answers import Pending
 from headrace.sdk.awaited import Awaited
+from headrace.sdk.codecs import Codec
 from headrace.sdk.execution import SLEEP
 from headrace.sdk.execution_question import Place
 from headrace.sdk.registry import declared_stream
@@ -40,10 +41,13 @@ def resumable(function: Function) -> tuple[Function, frames.Untransformed | None
         return function, frames.Untransformed(name, code.co_filename, code.co_firstlineno, why)
 
 
-def wait_again(place: Place, *, unwraps: bool) -> Awaited[Any]:
-    """Make the wait at a place once more."""
+def wait_again(place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
+    """Make the wait at a place once more, with what it kept in the snapshot."""
     if place.name == SLEEP:
         return waits.again(place)
+    if isinstance(kept, Codec):
+        told = waits.for_token_again(place, kept)  # pyright: ignore[reportUnknownArgumentType] - of any type
+        return told.unwrap() if unwraps else told
     stream = declared_stream(place.name.partition(":")[2])
     stands: Callable[[Place], Pending[Any]] | None = getattr(stream, "again", None)
     if stands is None:

@@ -90,11 +90,19 @@ class Scope:
 
     def number(self, name: str) -> int:
         """Count a question under `name`; return how many there were before, or were passed over."""
+        count = self._next(name)
+        self.asked[name] = count + 1
+        return count
+
+    def _next(self, name: str) -> int:
         count = self.asked.get(name, 0)
         while self.crew.passed and f"{self.path}{name}#{count}" in self.crew.passed:
             count += 1
-        self.asked[name] = count + 1
         return count
+
+    def upcoming(self, name: str) -> Key:
+        """Return the key of the next question under `name`, and count nothing."""
+        return Key(f"{self.path}{name}#{self._next(name)}")
 
     def key(self, name: str) -> Key:
         """Return the key of the next question under `name`."""

@@ -169,9 +169,9 @@ class Task(Generic[P, R]):
         made: Coroutine[Any, Any, Any] = self.fn(*self._arguments(payload))
         return made
 
-    def again(self, place: Place, *, unwraps: bool) -> Awaited[Any]:
+    def again(self, place: Place, kept: object, *, unwraps: bool) -> Awaited[Any]:
         """Make a wait again in which a snapshot was made."""
-        return wait_again(place, unwraps=unwraps)
+        return wait_again(place, kept, unwraps=unwraps)
 
     def encoded(self, result: object) -> bytes:
         """Return JSON text of what the function returned."""

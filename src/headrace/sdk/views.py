@@ -33,12 +33,13 @@ class RunError:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What one branch of a run waits for; without a `stream`, for the moment `until`."""
+    """What one branch of a run waits for: a `stream`, a `token`, or else the moment `until`."""
 
     since: datetime
     stream: str | None = None
     until: datetime | None = None
     line: str = ""
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _waiting(view: WaitView) -> Waiting:
         stream=view.stream or None,
         until=_moment(view.until),
         line=view.line or "",
+        token=view.token or None,
     )
 
 

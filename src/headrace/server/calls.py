@@ -37,6 +37,10 @@ class Apis(Protocol):
         """
         ...
 
+    async def call_back(self, token: str, proof: str, data: bytes) -> None:
+        """Complete a token of whichever environment, whose address proves itself."""
+        ...
+
 
 class Gone(Exception):
     """The client went away; nobody waits for an answer."""
@@ -109,6 +113,14 @@ class Call:
         tell = self.scope.get("extensions", {}).get(LEAVING)
         if tell is not None:
             tell["on"](end)
+
+    @property
+    def origin(self) -> str:
+        """Return where the caller has reached the server, for addresses that it is to hand on."""
+        # Behind a proxy the scheme is another; who lies about it deceives nobody but himself.
+        is_safe = self.header("x-forwarded-proto") == "https"
+        scheme = "https" if is_safe else self.scope["scheme"]
+        return f"{scheme}://{self.header('host')}"
 
     async def body(self, most: int) -> bytes:
         """Read the body, counting as it arrives; what is over `most` bytes is never kept."""

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, Mistake, NotFound
 from headrace.ports import Chance, Clock, Credentials, Keys
-from headrace.server import blocked, changes, feeds, keys, outputs, runs, streams, work
+from headrace.server import blocked, changes, feeds, keys, outputs, runs, streams, tokens, work
 from headrace.server.calls import Answer, Apis, Call, Caller, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.packets import Parcels
@@ -83,6 +83,7 @@ class Door:
                 *keys.ROUTES,
                 *streams.ROUTES,
                 *outputs.ROUTES,
+                *tokens.ROUTES,
                 *work.ROUTES,
                 *self._own(),
             ]

@@ -49,6 +49,7 @@ from headrace.testing.faults_beside import (
     FailingNotebook,
     FailingRevisions,
     FailingTaken,
+    FailingWaitpoints,
 )
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -66,6 +67,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)
         else FailingStreams(streams, faults),
+        waitpoints=FailingWaitpoints(stores.waitpoints, faults),
         leases=FailingLeases(stores.leases, faults),
         catalog=FailingCatalog(stores.catalog, faults),
         blobs=FailingBlobs(stores.blobs, faults),

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from headrace.kernel.model import EnvId, Instant, RunId, TaskId
+from headrace.kernel.model import EnvId, Instant, RunId, TaskId, WaitpointId
 from headrace.ports import (
     Counted,
     Credential,
     Credentials,
+    Issued,
     Notebook,
     Notes,
+    Retried,
     Revision,
     Revisions,
     Tagged,
     Taken,
     Use,
+    Waitpoint,
+    WaitpointFilter,
+    Waitpoints,
 )
 from headrace.testing.faulting import Faults
 
@@ -113,3 +118,34 @@ class FailingCredentials:
     async def give_back(self, use: Use) -> None:
         """Take a use back."""
         await self._faults.write(lambda: self._inner.give_back(use))
+
+
+class FailingWaitpoints:
+    """`Waitpoints`; making and completing are writes."""
+
+    def __init__(self, inner: Waitpoints, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def create(self, waitpoint: Waitpoint, retried: Retried | None = None) -> Issued:
+        """Add a waitpoint."""
+        return await self._faults.write(lambda: self._inner.create(waitpoint, retried))
+
+    async def load(self, waitpoint: WaitpointId) -> Waitpoint | None:
+        """Return the waitpoint."""
+        return await self._faults.read(self._inner.load(waitpoint))
+
+    async def complete(self, waitpoint: WaitpointId, output: bytes) -> bool:
+        """Write its value."""
+        return await self._faults.write(lambda: self._inner.complete(waitpoint, output))
+
+    async def find(self, query: WaitpointFilter) -> Sequence[Waitpoint]:
+        """List waitpoints."""
+        return await self._faults.read(self._inner.find(query))
+
+    async def waiters(self, waitpoint: WaitpointId) -> Sequence[RunId]:
+        """List who waits for it."""
+        return await self._faults.read(self._inner.waiters(waitpoint))
+
+    async def owed(self, limit: int) -> Sequence[tuple[RunId, WaitpointId]]:
+        """List who waits for what has its value."""
+        return await self._faults.read(self._inner.owed(limit))

@@ -46,6 +46,8 @@ class Hello(Struct, frozen=True, kw_only=True):
 class Standing(Message, frozen=True):
     """A branch waits on `stream` ("" = a timer). `until` wins over `timeout_ms`; 0 means none.
 
+    With `token` it waits for that token instead, and no longer than the token can be completed.
+
     `held` asks for a durable wait; without it the wait lives in the server's memory. `seen` is the
     number of the next entry as the worker knew the journal: the answer to a wait that is posted
     again, if there is one, stands there or behind (-1: it is not said).
@@ -61,6 +63,7 @@ class Standing(Message, frozen=True):
     fingerprint: str = ""
     line: str = ""
     seen: int = -1
+    token: str = ""
 
 
 class Parked(Message, frozen=True):

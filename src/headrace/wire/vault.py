@@ -1,10 +1,11 @@
-"""Secrets at rest: AES-256-GCM under a key that is made of the master key.
+"""Secrets at rest: AES-256-GCM under a key that is made of the master key, and proofs of it.
 
 Owns: the form of what is sealed. Must never know: where the master key is kept, what is sealed.
 """
 
 from __future__ import annotations
 
+import hmac
 from hashlib import blake2b
 from typing import Final
 
@@ -24,9 +25,14 @@ class Vault:
         # What a master key is for is part of what is made of it: it may come to seal other things.
         made = blake2b(master, digest_size=32, person=b"headrace/keys").digest()
         self._cipher = AESGCM(made)
+        self._proving = blake2b(master, digest_size=32, person=b"headrace/proofs").digest()
 
     def __repr__(self) -> str:
         return "Vault()"
+
+    def proof(self, of: str) -> bytes:
+        """Return what nobody can make without the master key; the same each time."""
+        return hmac.digest(self._proving, of.encode(), "sha256")
 
     def seal(self, secret: str, place: str, nonce: bytes) -> bytes:
         """Return `secret`, readable only here; a `nonce` is never used twice."""

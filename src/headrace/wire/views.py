@@ -88,6 +88,7 @@ class WaitView(Wire, frozen=True, kw_only=True):
     stream: str | UnsetType = UNSET
     until: str | UnsetType = UNSET
     line: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
 
 
 class ErrorView(Wire, frozen=True, kw_only=True):

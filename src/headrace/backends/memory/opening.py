@@ -14,6 +14,7 @@ from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
 from headrace.backends.memory.tables import Tables
+from headrace.backends.memory.waitpoints import MemoryWaitpoints
 from headrace.ports import Clock, Stores
 
 
@@ -21,6 +22,7 @@ from headrace.ports import Clock, Stores
 async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
     """Open an empty store. Without a `clock` its time begins at 1970, since it asks nobody."""
     tables = Tables()
+    time = CarriedClock() if clock is None else clock
     yield Stores(
         runs=MemoryRuns(tables),
         revisions=MemoryRevisions(tables),
@@ -28,10 +30,11 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
         taken=MemoryTaken(tables),
         snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
+        waitpoints=MemoryWaitpoints(tables, time),
         leases=MemoryLeases(),
         catalog=MemoryCatalog(),
         wakeups=Broadcast(),
         blobs=MemoryBlobs(),
         credentials=MemoryCredentials(),
-        clock=CarriedClock() if clock is None else clock,
+        clock=time,
     )

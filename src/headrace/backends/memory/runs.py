@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from headrace.backends.memory.tables import KeyPlace, Tables, Taken
+from headrace.backends.memory.waitpoints import check_timeouts
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import durable
@@ -170,6 +171,7 @@ def apply(tables: Tables, change: Change) -> None:
     stored = tables.runs.get(before.id)
     if stored is None or stored.version != before.version:
         raise Conflict
+    check_timeouts(tables, change)
     kept = [
         entry
         for entry in tables.journals[before.id]

@@ -16,8 +16,9 @@ from headrace.kernel.model import (
     RunId,
     StreamId,
     TaskId,
+    WaitpointId,
 )
-from headrace.ports import NEVER, Notes, Order
+from headrace.ports import NEVER, Notes, Order, Waitpoint
 
 
 class KeyPlace(NamedTuple):
@@ -56,6 +57,12 @@ class Tables:
     records: dict[RunId, dict[StreamId, list[Record]]] = field(
         default_factory=dict[RunId, dict[StreamId, list[Record]]]
     )
+
+    waitpoints: dict[WaitpointId, Waitpoint] = field(default_factory=dict[WaitpointId, Waitpoint])
+    waitpoint_keys: dict[tuple[str, str, str], tuple[WaitpointId, Instant]] = field(
+        default_factory=dict[tuple[str, str, str], tuple[WaitpointId, Instant]]
+    )
+    """Which waitpoint stands under an environment's key, by space, and when it is free again."""
 
     def log(self, run_id: RunId, stream: StreamId) -> list[Record]:
         """Return the records of a stream, to read or to append to."""

@@ -27,6 +27,7 @@ from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.revisions import SqliteRevisions
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
 from headrace.backends.sqlite.streams import SqliteStreams
+from headrace.backends.sqlite.waitpoints import SqliteWaitpoints
 from headrace.backends.sqlite.wakeups import SqliteWakeups
 from headrace.backends.sqlite.writer import Writer
 from headrace.errors import Unavailable
@@ -72,6 +73,7 @@ async def open_sqlite(
                 taken=SqliteTaken(reader, writer),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
+                waitpoints=SqliteWaitpoints(reader, writer, time),
                 leases=SqliteLeases(reader, writer),
                 catalog=SqliteCatalog(reader, writer),
                 wakeups=wakeups,

@@ -27,6 +27,7 @@ from headrace.backends.sqlite.rows.runs import (
     run_columns,
     run_from,
 )
+from headrace.backends.sqlite.waitpoints import check_timeouts, note_waiters
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import lasting
@@ -226,7 +227,9 @@ def apply(transaction: Transaction, change: Change) -> int:
         found = db.rows(SQL["update_run"], (before.id, before.version, *columns))
     if not found:
         raise Conflict
+    check_timeouts(db, change)
     number = cast("int", found[0][0])
+    note_waiters(db, number, change)
     if change.undone is not None:
         db.run(SQL["delete_entries"], (number, change.undone))
     try:

@@ -12,6 +12,7 @@ from headrace.testing.contracts.api_packets import PacketsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
+from headrace.testing.contracts.api_tokens import TokensApiContract
 from headrace.testing.contracts.api_work import WorkApiContract
 
 
@@ -23,6 +24,7 @@ class ApiContract(
     FeedApiContract,
     StreamsApiContract,
     OutputsApiContract,
+    TokensApiContract,
     WorkApiContract,
     SavingApiContract,
     KeysApiContract,

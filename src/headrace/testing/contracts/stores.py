@@ -21,6 +21,7 @@ from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
 from headrace.testing.contracts.streams import StreamsContract
+from headrace.testing.contracts.waitpoints import WaitpointsContract
 from headrace.testing.contracts.wakeups import WakeupsContract
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "SnapshotsContract",
     "StreamsContract",
     "TakenContract",
+    "WaitpointsContract",
     "WakeupsContract",
 ]

@@ -1,0 +1,73 @@
+"""What is asked about tokens: made, seen, completed.
+
+Owns: the answers' form. Must never know: HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import UNSET
+
+from headrace.engine.bound import Bound
+from headrace.engine.paging import beside, page_of
+from headrace.engine.tokens import (
+    complete,
+    filter_of,
+    known_token,
+    new_token,
+    retried,
+    show_token,
+)
+from headrace.kernel.model import EnvId
+from headrace.ports import Waitpoint
+from headrace.wire.tokenviews import (
+    TokenCreated,
+    TokenOrder,
+    TokenPage,
+    TokenQuery,
+    TokenView,
+)
+
+Sign = Callable[[EnvId, str], str]
+"""Mints the public token by which a browser may reach a run, or complete a token, by its id."""
+
+
+class Tokening(Bound):
+    """The use cases about tokens, bound to one environment. Whoever inherits it can sign."""
+
+    _sign: Sign
+
+    async def create_token(self, order: TokenOrder, *, request_key: str = "") -> TokenCreated:
+        """Make a token, or find the one that was made under the order's idempotency key."""
+        core = self._core
+        token = new_token(core, self._env, order)
+        issued = await core.stores.waitpoints.create(token, retried(core, request_key))
+        made = issued.waitpoint
+        return TokenCreated(
+            id=made.id,
+            is_cached=issued.cached,
+            url=core.callbacks.path(made),
+            public_token=self._sign(self._env, made.id) or UNSET,
+        )
+
+    async def retrieve_token(self, token: str) -> TokenView:
+        """Return the token, or raise `NotFound`."""
+        known = await known_token(self._core, self._env, token)
+        return self._shown(known, whole=True)
+
+    async def list_tokens(self, query: TokenQuery) -> TokenPage:
+        """List tokens, newest first."""
+        asked = filter_of(self._env, query, self._core.now())
+        found = await self._core.stores.waitpoints.find(asked)
+        page = page_of(query, found)
+        data = [self._shown(token, whole=False) for token in page]
+        return TokenPage(data=data, pagination=beside(query, found, [one.id for one in page]))
+
+    async def complete_token(self, token: str, data: bytes) -> None:
+        """Give a token its value, and wake whoever waits for it; the first value stays."""
+        await complete(self._core, await known_token(self._core, self._env, token), data)
+
+    def _shown(self, token: Waitpoint, *, whole: bool) -> TokenView:
+        core = self._core
+        return show_token(token, core.callbacks.path(token), core.now(), whole=whole)

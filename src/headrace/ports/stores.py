@@ -1,0 +1,39 @@
+"""One opened store, port by port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.ports.keys import Credentials
+from headrace.ports.notes import Notebook, Taken
+from headrace.ports.revisions import Revisions
+from headrace.ports.storage import (
+    Blobs,
+    Catalog,
+    Clock,
+    Leases,
+    Runs,
+    Snapshots,
+    Streams,
+    Wakeups,
+)
+from headrace.ports.waitpoints import Waitpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One opened store, port by port. `streams` may be `Delivering` as well."""
+
+    runs: Runs
+    revisions: Revisions
+    notebook: Notebook
+    taken: Taken
+    snapshots: Snapshots
+    streams: Streams
+    waitpoints: Waitpoints
+    leases: Leases
+    catalog: Catalog
+    wakeups: Wakeups
+    blobs: Blobs
+    credentials: Credentials
+    clock: Clock
