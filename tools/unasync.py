@@ -1,10 +1,11 @@
-"""Write `src/headrace/sdk/_sync.py`: the same names as the async classes, blocking.
+"""Write `src/headrace/sdk/_sync*.py`: the same names as the async classes, blocking.
 
     make sync
 
 A blocking class holds the async one and hands every call to the event loop that it belongs to; so
 there is no second implementation, only signatures, and those are made here.
-Owns: which classes have a blocking twin, and how a signature turns into a blocking one.
+Owns: which classes have a blocking twin, in which file, and how a signature turns into a blocking
+one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 SDK: Final = ROOT / "src/headrace/sdk"
-TARGET: Final = SDK / "_sync.py"
 
 CLASSES: Final = {
     "handles": ("Handle",),
@@ -30,6 +30,12 @@ CLASSES: Final = {
     "waits": ("Waits",),
     "runs": ("Runs",),
     "auth": ("Auth",),
+}
+THINGS: Final = SDK / "_sync.py"
+VERBS: Final = SDK / "_sync_verbs.py"
+TARGETS: Final = {
+    THINGS: ("handles", "tasks", "steps", "inputs", "outputs"),
+    VERBS: ("waits", "runs", "auth"),
 }
 TWINS: Final = frozenset(name for names in CLASSES.values() for name in names)
 DUNDERS: Final = frozenset({"__call__", "__aiter__", "__enter__", "__exit__"})
@@ -65,6 +71,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from typing_extensions import Self, TypeForm
 
+from headrace.sdk._sync import SyncHandle
 from headrace.sdk.answers import Answer
 from headrace.sdk.blocking import blocking, blocking_iterator, blocking_on_loop, in_own_thread
 from headrace.sdk.deadlines import Duration
@@ -96,6 +103,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 '''
 
+TWIN_IMPORT: Final = "from headrace.sdk._sync import SyncHandle\n"
+
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -108,19 +117,22 @@ class Shape:
 
 
 def main() -> None:
-    """Write the file."""
-    TARGET.write_text(generated(), "utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+    """Write the files."""
+    for target in TARGETS:
+        target.write_text(generated(target), "utf-8")
+        print(f"wrote {target.relative_to(ROOT)}")
 
 
-def generated() -> str:
-    """Return the file's text."""
-    parts = [HEAD]
-    for module, names in CLASSES.items():
+def generated(target: Path) -> str:
+    """Return the file's text. Of the imports, those that it does not need are left out."""
+    # Its own twins are no import; what the other file needs of them, is.
+    parts = [HEAD if target != THINGS else HEAD.replace(TWIN_IMPORT, "")]
+    for module in TARGETS[target]:
+        names = CLASSES[module]
         tree = ast.parse((SDK / f"{module}.py").read_text("utf-8"))
         classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
         parts.extend(_twin(classes[name]) for name in names)
-    return _formatted("\n\n".join(parts))
+    return _formatted("\n\n".join(parts), target)
 
 
 def _twin(node: ast.ClassDef) -> str:
@@ -255,12 +267,12 @@ def _doc(method: Method) -> str:
     return (ast.get_docstring(method) or "").partition("\n")[0]
 
 
-def _formatted(text: str) -> str:
+def _formatted(text: str, target: Path) -> str:
     """Return the text as the project's formatter has it."""
     ruff = Path(sys.executable).with_name("ruff")
     for command in (["check", "--fix-only", "--quiet"], ["format"]):
         done = subprocess.run(
-            [ruff, *command, "--stdin-filename", TARGET, "-"],
+            [ruff, *command, "--stdin-filename", target, "-"],
             input=text,
             capture_output=True,
             text=True,

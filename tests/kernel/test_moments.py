@@ -25,8 +25,11 @@ from headrace.kernel.model import (
     Run,
     Running,
     Stop,
+    StreamId,
     TimedOut,
     Wait,
+    WaitpointId,
+    at_waitpoint,
     later,
 )
 from tests.kernel.samples import (
@@ -226,6 +229,25 @@ def test_waiters_are_served_in_the_order_in_which_they_came() -> None:
     ]
     assert change.after.cursors == {APPROVAL: 4}
     assert [wait.key for wait in change.after.waits] == ["/notes#0"]
+
+
+def test_a_token_is_for_all_that_wait_and_for_whoever_asks_later() -> None:
+    token, value = at_waitpoint(WaitpointId("t")), replace(FIRST, seq=0)
+    first, second = replace(STANDING, stream=token), replace(SECOND, stream=token)
+    both = replace(RUNS["warm"], waits=(first, second))
+    told = decide(both, c.Deliver(token, (value,)), NOW)
+    assert [(entry.key, entry.ending) for entry in told.entries] == [
+        (first.key, "value"),
+        (second.key, "value"),
+    ]
+    assert _elapsed_with(both, token, value) == ["value", "value"]
+    asks = replace(RUNS["running"], waits=(first,))
+    asked = decide(asks, c.Stand(EPOCH, replace(NEXT, stream=token), {token: value}), NOW)
+    assert [(entry.key, entry.ending) for entry in asked.entries] == [(NEXT.key, "value")]
+
+
+def _elapsed_with(run: Run, stream: StreamId, head: Record) -> list[str]:
+    return [entry.ending for entry in decide(run, c.Elapse({stream: head}), SOON).entries]
 
 
 @pytest.mark.parametrize("seq", [0, 1, 3, 4])

@@ -18,7 +18,7 @@ from headrace.sdk import connection
 from headrace.sdk.blocking import blocking, blocking_iterator, blocking_on_loop, in_thread
 from headrace.testing import Harness, local
 from tests.sdk.given import numbers
-from tools.unasync import TARGET, generated
+from tools.unasync import TARGETS, generated
 
 answers = streams.input("sync-answers", int)
 words = streams.output("sync-words", str)
@@ -35,7 +35,8 @@ def doubles(number: int) -> int:
 
 
 def test_the_blocking_twins_are_current() -> None:
-    assert TARGET.read_text("utf-8") == generated(), "run `make sync`"
+    for target in TARGETS:
+        assert target.read_text("utf-8") == generated(target), "run `make sync`"
 
 
 async def test_a_program_without_a_loop_uses_the_loop_of_its_engine() -> None:

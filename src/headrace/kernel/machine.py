@@ -2,9 +2,8 @@
 
 Rule 1: no clock, no randomness, no I/O; what is needed comes in as an argument.
 Rule 2: a backend may apply a transition faster (in SQL), never differently.
-Rule 3: a wait that stands takes the record at the cursor, first come, first served, whatever the
-        state of the run; the entry, the cursor and the end of the wait are one change. The record
-        of a waitpoint is for all that wait for it.
+Rule 3: a wait that stands takes the record at the cursor, first come, first served (a waitpoint's
+        is for all), in any state; the entry, the cursor and the end of the wait are one change.
 Rule 4: a worker's command counts only with the run's epoch, and only while the worker holds it.
 Rule 5: once a run is stopping, nothing is taken, timed out or started for it any more.
 Rule 6: a snapshot stands for every entry below `saved`; none of them is undone, unless all of them
@@ -213,8 +212,7 @@ def _head(run: Run, wait: Wait, heads: Mapping[StreamId, Record]) -> Record | No
     if wait.stream is None:
         return None
     first = _takers(run, wait.stream)[:1]
-    is_later = bool(first) and first[0].key != wait.key
-    if is_later and waitpoint_of(wait.stream) is None:
+    if waitpoint_of(wait.stream) is None and any(taker.key != wait.key for taker in first):
         return None
     record = heads.get(wait.stream)
     fits = record is not None and record.seq == run.cursors.get(wait.stream, 0)

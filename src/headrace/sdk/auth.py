@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from headrace.sdk._sync import SyncAuth
+from headrace.sdk._sync_verbs import SyncAuth
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration, seconds_text
 from headrace.sdk.inputs import AnyRun, InputStreamOf, run_id_of

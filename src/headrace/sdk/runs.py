@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET, Raw
 
 from headrace.errors import Mistake
-from headrace.sdk._sync import SyncRuns
+from headrace.sdk._sync_verbs import SyncRuns
 from headrace.sdk.codecs import codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration

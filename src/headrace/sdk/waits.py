@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 from typing_extensions import TypeForm
 
 from headrace.sdk import execution
-from headrace.sdk._sync import SyncWaits
+from headrace.sdk._sync_verbs import SyncWaits
 from headrace.sdk.answers import Pending
 from headrace.sdk.awaited import Awaited
 from headrace.sdk.codecs import Codec, codec_for

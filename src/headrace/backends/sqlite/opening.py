@@ -57,12 +57,7 @@ async def open_sqlite(
 
     async with _opened(file, settings) as (reader, connect, start):
         carried.lift(start)
-        writer = Writer(
-            connect,
-            stamp=stamp,
-            foreign=follow,
-            settings=settings,
-        )
+        writer = Writer(connect, stamp=stamp, foreign=follow, settings=settings)
         reader.at_rest = writer.at_rest
         wakeups = SqliteWakeups(broadcast, writer)
         async with _beside(writer.run, wakeups.watch):
