@@ -15,12 +15,15 @@ from bench.machine import Machine
 from bench.plan import FULL, QUICK, WORKLOADS, Plan
 from bench.report import BEGIN, END, PAGE, Report
 from bench.samples import Sample, quantile, spread
+from bench.slow import Slow, shown as slow_shown
+from bench.subscribers_page import Counts, Lateness, Subscribed, shown as subscribers_shown
 from bench.targets import judged
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--quick", "--scale", "0.03", "--json")
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 """In such steps the machine counts processor time, on each core."""
+MACHINE = Machine(cpu="x", cores=2, memory_gib=1, system="s", python="3", sqlite="3", fsync_ms=1)
 
 
 def sample(workload: str, foreign: float = 0.0, **figures: float) -> Sample:
@@ -150,11 +153,8 @@ def test_a_crowd_says_what_it_has_missed() -> None:
         good, waiting=115 * MIB, over=65 * MIB, disk=601.0, ready_s=5.1, wrong=1
     )
     assert len(bad.missed()) == 5
-    machine = Machine(
-        cpu="x", cores=2, memory_gib=1, system="s", python="3", sqlite="3", fsync_ms=1
-    )
-    assert "All of it holds." in shown(good, machine)
-    assert "Missed: the worker occupies 65 MiB more than when idle" in shown(bad, machine)
+    assert "All of it holds." in shown(good, MACHINE)
+    assert "Missed: the worker occupies 65 MiB more than when idle" in shown(bad, MACHINE)
 
 
 @pytest.mark.timeout(120)
@@ -168,6 +168,73 @@ def test_a_small_crowd_waits_is_killed_and_comes_to_its_end() -> None:
     crowd = msgspec.json.decode(done.stdout, type=Crowd)
     assert (crowd.runs, crowd.wrong) == (40, 0)
     assert 0 < crowd.idle < crowd.waiting + 64 * MIB
+
+
+def test_subscriptions_say_what_they_have_missed() -> None:
+    start, quick = Counts(100 * MIB, 50, 2), Lateness(9, 1.0, 500.0, 900.0)
+    good = Subscribed(
+        subscriptions={"polls of a run": 1_024},
+        runs=1,
+        messages=3,
+        rate=1.0,
+        opened_s=1.0,
+        start=start,
+        held=Counts(140 * MIB, 1_074, 2),
+        busy=start,
+        closed=start,
+        closed_s=1.0,
+        again=Counts(102 * MIB, 50, 2),
+        lateness={"all": quick},
+        lost=0,
+        broken=0,
+        own=quick,
+        cpu={"server": 0.5},
+        foreign=0.0,
+    )
+    assert good.missed() == []
+    worse = {
+        "busy": Counts(141 * MIB, 1_074, 2),
+        "lateness": {"all": Lateness(9, 1.0, 501.0, 900.0)},
+        "lost": 1,
+        "broken": 1,
+        "closed": Counts(100 * MIB, 51, 2),
+        "again": Counts(103 * MIB, 50, 3),
+    }
+    for name, value in worse.items():
+        assert msgspec.structs.replace(good, **{name: value}).missed(), name
+    bad = msgspec.structs.replace(good, **worse)
+    assert len(bad.missed()) == 7
+    assert "All of it holds." in subscribers_shown(good, MACHINE)
+    assert "Missed: a subscription takes 41.0 KiB" in subscribers_shown(bad, MACHINE)
+
+
+def test_slow_clients_say_what_was_missed() -> None:
+    quick = Lateness(9, 1.0, 2.0, 3.0)
+    good = Slow(each=2, cut_s={"nap": (15.0, 15.5)}, uncut=0, alone=quick, beside=quick, failed=0)
+    assert good.missed() == []
+    bad = msgspec.structs.replace(good, cut_s={"nap": (15.0, 15.6)}, uncut=1, failed=1)
+    assert len(bad.missed()) == 3
+    assert "All of it holds." in slow_shown(good, MACHINE)
+    assert "Missed: those who nap were cut after 15.6 s" in slow_shown(bad, MACHINE)
+
+
+@pytest.mark.timeout(240)
+def test_a_few_hundred_subscribers_hear_everything_and_are_given_back() -> None:
+    asked = ("--count", "300", "--messages", "90", "--rate", "60", "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.subscribers", *asked],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    found = msgspec.json.decode(done.stdout, type=Subscribed)
+    assert (found.count, found.lost, found.broken) == (300, 0, 0), done.stderr.decode()
+    # Each turn reaches two who read input, three who read output, four polls of the run and five
+    # of its tag.
+    assert found.lateness["all"].count == 30 * (2 + 3 + 4 + 5)
+    assert found.held.files >= found.start.files + 290
+    assert max(found.closed.files, found.again.files) <= found.start.files
+    assert found.each > 0
 
 
 def test_a_noisy_round_does_not_count_beside_a_clean_one() -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from headrace.server import protocol, run, sse
+from headrace.server import protocol, run, sse, taking
 from headrace.wire import http, jsontext
 from tests.server.house import House
 
@@ -41,5 +41,5 @@ def test_the_page_has_the_numbers_right() -> None:
     assert f"{protocol.HEAD_S:.0f} s for its head" in PAGE
     assert f"{protocol.BODY_S:.0f} s without" in PAGE
     assert f"at most {protocol.FIELDS} fields and {protocol.HEAD_BYTES // 1_024} KiB" in PAGE
-    assert f"idle for {run.KEEP_ALIVE_S} s" in PAGE
+    assert f"idle for {taking.KEEP_ALIVE_S:g} s" in PAGE
     assert f"up to {run.DRAIN_S} s" in PAGE

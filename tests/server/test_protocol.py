@@ -81,12 +81,16 @@ async def test_a_body_that_stops_is_given_up_and_nothing_appended(home: House) -
 
 
 @pytest.mark.usefixtures("hasty")
-async def test_a_body_that_goes_on_is_waited_for(home: House) -> None:
+async def test_a_body_that_goes_on_is_waited_for(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_S", 1.0)
+    monkeypatch.setattr(protocol, "BODY_LEAST", 1)
     run, body = await home.run(), b'{"data":"' + b"x" * 20 + b'"}'
     head = sized(run, b"", len(body))
     async with wire(home) as slow:
         await slow.say(head)
-        await slow.drip(body, 0.02)
+        await slow.drip(body, 0.05)
         assert (await slow.hear())[0] == 200
         await slow.say(HEALTH)
         assert (await slow.hear())[0] == 200

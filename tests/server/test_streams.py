@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,13 +12,19 @@ import anyio
 import anyio.lowlevel
 import pytest
 from hypothesis import given, settings, strategies as st
+from starlette.types import Scope
 
+from headrace.engine import sends
+from headrace.kernel.model import Record, RunId, StreamId
 from headrace.server import sse
 from headrace.server.calls import Events
 from headrace.testing.contracts.puppet import working
 from headrace.wire.channel import Emitted
 from tests.server.house import KEY, PATIENCE_S, House
 from tests.server.wires import ASKS, wire
+
+ANYWHERE: Scope = {}
+"""A connection of a server that does not tell when a client leaves."""
 
 
 @asynccontextmanager
@@ -183,7 +189,7 @@ async def test_a_reader_that_leaves_leaves_nothing_behind(home: House) -> None:
     for _ in range(3):
         async with reading(home, f"{run}/progress") as opened:
             assert opened.status == 200
-            await until(lambda: len(asyncio.all_tasks()) > before + 2)
+            await until(lambda: len(asyncio.all_tasks()) > before + 1)
             opened.close()
         await until(lambda: len(asyncio.all_tasks()) <= before)
 
@@ -272,7 +278,7 @@ async def test_every_event_is_sent_once_in_order(
                     expected.append(b"%d.%d " % (number, part))
                     yield expected[-1]
 
-        await sse.stream(Events(source(), b"".join), reader.receive, reader.send)
+        await sse.stream(Events(source(), b"".join), ANYWHERE, reader.receive, reader.send)
 
     assert b"".join(reader.sent) == b"".join(expected)
     assert reader.is_ended
@@ -286,7 +292,7 @@ async def test_a_stream_that_breaks_is_not_ended_cleanly() -> None:
         raise OSError("the store is gone")
 
     with pytest.raises(OSError, match="the store is gone"):
-        await sse.stream(Events(source(), b"".join), reader.receive, reader.send)
+        await sse.stream(Events(source(), b"".join), ANYWHERE, reader.receive, reader.send)
     assert reader.sent == [b"one"]
     assert not reader.is_ended
 
@@ -302,7 +308,9 @@ async def test_a_reader_that_leaves_ends_the_source() -> None:
             closed.append("closed")
 
     async with anyio.create_task_group() as group:
-        group.start_soon(sse.stream, Events(source(), b"".join), reader.receive, reader.send)
+        group.start_soon(
+            sse.stream, Events(source(), b"".join), ANYWHERE, reader.receive, reader.send
+        )
         await until(lambda: reader.sent)
         reader.gone.set()
 
@@ -320,10 +328,38 @@ async def test_a_reader_that_does_not_read_holds_its_source_back() -> None:
             yield b"."
 
     async with anyio.create_task_group() as group:
-        group.start_soon(sse.stream, Events(source(), b"".join), reader.receive, reader.send)
+        group.start_soon(
+            sse.stream, Events(source(), b"".join), ANYWHERE, reader.receive, reader.send
+        )
         for _ in range(5_000):
             await anyio.lowlevel.checkpoint()
         assert len(given) <= 2 * sse.MOST + 2
         reader.is_reading.set()
 
     assert b"".join(reader.sent) == b"." * 10_000
+
+
+async def test_a_reader_of_large_records_is_given_few_at_once(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are in memory for as long as he takes."""
+    run, kind, sizes = await home.run(), type(home.stores.streams), list[int]()
+    before = kind.read
+
+    async def read(
+        self: Any, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        found = await before(self, run_id, stream, start, limit)
+        sizes.append(sum(len(record.body) for record in found))
+        return found
+
+    monkeypatch.setattr(kind, "read", read)
+    for size, count in ((400_000, 20), (10, 1_000)):
+        large = json.dumps("x" * size).encode()
+        for _ in range(count // 20):
+            await home.api.write(run, "progress", [large] * 20)
+    await home.api.cancel(run)
+    async with reading(home, f"{run}/progress") as opened:
+        assert len([record async for record in records(opened)]) == 1_020
+    assert max(sizes[1:]) <= sends.PAGE_BYTES
+    assert len(sizes) < 60

@@ -40,14 +40,14 @@ async def dev(
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine, API and a worker that reloads when its code changes."""
-    from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
+    from headrace.app.process import serving_many  # noqa: PLC0415 - too much to load for `send`
 
     path = _file(file)
     manner = _manner(snapshot, replay)
     setting, home = listening(surroundings(), host, port)
     log_to_stderr()
     with until_told():
-        async with serving(setting, home, wait_for_tasks=True) as served:
+        async with serving_many(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)
             keep_file(home, path)
             signs = Signs(path, as_json, reloads=True)

@@ -22,12 +22,12 @@ async def serve(
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine and API; workers come from elsewhere."""
-    from headrace.app.serving import serving  # noqa: PLC0415 - too much to load for `send`
+    from headrace.app.process import serving_many  # noqa: PLC0415 - too much to load for `send`
 
     setting, home = listening(surroundings(), host, port)
     log_to_stderr()
     with until_told():
-        async with serving(setting, home) as served:
+        async with serving_many(setting, home) as served:
             show_server(served, as_json=as_json)
             if not as_json:
                 fact("workers", f"headrace worker FILE, with HEADRACE_URL={served.url}")

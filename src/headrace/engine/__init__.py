@@ -44,6 +44,11 @@ class Engine:
         """Return how many questions about runs are held until something changes."""
         return self._core.watch.count
 
+    @property
+    def listeners(self) -> int:
+        """Return how many wait for news of a run, those who read its streams included."""
+        return self._core.bells.count
+
     async def call_back(self, token: str, proof: str, data: bytes) -> None:
         """Complete a token of whichever environment, whose address proves itself."""
         await tokens.call_back(self._core, token, proof, data)

@@ -6,7 +6,7 @@ Must never know: HTTP, tokens.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -43,7 +43,11 @@ from headrace.wire.views import Receipt, RecordView
 UNREAD_AT_MOST = 100_000
 """Of a run, over all its input streams; so are the bytes."""
 UNREAD_BYTES_AT_MOST = 256 * 1_024 * 1_024
-PAGE = 200
+FIRST, PAGE, PAGE_BYTES = 8, 200, 1_048_576
+"""Records that a reader is given at once: at first, at the most, and about how many bytes of them.
+
+Whoever reads slowly keeps a page in memory for as long as he takes.
+"""
 
 
 def key_of(space: str, key: str) -> bytes:
@@ -146,7 +150,7 @@ async def tail(
     core: Core, env: EnvId, run_id: str, stream: str, *, is_inward: bool, start: int
 ) -> AsyncGenerator[RecordView]:
     """Yield records from `start` (below 0: the present end) on, until the run is final and read."""
-    ident = RunId(run_id)
+    ident, limit = RunId(run_id), FIRST
     stream_id = inward(stream) if is_inward else outward(stream)
     with core.bells.bell(ident) as bell:
         while True:
@@ -156,15 +160,22 @@ async def tail(
                 raise unknown_run(run_id)
             if start < 0:
                 start = (await core.stores.streams.backlog(ident, stream_id, 0)).tail
-            records = await core.stores.streams.read(ident, stream_id, start, PAGE)
+            records = await core.stores.streams.read(ident, stream_id, start, limit)
             for record in records:
                 yield view(record)
             start += len(records)
             if records:
+                limit = _fitting(records)
                 continue
             if isinstance(run.state, Over):
                 return
             await rung(bell)
+
+
+def _fitting(records: Sequence[Record]) -> int:
+    """Return how many such records make a page."""
+    size = sum(len(record.body) for record in records)
+    return max(1, min(PAGE, PAGE_BYTES * len(records) // max(1, size)))
 
 
 def view(record: Record) -> RecordView:

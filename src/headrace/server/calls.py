@@ -27,6 +27,14 @@ LET_PAUSE: Final = "headrace.let_pause"
 """Where the connection leaves, in the state of its requests, what lets their bodies pause."""
 
 
+def when_leaving(scope: Scope, end: Callable[[], None]) -> bool:
+    """Have `end` called when the client goes away or the server stops; tell if it can be told."""
+    tell = scope.get("extensions", {}).get(LEAVING)
+    if tell is not None:
+        tell["on"](end)
+    return tell is not None
+
+
 class Apis(Protocol):
     """Gives the use cases of an environment."""
 
@@ -110,9 +118,7 @@ class Call:
 
     def when_leaving(self, end: Callable[[], None]) -> None:
         """Have `end` called when the client goes away or the server stops, if it can be told."""
-        tell = self.scope.get("extensions", {}).get(LEAVING)
-        if tell is not None:
-            tell["on"](end)
+        when_leaving(self.scope, end)
 
     @property
     def origin(self) -> str:

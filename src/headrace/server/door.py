@@ -1,7 +1,8 @@
 """The front door: an ASGI app that knows every route.
 
 Owns: which route a request is for, the order (caller, policy, handler), and that whatever happens
-is answered. Send and trigger are found by splitting the path, for speed; starlette finds the rest.
+is answered. Send and trigger are found by splitting the path, for speed, and so is what thousands
+hold open, since each frame around it costs them memory; starlette finds the rest.
 Must never know: what a handler does, or which server runs the app.
 """
 
@@ -45,6 +46,9 @@ Ready = Callable[[], Awaitable[bool]]
 VERSION: Final = version("headrace")
 _SEND: Final = "/realtime/v1/streams/{run}/input/{stream}"
 _TRIGGER: Final = "/api/v1/tasks/{task}/trigger"
+_RUNS: Final = "/realtime/v1/runs"
+_RUN: Final = "/realtime/v1/runs/{run}"
+_STREAM: Final = "/realtime/v1/streams/{run}/{stream}"
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.server")
 
 
@@ -89,8 +93,11 @@ class Door:
             ]
         )
         posts = {route.path: route for route in self.routes if route.method == "POST"}
+        gets = {route.path: route for route in self.routes if route.method == "GET"}
         policies = {route.path: route.policy for route in self.routes if route.policy}
         self._send, self._trigger = posts[_SEND], posts[_TRIGGER]
+        self._follow, self._follow_tags = gets[_RUN], gets[_RUNS]
+        self._read, self._tail = gets[_STREAM], gets[_SEND]
         self._workers = policies[work.WORKER]
         self._document = document(self.routes, VERSION)
         self._router = Router(_places(self), redirect_slashes=False, default=_nowhere)
@@ -121,19 +128,32 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or serve one WebSocket."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            match scope["raw_path"].split(b"/"):
-                case [b"", b"realtime", b"v1", b"streams", run, b"input", stream] if run and stream:
-                    params = {"run": _text(run), "stream": _text(stream)}
-                    return await self.answer(self._send, params, scope, receive, send)
-                case [b"", b"api", b"v1", b"tasks", task, b"trigger"] if task:
-                    params = {"task": _text(task)}
-                    return await self.answer(self._trigger, params, scope, receive, send)
-                case _:
-                    pass
+        if scope["type"] == "http" and (found := self._found(scope)) is not None:
+            return await self.answer(*found, scope, receive, send)
         # What is percent-encoded stays so until the path is taken apart: an id may hold a slash.
         scope["path"] = scope["raw_path"].decode("latin-1")
         return await self._router(scope, receive, send)
+
+    def _found(self, scope: Scope) -> tuple[Route, Mapping[str, str]] | None:
+        """Return the route and its parameters, if it is one of those that are in a hurry."""
+        match scope["method"], *scope["raw_path"].split(b"/"):
+            case "POST", b"", b"realtime", b"v1", b"streams", run, b"input", stream:
+                found, named = self._send, {"run": run, "stream": stream}
+            case "POST", b"", b"api", b"v1", b"tasks", task, b"trigger":
+                found, named = self._trigger, {"task": task}
+            case "GET", b"", b"realtime", b"v1", b"runs":
+                found, named = self._follow_tags, dict[str, bytes]()
+            case "GET", b"", b"realtime", b"v1", b"runs", run:
+                found, named = self._follow, {"run": run}
+            case "GET", b"", b"realtime", b"v1", b"streams", run, stream:
+                found, named = self._read, {"run": run, "stream": stream}
+            case "GET", b"", b"realtime", b"v1", b"streams", run, b"input", stream:
+                found, named = self._tail, {"run": run, "stream": stream}
+            case _:
+                return None
+        # An empty segment is no name.
+        params = {name: _text(raw) for name, raw in named.items()}
+        return (found, params) if all(named.values()) else None
 
     async def answer(
         self, route: Route, params: Mapping[str, str], scope: Scope, receive: Receive, send: Send

@@ -8,7 +8,6 @@ Must never know: routes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final, cast
@@ -17,13 +16,15 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from headrace.server.calls import LEAVING, LET_PAUSE
+from headrace.server.holding import Holding
 from headrace.server.replies import OPEN
-from headrace.server.taking import Taken
 
 HEAD_S: Final = 15.0
 """The head of a request arrives within so long of its first byte."""
 BODY_S: Final = 15.0
 """So long may a body pause, where its route allows no more."""
+BODY_LEAST: Final = 8_192
+"""A body that brings less in that time counts as one that pauses."""
 FIELDS: Final = 64
 HEAD_BYTES: Final = 16_384
 UNREAD: Final = 16 * 1_048_576
@@ -42,7 +43,7 @@ class _HeadTooLarge(Exception):
     """The head of a request is over a limit."""
 
 
-class Guarded(Taken):
+class Guarded(Holding):
     """A connection that gives up on whoever is too slow or sends too much.
 
     A request that arrives in one piece costs no timer.
@@ -50,6 +51,9 @@ class Guarded(Taken):
 
     _timer: asyncio.TimerHandle | None = None
     _body_s = BODY_S
+    _body_least = BODY_LEAST
+    _body_bytes = 0
+    """What has come of a body since it was given time."""
     _awaited = _Stage.NOTHING
     """What the timer waits for."""
     _stage = _Stage.NOTHING
@@ -57,8 +61,6 @@ class Guarded(Taken):
     _head_bytes = 0
     _unread = 0
     _is_deaf = False
-    _leave: Callable[[], None] | None = None
-    """What the answer that is held wants to do once nobody waits for it."""
 
     # --- what arrives ---------------------------------------------------------------------------
 
@@ -82,12 +84,13 @@ class Guarded(Taken):
                 elif self._awaited is not _Stage.HEAD:
                     self._arm(_Stage.HEAD, HEAD_S)
             case _Stage.BODY:
-                self._arm(_Stage.BODY, self._body_s)
+                self._body_bytes += len(data)
+                if self._awaited is not _Stage.BODY or self._body_bytes >= self._body_least:
+                    self._arm(_Stage.BODY, self._body_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer, and whoever held an answer."""
+        """Forget the timer."""
         self._disarm()
-        self._left()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
@@ -97,7 +100,7 @@ class Guarded(Taken):
 
     def let_pause(self, seconds: float) -> None:
         """Let the body that is arriving pause for so long."""
-        self._body_s = seconds
+        self._body_s, self._body_least = seconds, 1
         if self._awaited is _Stage.BODY:
             self._arm(_Stage.BODY, seconds)
 
@@ -107,7 +110,7 @@ class Guarded(Taken):
         """Begin to count."""
         self._stage = _Stage.HEAD
         self._fields = self._head_bytes = self._unread = 0
-        self._body_s = BODY_S
+        self._body_s, self._body_least = BODY_S, BODY_LEAST
         super().on_message_begin()
         self.scope.setdefault("state", {})[LET_PAUSE] = self.let_pause
 
@@ -122,17 +125,8 @@ class Guarded(Taken):
     def on_headers_complete(self) -> None:
         """Wait for the body from now on."""
         self._stage = _Stage.BODY
-        self._leave = None
         super().on_headers_complete()
-        self.scope["extensions"] = {LEAVING: {"on": self._on_leaving}}
-
-    def _on_leaving(self, end: Callable[[], None]) -> None:
-        self._leave = end
-
-    def _left(self) -> None:
-        if self._leave is not None:
-            self._leave()
-            self._leave = None
+        self.scope["extensions"] = {LEAVING: {"on": self.on_leaving}}
 
     def on_body(self, body: bytes) -> None:
         """Take the body, or let it pass where nobody reads it any more."""
@@ -140,7 +134,7 @@ class Guarded(Taken):
         if self.cycle.response_complete:
             self._unread += len(body)
             if self._unread > UNREAD:
-                self.transport.close()
+                self.close()
 
     def on_message_complete(self) -> None:
         """Wait for nothing."""
@@ -157,6 +151,7 @@ class Guarded(Taken):
     def _refuse(self, status: int) -> None:
         """Answer, unless an answer is on its way already, and close."""
         self._is_deaf = True
+        self._disarm()
         cycle = self._unanswered
         if cycle is None:
             self.transport.write(_said(status))
@@ -169,7 +164,7 @@ class Guarded(Taken):
                 self.transport.write(_said(status))
             cycle.disconnected = True
             cycle.message_event.set()
-        self.transport.close()
+        self.close()
 
     @property
     def _unanswered(self) -> RequestResponseCycle | None:
@@ -180,7 +175,7 @@ class Guarded(Taken):
 
     def _arm(self, awaited: _Stage, seconds: float) -> None:
         self._disarm()
-        self._awaited = awaited
+        self._awaited, self._body_bytes = awaited, 0
         self._timer = self.loop.call_later(seconds, self._late)
 
     def _disarm(self) -> None:
@@ -191,7 +186,7 @@ class Guarded(Taken):
     def _late(self) -> None:
         self._timer = None
         if self._stage is _Stage.NOTHING:
-            self.transport.close()
+            self.close()
         elif self._stage is _Stage.BODY and self.flow.read_paused:
             self._arm(_Stage.BODY, self._body_s)  # it is us who do not read
         else:
@@ -201,10 +196,9 @@ class Guarded(Taken):
 
     def shutdown(self) -> None:
         """Cut streams, so that their readers come back; let whole answers finish, held ones now."""
-        self._left()
         cycle = self._unanswered
+        super().shutdown()
         if cycle is None or not cycle.chunked_encoding:
-            super().shutdown()
             return
         cycle.disconnected = True
         cycle.message_event.set()

@@ -79,7 +79,7 @@ async def deliver(reply: Reply, scope: Scope, receive: Receive, send: Send) -> N
                 await reply.source.aclose()
                 await send({"type": "http.response.body", "body": b""})
             else:
-                await sse.stream(reply, receive, send)
+                await sse.stream(reply, scope, receive, send)
 
 
 async def _answer(answer: Answer, send: Send, *, empty: bool) -> None:

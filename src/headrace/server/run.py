@@ -17,12 +17,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from headrace.errors import Mistake
+from headrace.server import taking
 from headrace.server.protocol import Guarded
 from headrace.wire import frames
 
 DRAIN_S: Final = 9
 """So long may answers take that were asked for before the end."""
-KEEP_ALIVE_S: Final = 75
 BACKLOG: Final = 2_048
 
 
@@ -87,7 +87,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=taking.LOOK_S,
         timeout_graceful_shutdown=DRAIN_S,
         backlog=BACKLOG,
     )
