@@ -11,6 +11,8 @@ STAMP := $(VENV)/.made
 LOCK := requirements/dev.lock
 PYTEST := $(BIN)/pytest
 CODE := $(wildcard src tests examples tools bench)
+# Programs of several files, each in a folder that is its root.
+PROGRAMS := examples/approval-react examples/chat
 CHAOS_SEED ?= $(shell date +%s)
 # What a newer interpreter is called elsewhere can be said: make setup PYTHON=/opt/python3.13
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -57,6 +59,7 @@ lint: setup ## Check format, lint and spelling
 .PHONY: types
 types: setup ## mypy and pyright, both strict
 	$(BIN)/mypy $(CODE)
+	@for place in $(PROGRAMS); do MYPYPATH=$$place $(BIN)/mypy $$place/*.py; done
 	$(BIN)/pyright $(CODE)
 
 .PHONY: chaos

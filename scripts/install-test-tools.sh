@@ -1,28 +1,43 @@
 #!/usr/bin/env bash
-# Installs what the tests use beside Python packages: faketime, to set a program's clock, and the
-# official JavaScript clients. Does nothing when they are there.
-# Where faketime cannot be installed it says so, and fails nothing: the tests that want it are then
-# skipped, and say so as well. Without the clients the tests would prove nothing: that is a failure.
+# Installs what the tests use beside Python packages: faketime, to set a program's clock, Chromium, to
+# look at the examples' pages, and npm packages: the official JavaScript clients, and what the pages
+# are built with. Does nothing when they are there, and says what it does when they are not.
+# Where a system's package cannot be installed it says so, and fails nothing: the tests that want it are
+# then skipped, and say so as well. Without the clients the tests would prove nothing: that is a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() {
+    echo "install-test-tools: $*" >&2
+}
 
 faketime_is_there() {
     [ -n "$(find /usr/lib /usr/local/lib /opt/homebrew/lib -name 'libfaketime*' -print -quit 2>/dev/null)" ]
 }
 
-without_faketime() {
-    echo "install-test-tools: faketime is missing ($1); tests that set the clock will be skipped" >&2
+chromium_is_there() {
+    [ -n "${HEADRACE_TEST_CHROMIUM:-}" ] ||
+        command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null
 }
 
-install_faketime() {
-    command -v apt-get >/dev/null || { without_faketime "no apt-get here: install libfaketime by hand"; return; }
-    [ "$(id -u)" = 0 ] || { without_faketime "not root: run 'sudo apt-get install faketime' once"; return; }
+# install PACKAGE WHAT-FOR
+install() {
+    local without="$1 is missing; tests that $2 will be skipped"
+    command -v apt-get >/dev/null || { say "$without (no apt-get here: install it by hand)"; return; }
+    [ "$(id -u)" = 0 ] || { say "$without (not root: run 'sudo apt-get install $1' once)"; return; }
     export DEBIAN_FRONTEND=noninteractive
-    if ! apt-get install -qq -y faketime >/dev/null 2>&1; then
-        apt-get update -qq >/dev/null 2>&1 || { without_faketime "apt-get update fails"; return; }
-        apt-get install -qq -y faketime >/dev/null 2>&1 || without_faketime "apt-get install fails"
+    say "installing $1 with apt-get, once"
+    if ! fetch "$1" 2>/dev/null; then
+        say "reading the lists of packages"
+        apt-get update -q >&2 || { say "$without (apt-get update fails)"; return; }
+        fetch "$1" || say "$without (apt-get install fails)"
     fi
 }
 
-faketime_is_there || install_faketime
+fetch() {
+    apt-get install -q -y --no-install-recommends "$1" >&2
+}
+
+faketime_is_there || install faketime "set the clock"
+chromium_is_there || install chromium "look at pages"
 .venv/bin/python -m tests.official_clients.packages

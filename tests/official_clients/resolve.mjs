@@ -2,7 +2,7 @@
 import { registerHooks } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const ours = new URL(".", import.meta.url).href;
+const ours = new URL("..", import.meta.url).href;
 const packages = pathToFileURL(`${process.env.HEADRACE_TEST_PACKAGES}/any.mjs`).href;
 
 registerHooks({

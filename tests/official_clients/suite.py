@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -25,11 +25,16 @@ from tests.official_clients.controls import controls
 
 HERE: Final = Path(__file__).parent
 TEST: Final = re.compile(r'^ *test\(\s*"([^"]+)"', re.MULTILINE)
-PATIENCE_S: Final = 120.0
-ONE_TEST_MS: Final = 40_000
 AT_ONCE: Final = 3
 """Files that are run at the same time, in a process each."""
 ALONE: Final = frozenset({"restarts.test.mjs"})
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long it may take: one test, or file, and all of them."""
+
+    one_ms: int = 40_000
+    all_s: float = 120.0
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,9 +60,12 @@ class Report(msgspec.Struct, frozen=True):
         return self.verdicts.get(name, lost)
 
 
-def files() -> list[Path]:
+USUAL: Final = Limits()
+
+
+def files(place: Path = HERE) -> list[Path]:
     """Return the files with tests."""
-    return sorted(HERE.glob("*.test.mjs"))
+    return sorted(place.glob("*.test.mjs"))
 
 
 def names(file: Path) -> list[str]:
@@ -65,14 +73,21 @@ def names(file: Path) -> list[str]:
     return TEST.findall(file.read_text("utf-8"))
 
 
-def report(shared: Path) -> Report:
+def report(shared: Path, name: str = HERE.name, run: Callable[[], Report] | None = None) -> Report:
     """Return what came of all tests, running them if nobody has; `shared` is the session's."""
-    kept = shared / "official-clients.json"
+    kept = shared / f"{name}.json"
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
-            kept.write_bytes(msgspec.json.encode(_all()))
+            kept.write_bytes(msgspec.json.encode((run or _all)()))
     return msgspec.json.decode(kept.read_bytes(), type=Report)
+
+
+def joined(reports: Iterable[Report]) -> Report:
+    """Return one report of several."""
+    every = list(reports)
+    verdicts = {name: verdict for one in every for name, verdict in one.verdicts.items()}
+    return Report(verdicts, "".join(one.said for one in every))
 
 
 def _all() -> Report:
@@ -82,9 +97,7 @@ def _all() -> Report:
         [file for file in files() if (file.name in ALONE) is alone] for alone in (True, False)
     ]
     with ThreadPoolExecutor(len(houses)) as pool:
-        reports = list(pool.map(_run, houses))
-    verdicts = {name: verdict for one in reports for name, verdict in one.verdicts.items()}
-    return Report(verdicts, "".join(one.said for one in reports))
+        return joined(pool.map(_run, houses))
 
 
 def _run(house: list[Path]) -> Report:
@@ -94,12 +107,27 @@ def _run(house: list[Path]) -> Report:
         controls(ships) as address,
     ):
         environment = {**ships.site.caller(), "HEADRACE_TEST_CONTROLS": address}
-        lines, said = _node(house, Path(name), environment)
-        logs = "".join(log.read_text()[-4_000:] for log in Path(name).glob("*.log"))
+        return node(house, Path(name), environment, packages.folder())
+
+
+def node(
+    house: list[Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    known: Path,
+    *,
+    limits: Limits = USUAL,
+) -> Report:
+    """Let node run files, with the packages that are in `known`; logs are what lies in `folder`."""
+    environment = {**environment, "HEADRACE_TEST_PACKAGES": str(known)}
+    lines, said = _node(house, folder, environment, limits)
+    logs = "".join(log.read_text()[-4_000:] for log in folder.glob("*.log"))
     return Report(_verdicts(lines), f"{said}\n{logs}")
 
 
-def _node(house: list[Path], folder: Path, environment: Mapping[str, str]) -> tuple[bytes, str]:
+def _node(
+    house: list[Path], folder: Path, environment: Mapping[str, str], limits: Limits
+) -> tuple[bytes, str]:
     results = folder / "results.jsonl"
     command = [
         str(packages.node()),
@@ -108,28 +136,23 @@ def _node(house: list[Path], folder: Path, environment: Mapping[str, str]) -> tu
         f"--test-concurrency={AT_ONCE}",
         f"--test-reporter={HERE / 'reporter.mjs'}",
         f"--test-reporter-destination={results}",
-        f"--test-timeout={ONE_TEST_MS}",
+        f"--test-timeout={limits.one_ms}",
         "--test-force-exit",
         *map(str, house),
     ]
-    surroundings = {
-        **environment,
-        "HEADRACE_TEST_PACKAGES": str(packages.folder()),
-        "NO_COLOR": "1",
-    }
     try:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=surroundings,
+            env={**environment, "NO_COLOR": "1"},
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_S,
+            timeout=limits.all_s,
         )
         said = done.stdout + done.stderr
     except subprocess.TimeoutExpired as late:
-        said = f"node has not ended within {PATIENCE_S} s: {late.stderr!r}"
+        said = f"node has not ended within {limits.all_s} s: {late.stderr!r}"
     return (results.read_bytes() if results.exists() else b""), said
 
 
