@@ -64,16 +64,14 @@ async def answered(turn: int, question: str) -> tuple[Literal["whole", "stopped"
             yield Part(turn, "mill", word)
             await asyncio.sleep(PAUSE_S)
 
-    writing = asyncio.create_task(talk.pipe(parts()))
-
     def stop(wanted: int) -> None:
         if wanted == turn:
             writing.cancel()
 
-    with stops.on(stop):
-        await asyncio.wait({writing})
-    if not writing.cancelled():
-        writing.result()  # what went wrong in it is the run's failure
+    async with asyncio.TaskGroup() as group:
+        writing = group.create_task(talk.pipe(parts()))
+        with stops.on(stop):
+            await asyncio.wait({writing})
 
     # How far it came is a matter of chance: a step keeps it for whoever goes on from here.
     ended, words = await step("ended", lambda: (writing.cancelled(), len(written)))()

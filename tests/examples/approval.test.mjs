@@ -36,6 +36,7 @@ after(() => house.browser.close());
 describe("approval", { concurrency: 3 }, () => {
   test("a draft streams in, waits for a person, and is published when she approves", async (t) => {
     const page = await opened(t);
+    await page.getByRole("button", { name: "Draft it" }).waitFor();
     await shot(page, "approval-1-start");
     const id = await started(page);
     await grows(paper(page));

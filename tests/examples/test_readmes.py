@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
 from tests.e2e.pages import Typed, typed
@@ -95,7 +95,7 @@ def asks(port: int, path: str, body: str) -> dict[str, str]:
     text = answer.read()
     connection.close()
     assert answer.status == 200, text
-    return json.loads(text)
+    return msgspec.json.decode(text, type=dict[str, str])
 
 
 @pytest.mark.parametrize("name", NAMES)

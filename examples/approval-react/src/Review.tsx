@@ -21,7 +21,9 @@ export function Review({ started, onLeave }: Props) {
   const outcome = run?.output;
   return (
     <div className="desk">
-      <Draft text={parts.join("")} isWriting={isWriting} stamp={outcome?.status ?? "draft"} />
+      {(!error || parts.length > 0) && (
+        <Draft text={parts.join("")} isWriting={isWriting} stamp={outcome?.status ?? "draft"} />
+      )}
       <aside className="card" aria-label="The run">
         {error ? (
           <Trouble error={error} onAgain={onLeave} />
@@ -44,9 +46,11 @@ export function Review({ started, onLeave }: Props) {
               Next release
             </button>
           )}
-          <button type="button" className="quiet" onClick={() => window.open(location.href)}>
-            Second window
-          </button>
+          {!error && (
+            <button type="button" className="quiet" onClick={() => window.open(location.href)}>
+              Second window
+            </button>
+          )}
         </div>
       </aside>
     </div>
