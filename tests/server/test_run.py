@@ -90,6 +90,24 @@ async def test_streams_are_cut_and_channels_closed_at_the_end() -> None:
         assert (await worker.receive()).data == 1012
 
 
+async def test_a_reader_that_takes_nothing_does_not_hold_the_end_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "DRAIN_S", 3_600)
+    with anyio.fail_after(PATIENCE_S):
+        async with opened() as (home, session):
+            started = await home.run()
+            await home.api.write(started, "progress", [b'"' + b"x" * 1_000_000 + b'"'] * 20)
+            deaf = await session.get(
+                f"{home.url}/realtime/v1/streams/{started}/progress", headers=ASKS
+            )
+            path = f"/realtime/v1/streams/{started}/input/notes"
+            # While it was filled up, others were served again and again.
+            for _ in range(300):
+                assert (await home.ask("POST", path, b'{"data":1}')).status == 200
+        deaf.close()
+
+
 async def test_an_answer_that_was_asked_for_is_given_before_the_end() -> None:
     arrived, answered = asyncio.Event(), asyncio.Event()
 
