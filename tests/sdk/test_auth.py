@@ -24,7 +24,7 @@ def claims_of(token: str) -> dict[str, object]:
 async def test_a_token_names_what_was_given(h: Harness) -> None:
     handle = await publish.trigger(Post(title="a"))
     token = await auth.public_token(
-        read=[handle, "run_2"],
+        read=[handle, "run_2", approval.of("run_4")],
         send=[approval.of(handle), handle, "run_3"],
         trigger=["publish"],
         scopes=["read:tags:user:7"],
@@ -33,6 +33,7 @@ async def test_a_token_names_what_was_given(h: Harness) -> None:
     assert claims_of(token)["scopes"] == [
         f"read:runs:{handle.id}",
         "read:runs:run_2",
+        "read:inputStreams:run_4:approval",
         f"write:inputStreams:{handle.id}:approval",
         f"write:inputStreams:{handle.id}",
         "write:inputStreams:run_3",

@@ -8,7 +8,7 @@ import pytest
 from headrace.errors import Mistake
 from headrace.server.calls import Answer, Call
 from headrace.server.openapi import document
-from headrace.server.policy import SecretKey
+from headrace.server.policy import AdminKey
 from headrace.server.routes import Route, guarded
 from headrace.wire import http
 from tests.server.house import DEV, KEY, House
@@ -165,7 +165,7 @@ async def answer(_: Call) -> Answer:
 
 def test_a_route_without_a_policy_is_no_route() -> None:
     open_route = Route(method="GET", path="/x", policy=None, handler=answer, summary="")
-    route = Route(method="GET", path="/x", policy=SecretKey(), handler=answer, summary="")
+    route = Route(method="GET", path="/x", policy=AdminKey(), handler=answer, summary="")
 
     with pytest.raises(TypeError, match="GET /x has no policy"):
         guarded([open_route])

@@ -70,6 +70,7 @@ CELLS: Final[Mapping[str, Cell]] = {
     "POST /api/headrace/v1/keys/{key}/revoke": Cell(),
     "POST /api/headrace/v1/keys/{key}/rotate": Cell('{"grace":"1h"}'),
     "POST /api/v1/waitpoints/tokens": Cell('{"tags":["canary"]}'),
+    "POST /api/v1/runs/{run}/input-streams/wait": Cell('{"streamId":"{stream}"}'),
     "GET /api/v1/waitpoints/tokens": Cell(),
     "GET /api/v1/waitpoints/tokens/{token}": Cell(),
     "POST /api/v1/waitpoints/tokens/{token}/complete": Cell('{"data":"canary"}'),

@@ -10,7 +10,15 @@ from msgspec import UNSET, structs
 
 from headrace.client.transport import Call, Transport
 from headrace.wire import http
-from headrace.wire.tokenviews import TokenCreated, TokenOrder, TokenPage, TokenQuery, TokenView
+from headrace.wire.tokenviews import (
+    StreamTokenCreated,
+    StreamTokenOrder,
+    TokenCreated,
+    TokenOrder,
+    TokenPage,
+    TokenQuery,
+    TokenView,
+)
 
 _PATH: Final = "/api/v1/waitpoints/tokens"
 
@@ -27,6 +35,14 @@ class TokensClient:
         answer = await self._http.call(call)
         token = answer.headers.get(http.TOKEN, "")
         return structs.replace(answer.parse(TokenCreated), public_token=token or UNSET)
+
+    async def token_of_stream(
+        self, run_id: str, order: StreamTokenOrder, *, request_key: str = ""
+    ) -> StreamTokenCreated:
+        """Make a token that shows the next message of an input stream, without taking it."""
+        path = f"/api/v1/runs/{quote(run_id, safe='')}/input-streams/wait"
+        call = Call("POST", path, msgspec.json.encode(order), request_key=request_key)
+        return (await self._http.call(call)).parse(StreamTokenCreated)
 
     async def retrieve_token(self, token: str) -> TokenView:
         """Return the token."""

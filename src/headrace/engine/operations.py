@@ -16,10 +16,11 @@ from headrace.engine.noting import noted
 from headrace.engine.seats import Seat
 from headrace.engine.sends import Message, key_of, send
 from headrace.engine.sheet import Sheet
+from headrace.engine.streamtokens import reads_stream
 from headrace.engine.telling import Teller
 from headrace.engine.tokens import known_token
 from headrace.engine.triggers import Start, trigger
-from headrace.errors import BadRequest, HeadraceError, Mistake, NotFound, TooLarge, Unavailable
+from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge, Unavailable
 from headrace.kernel import commands as c, machine
 from headrace.kernel.model import (
     EPOCH,
@@ -69,7 +70,7 @@ class Standing:
             stream = at_waitpoint(WaitpointId(op.token))
             try:
                 deadline = await self._within(sheet.run.env, deadline)
-            except NotFound as error:
+            except Mistake as error:
                 # Remembered: else the run's code could go another way when it is replayed.
                 entry = _unanswerable(op, stream, error)
                 return sheet.apply(c.Remember(op.epoch, (entry,)))
@@ -85,6 +86,8 @@ class Standing:
     async def _within(self, env: EnvId, deadline: Instant | None) -> Instant | None:
         """Return the deadline, or that of the token if it comes first."""
         token = await known_token(self.core, env, self.op.token)
+        if token.awaits is not None:
+            raise reads_stream(token)
         known = [moment for moment in (deadline, token.deadline) if moment is not None]
         return min(known, default=None)
 

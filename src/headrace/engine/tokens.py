@@ -19,9 +19,10 @@ from headrace.engine.callbacks import is_proof
 from headrace.engine.core import Core
 from headrace.engine.desk import CatchUp
 from headrace.engine.ids import waitpoint_id
+from headrace.engine.streamtokens import reads_stream
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
 from headrace.kernel.model import EnvId, Instant, RunId, WaitpointId, at_waitpoint, later
-from headrace.ports import Retried, Waitpoint, WaitpointFilter
+from headrace.ports import RecordAt, Retried, Waitpoint, WaitpointFilter
 from headrace.wire.durations import delay_until, duration_ms, iso
 from headrace.wire.tokenviews import TOKEN_DATA, TokenOrder, TokenQuery, TokenView
 
@@ -43,7 +44,9 @@ async def known_token(core: Core, env: EnvId, token: str) -> Waitpoint:
     return known
 
 
-def new_token(core: Core, env: EnvId, order: TokenOrder) -> Waitpoint:
+def new_token(
+    core: Core, env: EnvId, order: TokenOrder, awaits: RecordAt | None = None
+) -> Waitpoint:
     """Return what is ordered, or say what is wrong with it."""
     now = core.now()
     token = waitpoint_id(now, core.chance)
@@ -55,12 +58,13 @@ def new_token(core: Core, env: EnvId, order: TokenOrder) -> Waitpoint:
         env=env,
         created=now,
         deadline=None if order.timeout is None else delay_until(order.timeout, now),
-        callback=core.callbacks.digest(token),
+        callback=core.callbacks.digest(token) if awaits is None else b"",
         tags=_tags(order),
         key=key,
         key_until=later(now, KEY_TTL_MS if ttl is None else duration_ms(ttl))
         if key
         else Instant(0),
+        awaits=awaits,
     )
 
 
@@ -100,6 +104,8 @@ async def call_back(core: Core, token: str, proof: str, data: bytes) -> None:
 
 async def complete(core: Core, token: Waitpoint, data: bytes) -> None:
     """Give the token its value, and wake whoever waits for it; the first value stays."""
+    if token.awaits is not None:
+        raise reads_stream(token)
     if len(data) > TOKEN_DATA:
         raise TooLarge(f"a token's value has at most {TOKEN_DATA} bytes, this has {len(data)}")
     if token.state(core.now()) == "WAITING":

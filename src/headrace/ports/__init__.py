@@ -46,6 +46,7 @@ from headrace.ports.stores import Stores
 from headrace.ports.tokens import TokensApi
 from headrace.ports.waitpoints import (
     Issued,
+    RecordAt,
     Retried,
     Waitpoint,
     WaitpointFilter,
@@ -88,6 +89,7 @@ __all__ = [
     "OutputsApi",
     "Packet",
     "PacketsApi",
+    "RecordAt",
     "Retried",
     "Revision",
     "Revisions",

@@ -10,10 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from headrace.kernel.model import EnvId, Instant, RunId, WaitpointId
+from headrace.kernel.model import EnvId, Instant, RunId, StreamId, WaitpointId
 from headrace.ports.storage import NEVER
 
 WaitpointState: TypeAlias = Literal["WAITING", "COMPLETED", "TIMED_OUT"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAt:
+    """A record of a stream, whether it is there or to come."""
+
+    run: RunId
+    stream: StreamId
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,8 @@ class Waitpoint:
     """A value to come. `output` is JSON text, empty for none.
 
     `callback` is a hash of the secret that completes it from outside. `key` is its maker's
-    idempotency key, free again at `key_until`.
+    idempotency key, free again at `key_until`. One that `awaits` a record has no value of its
+    own: whether it is completed is read from the log, each time; its key is of that stream.
     """
 
     id: WaitpointId
@@ -34,6 +44,7 @@ class Waitpoint:
     key_until: Instant = NEVER
     completed: Instant | None = None
     output: bytes = b""
+    awaits: RecordAt | None = None
 
     def state(self, now: Instant) -> WaitpointState:
         """Tell how it stands at `now`."""
@@ -66,8 +77,9 @@ class Issued:
 class WaitpointFilter:
     """Which waitpoints to find: newest first, `after` and `before` exclusive, as in `Filter`.
 
-    One of the `tags` and one of the `states` (as they are at `now`) is enough. `since` and
-    `until` (inclusive) limit when it was made.
+    One of the `tags` and one of the `states` (as they are at `now`) is enough; one that awaits a
+    record is found whatever the `states`, since only the log tells. `since` and `until`
+    (inclusive) limit when it was made.
     """
 
     env: EnvId
@@ -98,6 +110,8 @@ class Waitpoints(Protocol):
 
     async def complete(self, waitpoint: WaitpointId, output: bytes) -> bool:
         """Write its value, if it has none and its deadline has not come; tell whether it was.
+
+        One that awaits a record is never written.
 
         The time is that of the store when it writes, so that whoever has seen the deadline pass
         sees no completion after it.

@@ -190,7 +190,7 @@ class SyncAuth:
     def public_token(
         self,
         *,
-        read: Iterable[AnyRun] = (),
+        read: Iterable[InputStreamOf[Any] | AnyRun] = (),
         send: Iterable[InputStreamOf[Any] | AnyRun] = (),
         trigger: Iterable[str] = (),
         scopes: Iterable[str] = (),
@@ -199,7 +199,7 @@ class SyncAuth:
         single_use: bool = False,
         actor: str = "",
     ) -> str:
-        """Sign a token that may read these runs, send to these streams or to all of a run."""
+        """Sign a token that may read these runs or streams, send to these or to all of a run."""
         return blocking(
             self._of.public_token(
                 read=read,

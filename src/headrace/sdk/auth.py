@@ -23,7 +23,7 @@ class Auth:
     async def public_token(
         self,
         *,
-        read: Iterable[AnyRun] = (),
+        read: Iterable[InputStreamOf[Any] | AnyRun] = (),
         send: Iterable[InputStreamOf[Any] | AnyRun] = (),
         trigger: Iterable[str] = (),
         scopes: Iterable[str] = (),
@@ -32,14 +32,14 @@ class Auth:
         single_use: bool = False,
         actor: str = "",
     ) -> str:
-        """Sign a token that may read these runs, send to these streams or to all of a run.
+        """Sign a token that may read these runs or streams, send to these or to all of a run.
 
         `trigger` names tasks by their ids, `scopes` are passed on as they are. `uses` counts what
         the token starts and sends; with `single_use` it may start one run. `actor` says who it is.
         """
         order = TokenOrder(
             scopes=[
-                *(f"read:runs:{run_id_of(run)}" for run in read),
+                *(_readable(place) for place in read),
                 *(f"write:inputStreams:{_place(place)}" for place in send),
                 *(f"trigger:tasks:{task}" for task in trigger),
                 *scopes,
@@ -55,6 +55,12 @@ class Auth:
     def sync(self) -> SyncAuth:
         """The same, blocking."""
         return SyncAuth(self)
+
+
+def _readable(place: InputStreamOf[Any] | AnyRun) -> str:
+    if isinstance(place, InputStreamOf):
+        return f"read:inputStreams:{_place(place)}"
+    return f"read:runs:{run_id_of(place)}"
 
 
 def _place(place: InputStreamOf[Any] | AnyRun) -> str:

@@ -101,7 +101,7 @@ class InputStream(Generic[T]):
 
     With `on_invalid="raise"` a value that fits the schema but not the type is raised where it is
     read; by default it is noted on the run and passed over. A `trusted` stream takes only secret
-    keys, and tokens that name it.
+    keys and tokens that name it, and shows to no others what was sent.
     """
 
     id: str

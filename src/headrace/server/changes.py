@@ -97,7 +97,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/runs/{run}/replay",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=replay,
         summary="Start another run with what this one was started with, but for what is said.",
         takes=ReplayOrder,
@@ -111,7 +111,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/runs/{run}/reschedule",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=reschedule,
         summary="Have a delayed run begin at another time.",
         takes=Rescheduling,
@@ -122,7 +122,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/runs/{run}/tags",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=add_tags,
         summary="Add tags to a run: all of them, or none.",
         takes=Tagging,
@@ -132,7 +132,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/api/v1/runs/{run}/metadata",
-        policy=SecretKey(),
+        policy=SecretKey("read", "runs"),
         handler=read_metadata,
         summary="Show a run's metadata.",
         gives=Described,
@@ -141,7 +141,7 @@ ROUTES: Final = [
     Route(
         method="PUT",
         path="/api/v1/runs/{run}/metadata",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=amend_metadata,
         summary="Change the metadata of a run, its parent and its root.",
         takes=Amendment,

@@ -22,7 +22,18 @@ from starlette.websockets import WebSocket
 
 from headrace.errors import HeadraceError, Mistake, NotFound
 from headrace.ports import Chance, Clock, Credentials, Keys
-from headrace.server import blocked, changes, feeds, keys, outputs, runs, streams, tokens, work
+from headrace.server import (
+    blocked,
+    changes,
+    feeds,
+    keys,
+    outputs,
+    runs,
+    streams,
+    streamtokens,
+    tokens,
+    work,
+)
 from headrace.server.calls import Answer, Apis, Call, Caller, Gone, Reply
 from headrace.server.openapi import document
 from headrace.server.packets import Parcels
@@ -49,6 +60,10 @@ _TRIGGER: Final = "/api/v1/tasks/{task}/trigger"
 _RUNS: Final = "/realtime/v1/runs"
 _RUN: Final = "/realtime/v1/runs/{run}"
 _STREAM: Final = "/realtime/v1/streams/{run}/{stream}"
+_ELSEWHERE: Final = (
+    "these routes are for tasks in JavaScript, which wait by them; tasks here are in Python, and no"
+    " run can be made to wait from outside"
+)
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.server")
 
 
@@ -88,6 +103,7 @@ class Door:
                 *streams.ROUTES,
                 *outputs.ROUTES,
                 *tokens.ROUTES,
+                *streamtokens.ROUTES,
                 *work.ROUTES,
                 *self._own(),
             ]
@@ -275,7 +291,9 @@ def _places(door: Door) -> list[BaseRoute]:
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    error = refusal(NotFound("Not found", hint="GET /openapi.json lists the routes"))
+    known = "GET /openapi.json lists the routes"
+    hint = _ELSEWHERE if scope["path"].startswith("/engine/") else known
+    error = refusal(NotFound("Not found", hint=hint))
     if scope["type"] == "websocket":
         socket = WebSocket(scope, receive, send)
         await socket.send_denial_response(Response(error.body, error.status, error.headers))

@@ -184,7 +184,7 @@ ROUTES: Final = [
     Route(
         method="PUT",
         path=_PATH,
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=create,
         summary="Say how an output stream of a run that is not over is written: line by line.",
         status=202,
@@ -194,7 +194,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path=_PATH,
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=ingest,
         summary="Append lines of JSON to an output stream, each as it comes.",
         errors=(NotFound, RunIsOver, BadRequest, TooLarge, BadValue, KeyReused),
@@ -206,7 +206,7 @@ ROUTES: Final = [
     Route(
         method="HEAD",
         path=_PATH,
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=resume,
         summary="Say, in x-last-chunk-index, the number of the writer's last line.",
         errors=(NotFound, BadRequest),
@@ -215,7 +215,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path=_PATH + "/append",
-        policy=SecretKey(),
+        policy=SecretKey("write", "runs"),
         handler=append,
         summary="Append a text to an output stream.",
         gives=_Appended,

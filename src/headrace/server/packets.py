@@ -12,7 +12,7 @@ import msgspec
 from headrace.errors import BadRequest, NotFound, TooLarge
 from headrace.ports import Packet
 from headrace.server.calls import Answer, Call
-from headrace.server.policy import SecretKey
+from headrace.server.policy import SecretKey, Uploads
 from headrace.server.routes import Param, Route
 from headrace.server.signatures import PACKETS, Signatures, Signed
 from headrace.wire import packets
@@ -80,7 +80,7 @@ class Parcels:
             Route(
                 method="PUT",
                 path="/api/v2/packets/{key}",
-                policy=SecretKey(),
+                policy=Uploads(),
                 handler=self.make_room,
                 summary="Say where a packet can be uploaded to.",
                 gives=_Place,
@@ -90,7 +90,7 @@ class Parcels:
             Route(
                 method="GET",
                 path="/api/v1/packets/{key}",
-                policy=SecretKey(),
+                policy=SecretKey("read", "runs"),
                 handler=self.find,
                 summary="Say where a packet can be downloaded from.",
                 gives=_Way,

@@ -74,24 +74,60 @@ class Anybody:
 class SecretKey:
     """Only a secret key; a token is no credential here at all.
 
-    A restricted key must permit `action` on all of `kind`, or with neither of them everything.
+    A restricted key must permit `action` on all of `kind`, and what else it `needs` as well.
     """
 
-    action: str = "admin"
-    kind: str = ""
+    action: str
+    kind: str
+    needs: tuple[tuple[str, str], ...] = ()
     open: bool = False
 
     @property
     def words(self) -> str:
         """Say what a restricted key needs."""
-        scope = f"{self.action}:{self.kind}" if self.kind else "admin"
-        return f"secret key (a restricted one: {scope})"
+        scopes = [f"{action}:{kind}" for action, kind in self._all]
+        return f"secret key (a restricted one: {' and '.join(scopes)})"
+
+    @property
+    def _all(self) -> tuple[tuple[str, str], ...]:
+        return ((self.action, self.kind), *self.needs)
 
     async def admit(self, call: Call) -> None:
         """Refuse tokens, and keys that do not permit it."""
         permits = _of_key(call)
-        if permits and not permits.grants(self.action, [(self.kind, None)]):
-            raise forbidden(self.action, self.kind or "everything")
+        for action, kind in self._all:
+            if permits and not permits.grants(action, [(kind, None)]):
+                raise forbidden(action, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKey:
+    """Only a secret key that permits everything: it declares code, or runs it."""
+
+    open: bool = False
+    words: str = "secret key (a restricted one: admin)"
+
+    async def admit(self, call: Call) -> None:
+        """Refuse tokens, and keys that permit less."""
+        permits = _of_key(call)
+        if permits and not permits.grants("admin", [("", None)]):
+            raise forbidden("admin", "everything")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Only a secret key; a restricted one that may start runs, if only of one task."""
+
+    open: bool = False
+    words: str = "secret key (a restricted one: write:runs, or trigger:tasks:TASK of any task)"
+
+    async def admit(self, call: Call) -> None:
+        """Refuse tokens, and keys for which there would be nothing to upload."""
+        permits = _of_key(call)
+        if permits is None or permits.grants("write", [("runs", None)]):
+            return
+        if not permits.reaches("trigger", "tasks"):
+            raise forbidden("trigger", "tasks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +223,31 @@ class OfRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadsInput:
+    """Who may read the run, or just this; what was sent to a trusted stream, only by its name."""
+
+    open: bool = False
+    words: str = (
+        "secret key, or scope read:inputStreams:{run}:{stream}; unless the stream is trusted, or"
+        " read:inputStreams:{run}, or any by which the run may be read"
+    )
+
+    async def admit(self, call: Call) -> None:
+        """Read the run only if the token does not name it, the stream only for who sees the run."""
+        token, run, stream = _permits(call), call.params["run"], call.params["stream"]
+        if token is None or names_stream(call, "read"):
+            return
+        if not token.grants("read", [("inputStreams", run)]):
+            await OfRun("read").admit(call)
+        if call.caller is not None and call.caller.is_secret:
+            return
+        declared = await call.api.listing()
+        streams = () if declared is None else declared.streams
+        if any(one.inward and one.trusted and one.name == stream for one in streams):
+            raise forbidden("read", f"inputStreams:{run}:{stream}")
+
+
+@dataclass(frozen=True, slots=True)
 class ListsRuns:
     """A secret key, or a token for all runs, all tasks, or every task that is filtered by."""
 
@@ -240,11 +301,11 @@ class OfKind:
             raise forbidden(self.action, self.kind)
 
 
-def names_stream(call: Call) -> bool:
+def names_stream(call: Call, action: str = "write") -> bool:
     """Tell whether the token permits this very stream, not just all of the run's."""
     token = _permits(call)
     name = f"{call.params['run']}:{call.params['stream']}"
-    return token is not None and token.names("write", "inputStreams", name)
+    return token is not None and token.names(action, "inputStreams", name)
 
 
 def forbidden(action: str, resource: str) -> Forbidden:

@@ -24,7 +24,7 @@ from headrace.errors import (
     TooLarge,
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
-from headrace.server.policy import OfRun, Sends, is_trusted
+from headrace.server.policy import OfRun, ReadsInput, Sends, is_trusted
 from headrace.server.routes import Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import Receipt, RecordView
@@ -178,7 +178,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/realtime/v1/streams/{run}/input/{stream}",
-        policy=OfRun("read"),
+        policy=ReadsInput(),
         handler=tail,
         summary="Read an input stream of a run: events `batch`, until the run has ended.",
         kind="events",

@@ -154,7 +154,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path="/api/v1/waitpoints/tokens",
-        policy=SecretKey(),
+        policy=SecretKey("write", "waitpoints"),
         handler=create_token,
         summary="Make a token that anybody who holds it may complete, once.",
         takes=TokenOrder,
@@ -165,7 +165,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/api/v1/waitpoints/tokens",
-        policy=SecretKey(),
+        policy=SecretKey("read", "waitpoints"),
         handler=list_tokens,
         summary="List tokens, newest first.",
         gives=TokenPage,
@@ -185,7 +185,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path="/api/v1/waitpoints/tokens/{token}",
-        policy=SecretKey(),
+        policy=SecretKey("read", "waitpoints"),
         handler=retrieve_token,
         summary="Show a token, and its value.",
         gives=TokenView,

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from headrace.errors import BadRequest, NotFound, TooLarge
 from headrace.ports import Api
 from headrace.server.calls import Answer, Call
-from headrace.server.policy import SecretKey
+from headrace.server.policy import AdminKey
 from headrace.server.routes import Route
 from headrace.server.talk import Ended, Pipe, converse
 from headrace.wire import jsontext
@@ -90,7 +90,7 @@ ROUTES: Final = [
     Route(
         method="POST",
         path=REGISTRATIONS,
-        policy=SecretKey(),
+        policy=AdminKey(),
         handler=register,
         summary="Declare the tasks and streams of a worker's version. Schemas are base64.",
         takes=Registration,
@@ -100,7 +100,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path=REGISTRATIONS,
-        policy=SecretKey(),
+        policy=AdminKey(),
         handler=listing,
         summary="Show what all workers have declared.",
         gives=Registration,
@@ -109,7 +109,7 @@ ROUTES: Final = [
     Route(
         method="GET",
         path=WORKER,
-        policy=SecretKey(),
+        policy=AdminKey(),
         handler=not_here,
         summary="The worker channel, a WebSocket of msgpack frames.",
         kind="socket",

@@ -69,6 +69,10 @@ class Permits:
             for scope in self.scopes
         )
 
+    def reaches(self, action: str, kind: str) -> bool:
+        """Tell whether a scope permits `action` on all of a kind, or on any one of it."""
+        return any(scope.grants(action, kind, scope.id) for scope in self.scopes)
+
     def denied(self, asked: Iterable[str]) -> list[str]:
         """List what of the scopes asked for is more than these permit."""
         return [

@@ -28,6 +28,20 @@ class TokenOrder(Wire, frozen=True, kw_only=True):
     tags: str | list[str] | None = None
 
 
+class StreamTokenOrder(TokenOrder, frozen=True, kw_only=True):
+    """How to make a token of an input stream. `last_seq_num` is the last record that is known."""
+
+    stream_id: str
+    last_seq_num: int | None = None
+
+
+class StreamTokenCreated(Wire, frozen=True, kw_only=True, omit_defaults=False):
+    """A token of a stream that was made."""
+
+    waitpoint_id: str
+    is_cached: bool
+
+
 class TokenCreated(Wire, frozen=True, kw_only=True, omit_defaults=False):
     """A token that was made. A POST to `url`, by anybody, completes it."""
 

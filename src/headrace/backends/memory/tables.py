@@ -30,6 +30,15 @@ class KeyPlace(NamedTuple):
     key: str
 
 
+class WaitpointKey(NamedTuple):
+    """Where a waitpoint's idempotency key is unique; `stream` is that of the record it awaits."""
+
+    env: EnvId
+    space: str
+    stream: tuple[RunId, StreamId] | None
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The run that stands under an idempotency key, and when the key is free again."""
@@ -59,10 +68,10 @@ class Tables:
     )
 
     waitpoints: dict[WaitpointId, Waitpoint] = field(default_factory=dict[WaitpointId, Waitpoint])
-    waitpoint_keys: dict[tuple[str, str, str], tuple[WaitpointId, Instant]] = field(
-        default_factory=dict[tuple[str, str, str], tuple[WaitpointId, Instant]]
+    waitpoint_keys: dict[WaitpointKey, tuple[WaitpointId, Instant]] = field(
+        default_factory=dict[WaitpointKey, tuple[WaitpointId, Instant]]
     )
-    """Which waitpoint stands under an environment's key, by space, and when it is free again."""
+    """Which waitpoint stands under a key, and when that is free again."""
 
     def log(self, run_id: RunId, stream: StreamId) -> list[Record]:
         """Return the records of a stream, to read or to append to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from headrace.backends.memory.tables import Tables
+from headrace.backends.memory.tables import Tables, WaitpointKey
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Instant, RunId, WaitpointId, at_waitpoint, waitpoint_of
 from headrace.ports import (
@@ -31,7 +31,7 @@ class MemoryWaitpoints:
         for place, _ in wanted:
             found = self._tables.waitpoint_keys.get(place)
             if found is not None and (not found[1] or found[1] > now):
-                return Issued(known[found[0]], cached=place[1] == "caller")
+                return Issued(known[found[0]], cached=place.space == "caller")
         known[waitpoint.id] = waitpoint
         self._tables.waitpoint_keys.update(
             {place: (waitpoint.id, until) for place, until in wanted}
@@ -45,7 +45,7 @@ class MemoryWaitpoints:
     async def complete(self, waitpoint: WaitpointId, output: bytes) -> bool:
         """Write its value, if it has none and its deadline has not come."""
         known, now = self._tables.waitpoints.get(waitpoint), self._clock.now()
-        if known is None or known.state(now) != "WAITING":
+        if known is None or known.awaits is not None or known.state(now) != "WAITING":
             return False
         completed = replace(known, completed=now, output=output)
         self._tables.waitpoints[waitpoint] = completed
@@ -97,7 +97,7 @@ def check_timeouts(tables: Tables, change: Change) -> None:
 def _fits(one: Waitpoint, query: WaitpointFilter) -> bool:
     return (
         one.env == query.env
-        and (not query.states or one.state(query.now) in query.states)
+        and (not query.states or one.awaits is not None or one.state(query.now) in query.states)
         and (not query.tags or not set(query.tags).isdisjoint(one.tags))
         and (not query.key or one.key == query.key)
         and (query.since is None or one.created >= query.since)
@@ -107,8 +107,11 @@ def _fits(one: Waitpoint, query: WaitpointFilter) -> bool:
 
 def _places(
     waitpoint: Waitpoint, retried: Retried | None
-) -> Iterator[tuple[tuple[str, str, str], Instant]]:
+) -> Iterator[tuple[WaitpointKey, Instant]]:
     if retried is not None:
-        yield (waitpoint.env, "request", retried.key), retried.until
+        yield WaitpointKey(waitpoint.env, "request", None, retried.key), retried.until
     if waitpoint.key:
-        yield (waitpoint.env, "caller", waitpoint.key), waitpoint.key_until
+        record = waitpoint.awaits
+        stream = None if record is None else (record.run, record.stream)
+        place = WaitpointKey(waitpoint.env, "caller", stream, waitpoint.key)
+        yield place, waitpoint.key_until

@@ -267,6 +267,12 @@ CREATE TABLE waitpoint (
     key_until INTEGER NOT NULL,             -- 0: for ever
     completed INTEGER,
     output BLOB,
+    run TEXT,                               -- these three: the record that it awaits, if any
+    stream TEXT,
+    seq INTEGER CHECK (
+        (seq IS NULL) = (run IS NULL) AND (seq IS NULL) = (stream IS NULL)
+        AND (seq IS NULL OR completed IS NULL)
+    ),
     CHECK ((completed IS NULL) = (output IS NULL)),
     CHECK (completed IS NULL OR deadline IS NULL OR completed < deadline)
 ) STRICT;

@@ -11,6 +11,7 @@ from headrace.testing.contracts.api_outputs import OutputsApiContract
 from headrace.testing.contracts.api_packets import PacketsApiContract
 from headrace.testing.contracts.api_runs import RunsApiContract
 from headrace.testing.contracts.api_saving import SavingApiContract
+from headrace.testing.contracts.api_stream_tokens import StreamTokensApiContract
 from headrace.testing.contracts.api_streams import StreamsApiContract
 from headrace.testing.contracts.api_tokens import TokensApiContract
 from headrace.testing.contracts.api_work import WorkApiContract
@@ -25,6 +26,7 @@ class ApiContract(
     StreamsApiContract,
     OutputsApiContract,
     TokensApiContract,
+    StreamTokensApiContract,
     WorkApiContract,
     SavingApiContract,
     KeysApiContract,

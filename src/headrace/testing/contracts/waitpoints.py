@@ -15,12 +15,14 @@ from headrace.kernel.model import (
     Key,
     Record,
     Run,
+    RunId,
+    StreamId,
     Wait,
     WaitpointId,
     at_waitpoint,
     later,
 )
-from headrace.ports import Conflict, Retried, Stores, Waitpoint, WaitpointFilter
+from headrace.ports import Conflict, RecordAt, Retried, Stores, Waitpoint, WaitpointFilter
 from headrace.testing.contracts.given import ENV, T0, executing
 
 TOKEN = WaitpointId("waitpoint_1")
@@ -33,6 +35,12 @@ def waitpoint(name: str = "waitpoint_1", *, key: str = "", until: Instant = FAR)
     """Return one that is to be made."""
     free = until if key else Instant(0)
     return Waitpoint(WaitpointId(name), ENV, T0, None, b"hash", ("a", "b"), key=key, key_until=free)
+
+
+def awaiting(name: str, run: str = "run-1", stream: str = "<a", *, key: str = "") -> Waitpoint:
+    """Return one that awaits a record."""
+    record = RecordAt(RunId(run), StreamId(stream), 7)
+    return replace(waitpoint(name, key=key), awaits=record, callback=b"")
 
 
 def standing(run: Run, *, deadline: Instant | None = None, key: str = "/t#0") -> c.Change:
@@ -91,6 +99,27 @@ class WaitpointsContract:
     async def test_nobody_completes_what_is_not_there(self, stores: Stores) -> None:
         assert not await stores.waitpoints.complete(TOKEN, b"1")
         assert await stores.waitpoints.load(TOKEN) is None
+
+    async def test_what_awaits_a_record_is_never_written(self, stores: Stores) -> None:
+        made = awaiting("waitpoint_1")
+        await stores.waitpoints.create(made)
+        assert not await stores.waitpoints.complete(TOKEN, b"1")
+        assert await stores.waitpoints.load(TOKEN) == made
+        late = replace(LIST, now=FAR, states=("TIMED_OUT",))
+        assert await stores.waitpoints.find(late) == [made]
+
+    async def test_keys_of_streams_are_apart(self, stores: Stores) -> None:
+        make, places = stores.waitpoints.create, (("r", "<a"), ("r", "<b"), ("s", "<a"))
+        made = [await make(waitpoint("waitpoint_0", key="k"))]
+        made += [
+            await make(awaiting(f"waitpoint_{n}", *place, key="k"))
+            for n, place in enumerate(places, 1)
+        ]
+        assert len({one.waitpoint.id for one in made}) == 4
+        assert not any(one.cached for one in made)
+        for n, place in enumerate(places, 1):
+            again = await make(awaiting("waitpoint_9", *place, key="k"))
+            assert (again.waitpoint.id, again.cached) == (f"waitpoint_{n}", True)
 
     # --- keys ------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias, cast
 import msgspec
 
 from headrace.backends.sqlite.rows import Row
-from headrace.kernel.model import EnvId, Instant, WaitpointId
-from headrace.ports import Retried, Waitpoint, WaitpointFilter
+from headrace.kernel.model import EnvId, Instant, RunId, StreamId, WaitpointId
+from headrace.ports import RecordAt, Retried, Waitpoint, WaitpointFilter
 
 WaitpointRow: TypeAlias = tuple[
     WaitpointId,
@@ -22,6 +22,9 @@ WaitpointRow: TypeAlias = tuple[
     Instant,  # key_until
     Instant | None,  # completed
     bytes | None,  # output
+    RunId | None,
+    StreamId | None,
+    int | None,  # seq
 ]
 KeyRow: TypeAlias = tuple[Literal["request", "caller"], bytes, Instant]
 _encode = msgspec.json.Encoder().encode
@@ -39,14 +42,20 @@ def waitpoint_values(one: Waitpoint) -> Row:
         _json(one.tags),
         one.key or None,
         one.key_until,
+        *_record(one.awaits),
     )
+
+
+def _record(awaits: RecordAt | None) -> Row:
+    return (None, None, None) if awaits is None else (awaits.run, awaits.stream, awaits.seq)
 
 
 def waitpoint_from(row: Row) -> Waitpoint:
     """Return the waitpoint that a row holds."""
-    id_, env, created, deadline, callback, tags, key, until, completed, output = cast(
-        "WaitpointRow", row
-    )
+    (
+        id_, env, created, deadline, callback, tags, key, until, completed, output,
+        run, stream, seq,
+    ) = cast("WaitpointRow", row)  # fmt: skip
     return Waitpoint(
         id=id_,
         env=env,
@@ -58,6 +67,7 @@ def waitpoint_from(row: Row) -> Waitpoint:
         key_until=until,
         completed=completed,
         output=output or b"",
+        awaits=None if run is None or stream is None or seq is None else RecordAt(run, stream, seq),
     )
 
 
@@ -67,7 +77,7 @@ def waitpoint_keys(one: Waitpoint, retried: Retried | None) -> list[KeyRow]:
     if retried is not None:
         found.append(("request", _hash(retried.key), retried.until))
     if one.key:
-        found.append(("caller", _hash(one.key), one.key_until))
+        found.append(("caller", _hash(one.key, one.awaits), one.key_until))
     return found
 
 
@@ -91,5 +101,9 @@ def _json(texts: tuple[str, ...]) -> str | None:
     return _encode(texts).decode() if texts else None
 
 
-def _hash(key: str) -> bytes:
-    return blake2b(key.encode(), digest_size=16).digest()
+def _hash(key: str, awaits: RecordAt | None = None) -> bytes:
+    """Return what stands for a key; those of a stream are apart from all others."""
+    place = b""
+    if awaits is not None:
+        place = blake2b(f"{awaits.run}\0{awaits.stream}".encode(), digest_size=16).digest()
+    return blake2b(key.encode(), digest_size=16, salt=place).digest()
