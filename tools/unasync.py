@@ -82,6 +82,7 @@ if TYPE_CHECKING:  # those modules import this one
     from typing import Unpack
 
     from headrace.sdk.auth import Auth
+    from headrace.sdk.debouncing import Debounce
     from headrace.sdk.handles import Handle
     from headrace.sdk.inputs import (
         AnyRun,

@@ -8,6 +8,7 @@ from headrace.sdk.answers import Answer, Ok, Pending, TimedOut
 from headrace.sdk.auth import auth
 from headrace.sdk.connection import configure
 from headrace.sdk.current import CurrentRun, current_run, metadata
+from headrace.sdk.debouncing import Debounce
 from headrace.sdk.handles import Handle
 from headrace.sdk.inputs import InputStream, InputStreamOf, Subscription
 from headrace.sdk.outputs import OutputStream
@@ -24,6 +25,7 @@ from headrace.wire.views import Receipt
 __all__ = [
     "Answer",
     "CurrentRun",
+    "Debounce",
     "Handle",
     "InputStream",
     "InputStreamOf",

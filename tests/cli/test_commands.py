@@ -94,6 +94,29 @@ def test_a_delayed_run_says_so(house: House) -> None:
     assert house.run("trigger", "double", "1", "--delay", "soon").returncode == MISTAKE
 
 
+def test_runs_are_listed_by_when_and_on_what_they_began(house: House) -> None:
+    run = house.run("trigger", "double", "1", "--delay", "1h").stdout.strip()
+    listed = ("runs", "list", "--json", "--task", "double")
+    for more, is_there in (
+        (("--since", "2020-01-01", "--no-test", "--period", "1h"), True),
+        (("--until", "2020-01-01"), False),
+        (("--test",), False),
+        (("--version", "none"), False),
+    ):
+        assert (run in house.run(*listed, *more).stdout) is is_there, more
+    assert house.run(*listed, "--since", "yesterday").returncode == MISTAKE
+
+
+def test_a_debounced_run_is_put_off(house: House) -> None:
+    debounced = ("--debounce", "k", "--delay", "1h", "--trailing", "--max-delay", "2h", "--json")
+    one, two = [json.loads(house.run("trigger", "double", n, *debounced).stdout) for n in "12"]
+    assert (one["isCached"], two) == (False, {"id": one["id"], "isCached": True})
+    shown = json.loads(house.run("runs", "show", one["id"], "--json").stdout)
+    assert (shown["status"], shown["payload"]) == ("DELAYED", 2)
+    refused = house.run("trigger", "double", "1", "--debounce", "k")
+    assert (refused.returncode, "--delay" in refused.stderr) == (MISTAKE, True)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

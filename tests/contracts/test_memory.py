@@ -17,6 +17,7 @@ from headrace.testing.contracts.stores import (
     LeasesContract,
     MendingContract,
     NotebookContract,
+    PostponingContract,
     RevisionsContract,
     RunsContract,
     SnapshotsContract,
@@ -52,6 +53,9 @@ class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...
+
+
+class TestPostponing(PostponingContract): ...
 
 
 class TestClaiming(ClaimingContract): ...

@@ -18,6 +18,7 @@ from headrace.testing.contracts.stores import (
     LeasesContract,
     MendingContract,
     NotebookContract,
+    PostponingContract,
     RevisionsContract,
     RunsContract,
     SharedContract,
@@ -60,6 +61,9 @@ class TestTaken(TakenContract): ...
 
 
 class TestCreating(CreatingContract): ...
+
+
+class TestPostponing(PostponingContract): ...
 
 
 class TestClaiming(ClaimingContract): ...

@@ -25,7 +25,7 @@ from headrace.testing.faults import (
     Fault,
     Faults,
 )
-from headrace.testing.faults_beside import FailingNotebook
+from headrace.testing.faults_beside import FailingNotebook, FailingPostponing
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ class Gates(Faults):
         self.claiming = self.claims = self.dues = 0
         self.may_create = _open()
         self.creating = 0
+        self.may_commit = _open()
+        self.committing = 0
         self.commits_fail = self.orders_fail = self.journals_fail = False
         self.failed_orders = 0
         self.broken = self.broken_journal = RunId("")
@@ -98,7 +100,10 @@ class GatedRuns(FailingRuns):
         return await super().due(now, limit)
 
     async def commit(self, change: Change) -> None:
-        """Apply `change`, or fail."""
+        """Apply `change` once that may be done, or fail."""
+        self._gates.committing += 1
+        await self._gates.may_commit.wait()
+        self._gates.committing -= 1
         if self._gates.commits_fail:
             raise Unavailable("a commit was made to fail")
         if change.before.id == self._gates.broken:
@@ -162,6 +167,7 @@ def behind(stores: Stores, gates: Gates, *, delivers: bool = True) -> Stores:
         stores,
         runs=GatedRuns(stores.runs, gates),
         notebook=FailingNotebook(stores.notebook, gates),
+        postponing=FailingPostponing(stores.postponing, gates),
         streams=GatedStreams(stores, gates) if delivers else FailingStreams(streams, gates),
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),

@@ -19,6 +19,7 @@ from typing import Final
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
 from headrace.backends.memory.keys import MemoryCredentials
 from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
+from headrace.backends.memory.postponing import MemoryPostponing
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
@@ -302,6 +303,7 @@ class Backstage:
             revisions=MemoryRevisions(process.stage.tables),
             notebook=MemoryNotebook(process.stage.tables),
             taken=MemoryTaken(process.stage.tables),
+            postponing=MemoryPostponing(process.stage.tables),
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             waitpoints=self.waitpoints(process),

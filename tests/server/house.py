@@ -13,7 +13,7 @@ import jwt
 import msgspec
 
 from headrace.backends.memory import open_memory
-from headrace.engine import Engine, Keyring, open_engine
+from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Clock, Stores
 from headrace.server import Door, Rates, serve
@@ -149,16 +149,11 @@ async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 
     async def is_ready() -> bool:
         return ready[0]
 
-    def sign(env: EnvId, id: str) -> str:
-        scopes = [f"read:runs:{id}", f"write:inputStreams:{id}"]
-        if id.startswith("waitpoint_"):
-            scopes = [f"write:waitpoints:{id}"]
-        return tokens.mint(KEYS[env][0], env, scopes, clock.now())
-
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_memory(clock))
         ring = ring_of(stores, clock)
-        opened = open_engine(stores, Counting(), sign, keyring=ring)
+        chance = Counting()
+        opened = open_engine(stores, chance, Signer(ring, clock, chance), keyring=ring)
         engine = await stack.enter_async_context(opened)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         door = Door(engine, ring, clock=clock, chance=Counting(), ready=is_ready, rates=rates)

@@ -10,6 +10,8 @@ from headrace.kernel.model import Cause, Retry
 from headrace.testing.contracts.puppet import working
 from headrace.wire import tokens
 from headrace.wire.channel import Ended, Parked, Raised, Standing
+from headrace.wire.registration import Registration, TaskSpec
+from headrace.wire.views import RunQuery
 from tests.server.house import DEV, KEY, OTHER_KEY, House
 
 TRIGGER = "/api/v1/tasks/publish/trigger"
@@ -135,6 +137,12 @@ async def test_runs_are_listed_by_when_they_were_created(home: House) -> None:
         ("filter[batch]=batch_1", []),
         ("filter[schedule]=sched_1", []),
         ("filter[bulkAction]=bulk_1", []),
+        ("filter[machine]=micro", []),
+        ("filter[region]=eu", []),
+        ("filter[queue]=task/publish", [c, b, a]),
+        ("filter[queue]=emails,task/publish&filter[taskIdentifier]=publish", [c, b, a]),
+        ("filter[queue]=task/count&filter[taskIdentifier]=publish", []),
+        ("filter[queue]=publish", []),
         ("filter[isTest]=false", [c, b, a]),
         ("filter[isTest]=true", []),
         ("filter[version]=1", []),
@@ -150,7 +158,7 @@ async def test_runs_are_listed_by_when_they_were_created(home: House) -> None:
         "filter[createdAt][from]=yesterday", "filter[createdAt][from]=-1",
         "filter[createdAt][to]=2026-13-01", "filter[createdAt][period]=5 minutes",
         "filter[createdAt][from]=1234567890123456", "filter[isTest]=yes", "filter[isTest]=1",
-        "filter[createdAt][until]=1", "filter[machine]=micro", "filter[region]=eu",
+        "filter[createdAt][until]=1", "filter[colour]=red",
     ],
 )  # fmt: skip
 async def test_a_filter_that_makes_no_sense_is_refused(home: House, query: str) -> None:
@@ -171,10 +179,26 @@ async def test_what_has_no_effect_is_accepted_all_the_same(home: House) -> None:
     assert (await home.api.retrieve(run)).status == "QUEUED"
 
 
-async def test_a_debounced_trigger_is_refused(home: House) -> None:
-    body = b'{"options":{"debounce":{"key":"k","delay":"1s"}}}'
+@pytest.mark.parametrize(
+    "debounce",
+    [
+        {}, 5, "k", {"key": "k"}, {"delay": "1s"}, {"key": 5, "delay": "1s"},
+        {"key": "k", "delay": "soon"}, {"key": "k", "delay": 5}, {"key": "k" * 513, "delay": "1s"},
+        {"key": "k", "delay": "1s", "mode": "middle"}, {"key": "k", "delay": "1s", "maxDelay": ""},
+    ],
+)  # fmt: skip
+async def test_a_debounce_that_makes_no_sense_is_unprocessable(
+    home: House, debounce: object
+) -> None:
+    body = json.dumps({"payload": 1, "options": {"debounce": debounce}}).encode()
     said = await home.ask("POST", TRIGGER, body)
     assert (said.status, "debounce" in str(said.json["error"])) == (422, True)
+    assert not (await home.api.list_runs(RunQuery())).data
+
+
+async def test_null_is_no_debounce(home: House) -> None:
+    body = b'{"payload":1,"options":{"debounce":null}}'
+    assert (await home.api.retrieve(await started(home, body))).status == "QUEUED"
 
 
 async def test_the_key_that_the_caller_chose_is_shown(home: House) -> None:
@@ -197,6 +221,62 @@ async def test_too_many_tags_are_unprocessable_and_a_long_one_is_bad(home: House
         assert (await home.ask("POST", TRIGGER, body)).status == status
 
 
+MALFORMED: list[dict[str, object]] = [
+    {"queue": "q"}, {"queue": {}}, {"queue": {"name": 5}},
+    {"queue": {"name": "q", "concurrencyLimit": 1.5}}, {"concurrencyKey": ["k"]},
+    {"concurrencyKey": True}, {"gates": {}}, {"gates": [{}]}, {"gates": [{"queue": ""}]},
+    {"gates": [{"queue": "q" * 129}]}, {"gates": [{"queue": "q"}] * 4},
+    {"gates": [{"queue": "q", "concurrencyKey": ""}]}, {"concurrency": "c"},
+    {"concurrency": ["a", "b", "c"]}, {"concurrency": ["a b"]}, {"concurrency": ["a\n"]},
+    {"concurrency": ["c" * 123]}, {"machine": "huge"}, {"machine": 1}, {"region": 1},
+    {"priority": "high"}, {"priority": True}, {"lockToVersion": 1},
+    {"externalDeploymentId": 1}, {"payloadSize": -1}, {"payloadSize": 1.5},
+    {"parentBatch": 1}, {"bulkActionId": 1}, {"resumeParentOnCompletion": "yes"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", MALFORMED)
+async def test_what_has_no_effect_must_be_well_formed(
+    home: House, option: dict[str, object]
+) -> None:
+    body = json.dumps({"payload": 1, "options": option}).encode()
+    said = await home.ask("POST", TRIGGER, body)
+    assert (said.status, next(iter(option)) in str(said.json["error"])) == (400, True)
+    assert not (await home.api.list_runs(RunQuery())).data
+
+
+@pytest.mark.parametrize("name", ["delay", "ttl", "idempotencyKeyTTL"])
+@pytest.mark.parametrize("text", ["", "soon", "5 minutes", "-5s", "1.5h", "2026-13-01", "5", "P1D"])
+async def test_a_time_that_makes_no_sense_is_never_taken_for_none(
+    home: House, name: str, text: str
+) -> None:
+    options = {name: text, "idempotencyKey": "k"}
+    body = json.dumps({"payload": 1, "options": options}).encode()
+    said = await home.ask("POST", TRIGGER, body)
+    assert said.status == 400
+    assert not (await home.api.list_runs(RunQuery())).data
+
+
+async def test_a_time_to_live_of_nothing_is_none_of_the_tasks_either(home: House) -> None:
+    await home.api.register(
+        Registration(version="t", tasks=(TaskSpec(id="brief", ttl_ms=1_000),), streams=())
+    )
+    body = b'{"options":{"ttl":0}}'
+    said = await home.ask("POST", "/api/v1/tasks/brief/trigger", body)
+    home.clock.advance(3_600_000)
+    assert (await home.api.retrieve(str(said.json["id"]))).status == "QUEUED"
+
+
+async def test_a_replay_accepts_what_has_no_effect_if_it_is_well_formed(home: House) -> None:
+    run = await started(home)
+    good = {"queue": "q", "concurrencyKey": 5, "machine": "micro", "version": "1", "region": "eu"}
+    path = f"/api/v1/runs/{run}/replay"
+    assert (await home.ask("POST", path, json.dumps(good).encode())).status == 200
+    for name, odd in (("queue", 5), ("machine", "huge"), ("version", 1), ("priority", "high")):
+        body = json.dumps({**good, name: odd}).encode()
+        assert (name, (await home.ask("POST", path, body)).status) == (name, 400)
+
+
 # --- changes --------------------------------------------------------------------------------------
 
 
@@ -209,7 +289,7 @@ async def test_a_replay_answers_with_the_new_run(home: House) -> None:
     assert [one.status for one in said] == [200, 200]
     assert len(ids | {run}) == 3
     assert bad.status == 400
-    body = b'{"queue":{"name":"q"},"machine":"micro","version":"1","region":"eu","priority":1}'
+    body = b'{"queue":"q","machine":"micro","version":"1","region":"eu","priority":1}'
     assert (await home.ask("POST", f"/api/v1/runs/{run}/replay", body)).status == 200
 
 

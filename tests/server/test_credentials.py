@@ -1,5 +1,6 @@
 """Who may call what: every route against every kind of credential, and two environments."""
 
+import json
 import re
 from collections.abc import MutableMapping, Sequence
 from typing import cast
@@ -364,6 +365,21 @@ async def test_a_started_run_comes_with_a_token_for_a_browser(home: House) -> No
     assert sent.status == 200
     assert (await home.ask("GET", "/api/v1/runs", key=token)).status == 403
     assert said.headers["x-trigger-jwt-claims"] == '{"sub":"dev","pub":true}'
+
+
+@pytest.mark.parametrize("columns", [["payload", "metadata"], []])
+async def test_what_a_token_does_not_show_the_next_one_does_not_show_either(
+    home: House, columns: list[str]
+) -> None:
+    claimed = {"realtime": {"skipColumns": columns}}
+    token = tokens.mint(KEY, DEV, ["trigger:tasks"], home.clock.now(), more=claimed)
+    said = await home.ask("POST", "/api/v1/tasks/publish/trigger", b'{"payload":7}', key=token)
+    given = said.headers["x-trigger-jwt"]
+    told = json.loads(said.headers["x-trigger-jwt-claims"])
+    assert told == {"sub": "dev", "pub": True, **claimed}
+    path = f"/realtime/v1/runs/{said.json['id']}?offset=-1&skipColumns=output"
+    row = json.loads((await home.ask("GET", path, key=given)).body)[0]["value"]
+    assert {"payload", "metadata", "output"} - row.keys() == set(columns)
 
 
 async def test_a_key_ring_tells_nothing_of_its_keys() -> None:

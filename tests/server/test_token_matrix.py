@@ -230,9 +230,16 @@ class Watched:
     def __init__(self, house: House) -> None:
         self._house, self.asked = house, 0
 
-    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> Api:
+    def at(
+        self,
+        env: EnvId,
+        *,
+        trusted: bool = True,
+        ticket: Ticket | None = None,
+        skips: Sequence[str] | None = None,
+    ) -> Api:
         self.asked += 1
-        return self._house.engine.at(env, trusted=trusted, ticket=ticket)
+        return self._house.engine.at(env, trusted=trusted, ticket=ticket, skips=skips)
 
     async def call_back(self, token: str, proof: str, data: bytes) -> None:
         self.asked += 1

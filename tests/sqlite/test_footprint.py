@@ -8,9 +8,21 @@ from headrace.backends.sqlite import open_sqlite
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change
 from headrace.kernel.machine import decide
-from headrace.kernel.model import Footing, Function, Key, Run, RunId, Wait, Waiting, inward, later
-from headrace.ports import Order
+from headrace.kernel.model import (
+    Delayed,
+    Footing,
+    Function,
+    Key,
+    Run,
+    RunId,
+    Wait,
+    Waiting,
+    inward,
+    later,
+)
+from headrace.ports import Debouncing, Order
 from headrace.testing.contracts.given import claimed, queued
+from tests.sqlite.raw import raw
 
 RUNS = 10_000
 SAVED_RUNS = 2_000
@@ -75,3 +87,18 @@ async def _saved(file: Path, footing: Footing | None) -> None:
 
         for n in range(0, SAVED_RUNS, 500):
             await asyncio.gather(*map(leave, range(n, n + 500)))
+
+
+async def test_a_run_that_has_begun_leaves_no_debounce_key(tmp_path: Path) -> None:
+    file = tmp_path / "headrace.db"
+    order = Order(debounce=Debouncing("k"))
+    async with open_sqlite(file) as stores:
+        commands: tuple[c.Command, ...] = (c.Elapse(), c.Cancel(0))
+        for n, command in enumerate(commands):
+            run = queued(f"run-{n}")
+            delayed = replace(run, state=Delayed(later(run.created, 5_000)))
+            assert not (await stores.runs.create(delayed, order)).cached
+            end = later(run.created, 5_000)
+            await stores.runs.commit(decide(delayed, command, end))
+    with raw(file) as db:
+        assert db.execute("SELECT count(*) FROM taken").fetchall() == [(0,)]

@@ -19,11 +19,10 @@ from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
 from headrace.app.settings import Settings, database_path
 from headrace.backends.sqlite import open_sqlite
-from headrace.engine import Engine, Keyring, open_engine
+from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
-from headrace.ports import Api, Clock, Stores
+from headrace.ports import Api, Stores
 from headrace.server import Door, Rates, serve, serve_unix
-from headrace.wire import tokens
 
 LONGEST_SOCKET: Final = 100
 """What every system takes as the path of a socket file."""
@@ -80,8 +79,9 @@ async def serving(
 
 @asynccontextmanager
 async def _engine(stores: Stores, ring: Keyring) -> AsyncGenerator[tuple[Engine, Keyring]]:
-    signer = _Signer(ring, stores.clock)
-    async with open_engine(stores, SystemChance(), signer, keyring=ring) as engine:
+    chance = SystemChance()
+    signer = Signer(ring, stores.clock, chance)
+    async with open_engine(stores, chance, signer, keyring=ring) as engine:
         yield engine, ring
 
 
@@ -108,27 +108,6 @@ async def _published(home: Home, url: str, api: Api, env: EnvId) -> AsyncGenerat
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(home.withdraw)
-
-
-DAY_MS: Final = 86_400_000
-
-
-class _Signer:
-    """Signs the token that the starter of a run, or the maker of a token, may hand to a browser."""
-
-    def __init__(self, ring: Keyring, clock: Clock) -> None:
-        self._ring, self._clock, self._chance = ring, clock, SystemChance()
-
-    def __call__(self, env: EnvId, id: str) -> str:
-        signing = self._ring.of(env)
-        if not signing:
-            return ""
-        name, now = self._chance.unique(12).hex(), self._clock.now()
-        if id.startswith("waitpoint_"):
-            scopes: tuple[str, ...] = (f"write:waitpoints:{id}",)
-            return tokens.mint(signing[0], env, scopes, now, ttl_ms=DAY_MS, id=name)
-        scopes = (f"read:runs:{id}", f"write:inputStreams:{id}")
-        return tokens.mint(signing[0], env, scopes, now, id=name)
 
 
 def _shown(host: str) -> str:

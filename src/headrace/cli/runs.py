@@ -10,6 +10,7 @@ from headrace.cli.asking import server
 from headrace.cli.screen import AsJson, emit, hint, say, told
 from headrace.cli.showing import command, show_run, show_runs
 from headrace.errors import BadRequest
+from headrace.wire.durations import date, duration_ms
 from headrace.wire.views import Acceptance, RunQuery, RunView, Status
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
@@ -30,6 +31,16 @@ async def list_runs(
     tag: Annotated[
         list[str] | None, typer.Option(help="Only with this tag; may be given again.")
     ] = None,
+    version: Annotated[
+        list[str] | None,
+        typer.Option(help="Only those that began on this code; may be given again."),
+    ] = None,
+    since: Annotated[str, typer.Option(help='Created then or later: "2026-05-01T09:00Z".')] = "",
+    until: Annotated[str, typer.Option(help="Created then or before.")] = "",
+    period: Annotated[str, typer.Option(help='Created within this time up to now: "24h".')] = "",
+    test: Annotated[
+        bool | None, typer.Option("--test/--no-test", help="Only test runs, or none of them.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 25,
     after: Annotated[str, typer.Option(help="Go on after this run.")] = "",
     as_json: AsJson = False,
@@ -41,6 +52,11 @@ async def list_runs(
         status=tuple(_status(name) for name in status or ()),
         task=tuple(task or ()),
         tag=tuple(tag or ()),
+        version=tuple(version or ()),
+        since=date(since) if since else None,
+        until=date(until) if until else None,
+        within_ms=duration_ms(period) if period else None,
+        test=test,
     )
     async with server() as api:
         page = await api.list_runs(query)

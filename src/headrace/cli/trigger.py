@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import typer
@@ -15,8 +15,9 @@ from rich.text import Text
 from headrace.cli.asking import NOTHING, json_of, server
 from headrace.cli.screen import AsJson, Exit, emit, hint, say, told, waiting_for
 from headrace.cli.showing import left, show_record, status, text_of, verdict
+from headrace.errors import Mistake
 from headrace.ports import Api
-from headrace.wire.views import RunView, TriggerOptions, TriggerOrder
+from headrace.wire.views import Debounce, RunView, TriggerOptions, TriggerOrder
 
 
 @told
@@ -29,6 +30,13 @@ async def trigger(
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
     delay: Annotated[str, typer.Option(help='Start later: "5m", "2h", a date.')] = "",
     key: Annotated[str, typer.Option(help="Idempotency key: the same key, the same run.")] = "",
+    debounce: Annotated[
+        str, typer.Option(help="Debounce key: a run that is delayed under it is put off instead.")
+    ] = "",
+    trailing: Annotated[
+        bool, typer.Option("--trailing", help="A run that is put off takes this payload over.")
+    ] = False,
+    max_delay: Annotated[str, typer.Option(help="How long a run can be put off at most.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it ends; print output.")] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Stay, and show what it does and puts out.")
@@ -37,7 +45,10 @@ async def trigger(
 ) -> Exit | None:
     """Start a run of a task and print its id."""
     options = TriggerOptions(
-        delay=delay or None, idempotency_key=key or None, tags=list(tag) if tag else None
+        delay=delay or None,
+        idempotency_key=key or None,
+        tags=list(tag) if tag else None,
+        debounce=_debounced(debounce, delay, max_delay, trailing=trailing),
     )
     body = Raw(json_of(payload)) if payload else Raw()
     order = (
@@ -57,13 +68,22 @@ async def trigger(
     return _tell_ended(view, as_json=as_json)
 
 
+def _debounced(key: str, delay: str, most: str, *, trailing: bool) -> Debounce | None:
+    if not key:
+        return None
+    if not delay:
+        raise Mistake("--debounce needs --delay", hint='Say by how long: --delay "5s".')
+    mode: Literal["leading", "trailing"] = "trailing" if trailing else "leading"
+    return Debounce(key=key, delay=delay, mode=mode, max_delay=most or None)
+
+
 def _tell_started(run_id: str, *, cached: bool, as_json: bool) -> None:
     if as_json:
         emit({"id": run_id, "isCached": cached})
         return
     say(run_id)
     if cached:
-        hint("This key has started it before.")
+        hint("It was started before, under this key.")
     hint(f"See it with: headrace runs show {run_id}")
 
 

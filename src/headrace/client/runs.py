@@ -105,6 +105,11 @@ def _query(query: RunQuery) -> dict[str, str]:
         "filter[isTest]": "" if query.test is None else str(query.test).lower(),
         "filter[createdAt][from]": "" if query.since is None else str(query.since),
         "filter[createdAt][to]": "" if query.until is None else str(query.until),
+        "filter[createdAt][period]": _seconds(query.within_ms),
         "filter[batch]": "none" if query.nothing else "",
     }
     return {name: value for name, value in parts.items() if value}
+
+
+def _seconds(ms: int | None) -> str:
+    return "" if ms is None else f"{-(-ms // 1_000)}s"

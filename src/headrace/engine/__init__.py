@@ -7,7 +7,7 @@ Must never know: HTTP, sockets, which backend it stands on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -18,8 +18,8 @@ from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
+from headrace.engine.signing import Sign, Signer
 from headrace.engine.sweeping import Sweeper
-from headrace.engine.tokening import Sign
 from headrace.errors import HeadraceError
 from headrace.kernel.model import EnvId, later
 from headrace.ports import Chance, Stores, Ticket
@@ -35,9 +35,16 @@ class Engine:
     def __init__(self, core: Core, sign: Sign) -> None:
         self._core, self._sign = core, sign
 
-    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> EnvApi:
-        """Return the use cases of `env`; see `EnvApi` for `trusted` and `ticket`."""
-        return EnvApi(self._core, env, self._sign, trusted=trusted, ticket=ticket)
+    def at(
+        self,
+        env: EnvId,
+        *,
+        trusted: bool = True,
+        ticket: Ticket | None = None,
+        skips: Sequence[str] | None = None,
+    ) -> EnvApi:
+        """Return the use cases of `env`; see `EnvApi` for the rest."""
+        return EnvApi(self._core, env, self._sign, trusted=trusted, ticket=ticket, skips=skips)
 
     @property
     def followers(self) -> int:
@@ -54,7 +61,7 @@ class Engine:
         await tokens.call_back(self._core, token, proof, data)
 
 
-def unsigned(_env: EnvId, _id: str) -> str:
+def unsigned(_env: EnvId, _id: str, _skips: Sequence[str] | None = None) -> str:
     """Give no public token: for an engine without keys."""
     return ""
 
@@ -110,4 +117,4 @@ async def open_engine(
         core.close()
 
 
-__all__ = ["Engine", "EnvApi", "Keeper", "Keyring", "open_engine", "unsigned"]
+__all__ = ["Engine", "EnvApi", "Keeper", "Keyring", "Signer", "open_engine", "unsigned"]

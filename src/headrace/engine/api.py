@@ -5,7 +5,7 @@ Owns: nothing; each verb is a line or two onto the parts beside it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
@@ -22,8 +22,9 @@ from headrace.engine.mending import Mending
 from headrace.engine.paging import beside, page_of
 from headrace.engine.parcels import Parcels
 from headrace.engine.sheet import Sheet
+from headrace.engine.signing import Sign
 from headrace.engine.specs import check
-from headrace.engine.tokening import Sign, Tokening
+from headrace.engine.tokening import Tokening
 from headrace.engine.views import find_run, show
 from headrace.engine.writing import Writing
 from headrace.errors import Mistake
@@ -51,7 +52,8 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
     """An `Api` bound to one environment.
 
     `trusted` says that its caller holds a secret key, or a token that names the stream; a `ticket`,
-    that it may start one run.
+    that it may start one run. `skips` are columns of feeds that it does not see: nor do the tokens
+    that it is given.
     """
 
     def __init__(
@@ -62,15 +64,16 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
         *,
         trusted: bool = True,
         ticket: Ticket | None = None,
+        skips: Sequence[str] | None = None,
     ) -> None:
         super().__init__(core, env)
-        self._sign, self._trusted, self._ticket = sign, trusted, ticket
+        self._sign, self._trusted, self._ticket, self._skips = sign, trusted, ticket, skips
 
     async def trigger(self, task: str, order: TriggerOrder, *, request_key: str = "") -> Triggered:
         """Start a run of `task`."""
         start = triggers.Start(self._env, task, order, request_key, ticket=self._ticket)
         created = await triggers.trigger(self._core, start)
-        return triggers.triggered(created, self._sign(self._env, created.run_id))
+        return triggers.triggered(created, self._sign(self._env, created.run_id, self._skips))
 
     async def retrieve(self, run_id: str) -> RunView:
         """Return the run, and how it goes on with the newest code."""
@@ -82,7 +85,7 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
         """List runs, newest first."""
         if query.nothing or (query.status and not _states(query)):
             return RunPage(data=[], pagination=Pagination())
-        found = await self._core.stores.runs.find(_filter(self._env, query))
+        found = await self._core.stores.runs.find(_filter(self._env, query, self._core.now()))
         page = page_of(query, found)
         data = [_brief(await show(self._core, run)) for run in page]
         return RunPage(data=data, pagination=beside(query, found, [run.id for run in page]))
@@ -171,7 +174,7 @@ def _states(query: RunQuery) -> tuple[str, ...]:
     return tuple(sorted({state for status in query.status for state in states_of(status)}))
 
 
-def _filter(env: EnvId, query: RunQuery) -> Filter:
+def _filter(env: EnvId, query: RunQuery, now: Instant) -> Filter:
     """Ask for one run more than is shown, to know whether there is a page behind."""
     return Filter(
         env=env,
@@ -182,7 +185,15 @@ def _filter(env: EnvId, query: RunQuery) -> Filter:
         tasks=tuple(TaskId(task) for task in query.task),
         tags=query.tag,
         versions=query.version,
-        since=None if query.since is None else Instant(query.since),
+        since=_since(query, now),
         until=None if query.until is None else Instant(query.until),
         test=query.test,
     )
+
+
+def _since(query: RunQuery, now: Instant) -> Instant | None:
+    """Return the later of both beginnings that may be named."""
+    begins = [] if query.since is None else [query.since]
+    if query.within_ms is not None:
+        begins.append(max(0, now - query.within_ms))
+    return Instant(max(begins)) if begins else None

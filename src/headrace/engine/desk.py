@@ -260,7 +260,9 @@ class Desk:
             raise sheet.trouble
         if sheet.is_empty:
             return
-        if not sheet.drafts:
+        if sheet.pushes:
+            await self._postpone(sheet)
+        elif not sheet.drafts:
             await self._runs.commit(sheet.change())
         elif self._delivering is not None:
             await self._delivering.deliver(sheet.drafts, sheet.change())
@@ -269,10 +271,20 @@ class Desk:
 
     async def _append_first(self, sheet: Sheet) -> None:
         """Append, then commit what the records lead to; a crash between is healed by a retry."""
+        await self._append(sheet)
+        await self._runs.commit(sheet.change())
+
+    async def _postpone(self, sheet: Sheet) -> None:
+        await self._append(sheet)
+        triggers = [push.trigger for push in sheet.pushes]
+        done = await self._stores.postponing.postpone(sheet.change(), triggers)
+        for push, is_done in zip(sheet.pushes, done, strict=True):
+            push.is_spent = not is_done
+
+    async def _append(self, sheet: Sheet) -> None:
         for draft in sheet.drafts:
             if (await self._streams.append(draft)).seq != draft.seq:
                 raise Clash
-        await self._runs.commit(sheet.change())
 
 
 def _without(run: Run, answered: Container[Key]) -> Run:

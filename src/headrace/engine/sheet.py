@@ -21,7 +21,7 @@ from headrace.kernel.model import (
     is_inward,
     waitpoint_of,
 )
-from headrace.ports import Backlog, Draft, Stores
+from headrace.ports import Backlog, Draft, Postponed, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,14 @@ class Unread:
 
     count: int
     size: int
+
+
+@dataclass(slots=True)
+class Push:
+    """A trigger that puts the run off; what came of it is known once that is committed."""
+
+    trigger: Postponed
+    is_spent: bool = False
 
 
 class Tails:
@@ -59,6 +67,7 @@ class Sheet:
         "now",
         "own",
         "own_end",
+        "pushes",
         "run",
         "tails",
         "trouble",
@@ -94,6 +103,8 @@ class Sheet:
         """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.own_end = False
         """Whether the worker itself ends its hold."""
+        self.pushes: list[Push] = []
+        """Triggers that put the run off."""
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
         self.unfit: int | None = None
@@ -105,7 +116,8 @@ class Sheet:
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to write and nothing to check."""
-        return not self.drafts and not self.entries and self.run.version == self.before.version
+        added = self.drafts or self.entries or self.pushes
+        return not added and self.run.version == self.before.version
 
     def apply(self, command: Command) -> Change:
         """Decide `command` on the run as it is after what came before on this sheet."""

@@ -5,12 +5,11 @@ Owns: the answers' form. Must never know: HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import UNSET
 
 from headrace.engine.bound import Bound
 from headrace.engine.paging import beside, page_of
+from headrace.engine.signing import Sign
 from headrace.engine.streamtokens import awaited, found, stood
 from headrace.engine.tokens import (
     complete,
@@ -20,7 +19,7 @@ from headrace.engine.tokens import (
     retried,
     show_token,
 )
-from headrace.kernel.model import EnvId, Instant
+from headrace.kernel.model import Instant
 from headrace.ports import Waitpoint
 from headrace.wire.tokenviews import (
     StreamTokenCreated,
@@ -31,9 +30,6 @@ from headrace.wire.tokenviews import (
     TokenQuery,
     TokenView,
 )
-
-Sign = Callable[[EnvId, str], str]
-"""Mints the public token by which a browser may reach a run, or complete a token, by its id."""
 
 
 class Tokening(Bound):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
-from msgspec import UnsetType
-
+from headrace.engine import debouncing
 from headrace.engine.core import Core
 from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
@@ -34,7 +34,7 @@ from headrace.kernel.model import (
     TaskId,
     later,
 )
-from headrace.ports import NEVER, Created, Order, Spent, Ticket
+from headrace.ports import NEVER, Created, Order, Postponed, Spent, Ticket
 from headrace.wire import durations, edits, packets, schemas
 from headrace.wire.registration import TaskSpec
 from headrace.wire.views import Triggered, TriggerOptions, TriggerOrder
@@ -43,6 +43,9 @@ PAYLOAD_AT_MOST = packets.MOST
 TAGS_AT_MOST, TAG_LENGTH, KEY_LENGTH = 10, 128, 2_048
 KEY_TTL_MS = 30 * 86_400_000
 REQUEST_TTL_MS = 86_400_000
+TRIES: Final = 5
+"""How often it is tried again because a run that stood under a key has ended, or begun."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,15 @@ async def trigger(core: Core, start: Start) -> Created:
     order = _order(start, spec, now)
     run = _run(core, start, spec, now)
     free: RunId | None = None
-    for _ in range(3):
+    for _ in range(TRIES):
         created, seat, run = await _create(core, run, order, Terms(free, start.ticket))
         if not created.cached:
             _hand_over(core, run, order, seat)
             return created
+        if created.delayed:
+            if await _put_off(core, created.run_id, start, order):
+                return created
+            continue  # it has begun meanwhile
         if created.by_request:
             core.post(created.run_id, look)  # the reply of the first was lost, perhaps here
         free = None if created.by_request else await _spent(core, created.run_id)
@@ -80,6 +87,19 @@ async def trigger(core: Core, start: Start) -> Created:
             return created
     message = "the idempotency key is being used by others at the same time"
     raise Unavailable(message, hint="Try again.")
+
+
+async def _put_off(core: Core, found: RunId, start: Start, order: Order) -> bool:
+    """Have the delayed run begin later, instead of another."""
+    options = start.order.options
+    delay = debouncing.asked(options.debounce)
+    if delay is None:
+        raise AssertionError("only a debounced trigger finds a run that is delayed")
+    longest = options.max_duration
+    longest_ms = None if longest is None else durations.duration_ms(longest)
+    given = debouncing.Given(options.max_attempts, longest_ms)
+    said = Postponed(order, core.now(), replaces=delay.trailing, ticket=start.ticket)
+    return await _unspent(debouncing.put_off(core, found, delay, given, said), start.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +117,11 @@ async def _create(
     create, free, ticket = core.stores.runs.create, terms.free, terms.ticket
     seat = core.seats.pick(run.env, run.task) if isinstance(run.state, Queued) else None
     if seat is None:
-        return await _unspent(create(run, order, free=free, ticket=ticket), run), None, run
+        return await _unspent(create(run, order, free=free, ticket=ticket), run.task), None, run
     seat.running.add(run.id)
     claimed = machine.decide(run, seat.claim, run.created).after
     try:
-        created = await _unspent(create(claimed, order, free=free, ticket=ticket), run)
+        created = await _unspent(create(claimed, order, free=free, ticket=ticket), run.task)
     except BaseException:
         seat.running.discard(run.id)
         with suppress(Unavailable):
@@ -113,12 +133,12 @@ async def _create(
     return created, seat, claimed
 
 
-async def _unspent(creating: Awaitable[Created], run: Run) -> Created:
+async def _unspent(using: Awaitable[T], task: str) -> T:
     try:
-        return await creating
+        return await using
     except Spent:
         raise Mistake(
-            f"Cannot trigger {run.task} with a one-time use token as it has already been used.",
+            f"Cannot trigger {task} with a one-time use token as it has already been used.",
             hint="Ask the backend for a new token.",
         ) from None
 
@@ -146,10 +166,11 @@ async def _spent(core: Core, found: RunId) -> RunId | None:
 
 def _run(core: Core, start: Start, spec: TaskSpec, now: Instant) -> Run:
     options = start.order.options
-    state: State = Queued(now)
-    if options.delay is not None:
-        until = durations.delay_until(options.delay, now)
-        state = Delayed(until) if until > now else state
+    until = now if options.delay is None else durations.delay_until(options.delay, now)
+    debounce = debouncing.asked(options.debounce)
+    if debounce is not None and until <= now:
+        until = later(now, debounce.ms)
+    state: State = Delayed(until) if until > now else Queued(now)
     return Run(
         id=run_id(now, core.chance),
         env=start.env,
@@ -176,8 +197,7 @@ def _limits(options: TriggerOptions, spec: TaskSpec) -> Limits:
 def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
     options = start.order.options
     key, ttl = options.idempotency_key or "", options.idempotency_key_ttl
-    if not isinstance(options.debounce, UnsetType) and bytes(options.debounce) != b"null":
-        raise Mistake("debounce is not supported", hint="Trigger without it, or with a delay.")
+    debounce = debouncing.asked(options.debounce)
     if len(key) > KEY_LENGTH:
         message = f"an idempotency key has at most {KEY_LENGTH} characters"
         raise BadRequest(message)
@@ -194,6 +214,7 @@ def _order(start: Start, spec: TaskSpec, now: Instant) -> Order:
         ttl="" if options.ttl is None else str(options.ttl),
         named=(options.idempotency_key_options or {}).get("key", "")[:KEY_LENGTH],
         test=options.test,
+        debounce=None if debounce is None else debounce.under(now),
     )
 
 

@@ -16,6 +16,7 @@ from headrace.kernel.model import (
     Gap,
     Instant,
     Key,
+    Limits,
     Record,
     Retry,
     Run,
@@ -66,9 +67,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Reschedule:
-    """A run that is delayed begins at `until` instead."""
+    """A run that is delayed begins at `until` instead, and has these `limits` then, if any."""
 
     until: Instant
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,8 +239,8 @@ def _asked(run: Run, command: c.AskedCommand, now: Instant) -> Change:
     match command, run.state:
         case c.Cancel(), _:
             return _cancel(run, command, now)
-        case c.Reschedule(until=until), Delayed():
-            return Change(run, evolve(run, state=Delayed(until)))
+        case c.Reschedule(until=until, limits=limits), Delayed():
+            return Change(run, evolve(run, state=Delayed(until), limits=limits or run.limits))
         case _:
             raise Refused(run, command)
 

@@ -18,6 +18,7 @@ from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, 
 from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
 from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.packets import Packet, PacketsApi
+from headrace.ports.postponing import Postponed, Postponing
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
     ANYTHING,
@@ -32,6 +33,7 @@ from headrace.ports.storage import (
     Code,
     Conflict,
     Created,
+    Debouncing,
     Delivering,
     Draft,
     Filter,
@@ -74,6 +76,7 @@ __all__ = [
     "Created",
     "Credential",
     "Credentials",
+    "Debouncing",
     "Delivering",
     "Draft",
     "FeedApi",
@@ -89,6 +92,8 @@ __all__ = [
     "OutputsApi",
     "Packet",
     "PacketsApi",
+    "Postponed",
+    "Postponing",
     "RecordAt",
     "Retried",
     "Revision",

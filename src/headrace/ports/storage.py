@@ -43,11 +43,24 @@ class Clash(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Debouncing:
+    """Of the runs under `key` within (environment, task) one at a time is delayed.
+
+    One that was created before `since` makes room for the next.
+    """
+
+    key: str
+    since: Instant = NEVER
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What a run was started with. `payload` and `metadata` are JSON text.
 
-    It never changes, but for its `tags`, to which some may be added (`Notebook`). `named` is what
-    its caller calls the idempotency key, where `key` is a hash of it.
+    It never changes while it can be executed, but for its `tags`, to which some may be added
+    (`Notebook`); that of a delayed run may be replaced (`Postponing`). `named` is what its caller
+    calls the idempotency key, where `key` is a hash of it. `debounce` is for the creation, and not
+    kept.
 
     `key` is the caller's idempotency key and `request_key` that of the client's retries, each a
     space of its own within (environment, task); they are free again at their instants, compared
@@ -65,18 +78,21 @@ class Order:
     ttl: str = ""
     named: str = ""
     test: bool = False
+    debounce: Debouncing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Created:
     """The run that now stands under the order's keys: the new one, or (`cached`) an older one.
 
-    `by_request` tells that the client's own retry found it, not the caller's key.
+    `by_request` tells that the client's own retry found it, `delayed` that it is delayed under the
+    key of `Debouncing`; else it was the caller's key.
     """
 
     run_id: RunId
     cached: bool = False
     by_request: bool = False
+    delayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from headrace.ports.keys import Credentials
 from headrace.ports.notes import Notebook, Taken
+from headrace.ports.postponing import Postponing
 from headrace.ports.revisions import Revisions
 from headrace.ports.storage import (
     Blobs,
@@ -28,6 +29,7 @@ class Stores:
     revisions: Revisions
     notebook: Notebook
     taken: Taken
+    postponing: Postponing
     snapshots: Snapshots
     streams: Streams
     waitpoints: Waitpoints

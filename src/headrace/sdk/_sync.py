@@ -19,6 +19,7 @@ from headrace.wire.views import Receipt
 if TYPE_CHECKING:  # those modules import this one
     from typing import Unpack
 
+    from headrace.sdk.debouncing import Debounce
     from headrace.sdk.handles import Handle
     from headrace.sdk.inputs import (
         AnyRun,
@@ -111,6 +112,7 @@ class SyncTask(Generic[P, R]):
         ttl: Duration | None = None,
         max_attempts: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        debounce: Debounce | None = None,
     ) -> SyncHandle[R]:
         """Start a run, durably; inside a task this is remembered, and not done again on replay."""
         return blocking(
@@ -123,6 +125,7 @@ class SyncTask(Generic[P, R]):
                 ttl=ttl,
                 max_attempts=max_attempts,
                 metadata=metadata,
+                debounce=debounce,
             )
         ).sync
 

@@ -128,11 +128,29 @@ class SyncRuns:
         status: Status | Iterable[Status] = (),
         task: str | Iterable[str] = (),
         tag: str | Iterable[str] = (),
+        version: str | Iterable[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        period: Duration | None = None,
+        test: bool | None = None,
         size: int = 25,
         after: AnyRun | None = None,
     ) -> list[Run]:
         """Return up to `size` runs, newest first; those older than `after`, if it is given."""
-        return blocking(self._of.list(status=status, task=task, tag=tag, size=size, after=after))
+        return blocking(
+            self._of.list(
+                status=status,
+                task=task,
+                tag=tag,
+                version=version,
+                since=since,
+                until=until,
+                period=period,
+                test=test,
+                size=size,
+                after=after,
+            )
+        )
 
     def cancel(self, run: AnyRun) -> Run:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""

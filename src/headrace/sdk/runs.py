@@ -22,7 +22,7 @@ from headrace.sdk.inputs import AnyRun, run_id_of
 from headrace.sdk.tasks import delay_text, raw_metadata
 from headrace.sdk.views import Run, run_of
 from headrace.wire.changes import ReplayOrder
-from headrace.wire.durations import duration_ms
+from headrace.wire.durations import duration_ms, moment
 from headrace.wire.feeds import TagFeed
 from headrace.wire.views import RunQuery, Status
 
@@ -44,16 +44,30 @@ class Runs:
         status: Status | Iterable[Status] = (),
         task: str | Iterable[str] = (),
         tag: str | Iterable[str] = (),
+        version: str | Iterable[str] = (),
+        since: datetime | None = None,
+        until: datetime | None = None,
+        period: Duration | None = None,
+        test: bool | None = None,
         size: int = 25,
         after: AnyRun | None = None,
     ) -> list[Run]:
-        """Return up to `size` runs, newest first; those older than `after`, if it is given."""
+        """Return up to `size` runs, newest first; those older than `after`, if it is given.
+
+        `version` is that of the code that they began on; they were created between `since` and
+        `until`, both included, and within `period` up to now.
+        """
         query = RunQuery(
             size=size,
             after=None if after is None else run_id_of(after),
             status=_statuses(status),
             task=_several(task),
             tag=_several(tag),
+            version=_several(version),
+            since=None if since is None else moment(since),
+            until=None if until is None else moment(until),
+            within_ms=None if period is None else duration_ms(period),
+            test=test,
         )
         page = await (await connected()).list_runs(query)
         return [run_of(view) for view in page.data]

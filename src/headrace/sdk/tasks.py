@@ -21,6 +21,7 @@ from headrace.sdk.blocking import in_thread
 from headrace.sdk.codecs import codec_for
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration, seconds_text
+from headrace.sdk.debouncing import Debounce, debounced
 from headrace.sdk.execution_question import Place
 from headrace.sdk.handles import Handle
 from headrace.sdk.lines import caller_line
@@ -67,6 +68,7 @@ class Start(TypedDict, total=False):
     ttl: Duration | None
     max_attempts: int | None
     metadata: Mapping[str, Any] | None
+    debounce: Debounce | None
 
 
 class Task(Generic[P, R]):
@@ -115,6 +117,7 @@ class Task(Generic[P, R]):
         ttl: Duration | None = None,
         max_attempts: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        debounce: Debounce | None = None,
     ) -> Coroutine[Any, Any, Handle[R]]:
         """Start a run, durably; inside a task this is remembered, and not done again on replay."""
         raw = self._signature.payload.encode(payload, "payload", most=MAX_PAYLOAD)
@@ -126,6 +129,7 @@ class Task(Generic[P, R]):
             ttl=_seconds(ttl),
             max_attempts=max_attempts,
             metadata=raw_metadata(metadata),
+            debounce=debounced(debounce),
         )
         takes_one = self._signature.parameter is not None
         order = TriggerOrder(

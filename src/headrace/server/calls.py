@@ -38,10 +38,17 @@ def when_leaving(scope: Scope, end: Callable[[], None]) -> bool:
 class Apis(Protocol):
     """Gives the use cases of an environment."""
 
-    def at(self, env: EnvId, *, trusted: bool = True, ticket: Ticket | None = None) -> Api:
+    def at(
+        self,
+        env: EnvId,
+        *,
+        trusted: bool = True,
+        ticket: Ticket | None = None,
+        skips: Sequence[str] | None = None,
+    ) -> Api:
         """Return them; `trusted` is a caller with a secret key, or a token that names a stream.
 
-        A `ticket` lets one run be started.
+        A `ticket` lets one run be started; tokens that are given do not show what it `skips`.
         """
         ...
 
@@ -99,9 +106,10 @@ class Call:
     def api(self) -> Api:
         """Return the use cases of the caller's environment."""
         token = None if self.caller is None else self.caller.token
-        if token is None or not token.single_use:
+        if token is None:
             return self.apis.at(self.env)
-        return self.apis.at(self.env, ticket=Ticket(token.digest, token.expires))
+        ticket = Ticket(token.digest, token.expires) if token.single_use else None
+        return self.apis.at(self.env, ticket=ticket, skips=token.skip_columns)
 
     def header(self, name: str) -> str:
         """Return a header's text, empty where there is none."""

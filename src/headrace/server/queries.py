@@ -24,7 +24,14 @@ from headrace.wire.statuses import OLD_NAMES
 from headrace.wire.views import RunQuery, Status
 
 _STATUSES: Final = frozenset(get_args(Status))
-_BELONGS: Final = ("filter[batch]", "filter[schedule]", "filter[bulkAction]")
+_BELONGS: Final = (
+    "filter[batch]",
+    "filter[schedule]",
+    "filter[bulkAction]",
+    "filter[machine]",
+    "filter[region]",
+)
+_OWN_QUEUE: Final = "task/"
 PARAMS: Final = (
     Param("page[size]", "query", "1 to 100, normally 25"),
     Param("page[after]", "query", "the cursor of the page before: pagination.next"),
@@ -40,6 +47,9 @@ PARAMS: Final = (
     Param("filter[batch]", "query", "there are no batches: nothing is found"),
     Param("filter[schedule]", "query", "there are no schedules: nothing is found"),
     Param("filter[bulkAction]", "query", "there are no bulk actions: nothing is found"),
+    Param("filter[queue]", "query", "task/TASK is the queue of a task's runs; there are no others"),
+    Param("filter[machine]", "query", "no run has a machine of its own: nothing is found"),
+    Param("filter[region]", "query", "no run has a region: nothing is found"),
 )
 
 
@@ -47,25 +57,42 @@ def query_of(call: Call) -> RunQuery:
     """Return what is asked for; `BadRequest` for what is not understood."""
     given = given_once(call)
     after, before = pages_beside(given)
+    tasks, are_none = _tasks(given)
+    period = given.pop("filter[createdAt][period]", "")
     query = RunQuery(
         size=page_size(given),
         after=after,
         before=before,
         status=_statuses(given.pop("filter[status]", ""), old=not is_current(call)),
-        task=several(given.pop("filter[taskIdentifier]", "")),
+        task=tasks,
         tag=several(given.pop("filter[tag]", "")),
         version=several(given.pop("filter[version]", "")),
         test=_truth(given.pop("filter[isTest]", "")),
-        since=_since(given, call),
+        since=moment(given.pop("filter[createdAt][from]", "")),
         until=moment(given.pop("filter[createdAt][to]", "")),
-        nothing=_belongs(given),
+        within_ms=durations.duration_ms(period) if period else None,
+        nothing=_belongs(given) or are_none,
     )
     unknown(given)
     return query
 
 
+def _tasks(given: dict[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return the tasks that are asked for, and whether no run can be of any.
+
+    Every run is in the queue of its task.
+    """
+    tasks = several(given.pop("filter[taskIdentifier]", ""))
+    queues = several(given.pop("filter[queue]", ""))
+    named = {name.removeprefix(_OWN_QUEUE) for name in queues if name.startswith(_OWN_QUEUE)}
+    if not queues:
+        return tasks, False
+    both = tuple(sorted(named.intersection(tasks) if tasks else named))
+    return both, not both
+
+
 def _belongs(given: dict[str, str]) -> bool:
-    """Tell whether runs are asked for that belong to something there is none of."""
+    """Tell whether runs are asked for that have something which no run has."""
     asked = [given.pop(name, "") for name in _BELONGS]
     return any(asked)
 
@@ -86,13 +113,3 @@ def _truth(text: str) -> bool | None:
             return text == "true"
         case _:
             raise BadRequest("filter[isTest] is true or false")
-
-
-def _since(given: dict[str, str], call: Call) -> int | None:
-    """Return the later of both beginnings that may be named."""
-    begins = moment(given.pop("filter[createdAt][from]", ""))
-    period = given.pop("filter[createdAt][period]", "")
-    if not period:
-        return begins
-    start = max(0, call.now - durations.duration_ms(period))
-    return start if begins is None else max(begins, start)

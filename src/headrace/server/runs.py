@@ -15,6 +15,7 @@ from msgspec import UNSET, structs
 from headrace.errors import (
     BadRequest,
     BadValue,
+    Mistake,
     NotFound,
     TooLarge,
 )
@@ -57,9 +58,14 @@ class _Ref(Wire, frozen=True, kw_only=True):
     id: str
 
 
+class _Realtime(Wire, frozen=True, kw_only=True):
+    skip_columns: list[str]
+
+
 class _Claims(Wire, frozen=True, kw_only=True):
     sub: str
     pub: bool
+    realtime: _Realtime | msgspec.UnsetType = UNSET
 
 
 class _Fault(Wire, frozen=True, kw_only=True):
@@ -84,10 +90,19 @@ async def trigger(call: Call) -> Answer:
     order = _read(await call.body(http.TRIGGER_BODY), call)
     _, request_key = keys_of(call)
     triggered = await call.api.trigger(call.params["task"], order, request_key=request_key)
-    headers = {http.CLAIMS: _encode(_Claims(sub=call.env, pub=True)).decode()}
+    headers = {http.CLAIMS: _encode(_claims(call)).decode()}
     if triggered.public_token:
         headers[http.TOKEN] = triggered.public_token
     return Answer(_encode(structs.replace(triggered, public_token="")), headers=headers)
+
+
+def _claims(call: Call) -> _Claims:
+    """Return what a token must claim that the caller signs for the run."""
+    token = None if call.caller is None else call.caller.token
+    claimed = _Claims(sub=call.env, pub=True)
+    if token is None or token.skip_columns is None:
+        return claimed
+    return structs.replace(claimed, realtime=_Realtime(skip_columns=list(token.skip_columns)))
 
 
 def _read(body: bytes, call: Call) -> TriggerOrder:
@@ -95,7 +110,9 @@ def _read(body: bytes, call: Call) -> TriggerOrder:
     try:
         order = _order(jsontext.parse(body, depth=jsontext.MAX_DEPTH + _ENVELOPE)[1])
     except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
+        # The contract says so of all that is wrong with a debounce.
+        kind = Mistake if "$.options.debounce" in str(error) else BadRequest
+        raise kind(f"Invalid request body: {error}") from None
     options = order.options
     key, _ = keys_of(call)
     if key:

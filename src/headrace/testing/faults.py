@@ -47,6 +47,7 @@ from headrace.testing.faulting import Bug, Crash, Fault, Faults
 from headrace.testing.faults_beside import (
     FailingCredentials,
     FailingNotebook,
+    FailingPostponing,
     FailingRevisions,
     FailingTaken,
     FailingWaitpoints,
@@ -63,6 +64,7 @@ def failing(stores: Stores, fault: Fault) -> tuple[Stores, Faults]:
         revisions=FailingRevisions(stores.revisions, faults),
         notebook=FailingNotebook(stores.notebook, faults),
         taken=FailingTaken(stores.taken, faults),
+        postponing=FailingPostponing(stores.postponing, faults),
         snapshots=FailingSnapshots(stores.snapshots, faults),
         streams=FailingDelivery(streams, streams, faults)
         if isinstance(streams, Delivering)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from headrace.kernel.commands import Change
 from headrace.kernel.model import EnvId, Instant, RunId, TaskId, WaitpointId
 from headrace.ports import (
     Counted,
@@ -15,6 +16,8 @@ from headrace.ports import (
     Issued,
     Notebook,
     Notes,
+    Postponed,
+    Postponing,
     Retried,
     Revision,
     Revisions,
@@ -75,6 +78,17 @@ class FailingTaken:
     async def purge(self, now: Instant, limit: int) -> int:
         """Forget what is free; no write that anybody waits for."""
         return await self._faults.read(self._inner.purge(now, limit))
+
+
+class FailingPostponing:
+    """`Postponing`; it is a write."""
+
+    def __init__(self, inner: Postponing, faults: Faults) -> None:
+        self._inner, self._faults = inner, faults
+
+    async def postpone(self, change: Change, triggers: Sequence[Postponed]) -> Sequence[bool]:
+        """Put a run off."""
+        return await self._faults.write(lambda: self._inner.postpone(change, triggers))
 
 
 class FailingCredentials:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import UNSET, Raw, UnsetType, field
 
-from headrace.wire.views import Wire
+from headrace.wire.views import Machine, Wire
 
 EditKind: TypeAlias = Literal["set", "delete", "append", "remove", "increment", "update"]
 
@@ -88,9 +88,9 @@ class ReplayOrder(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idempotency_key_ttl: str | None = field(default=None, name="idempotencyKeyTTL")
     max_attempts: int | None = None
     max_duration: float | None = None
-    queue: Raw | UnsetType = UNSET
-    concurrency_key: Raw | UnsetType = UNSET
-    machine: Raw | UnsetType = UNSET
-    version: Raw | UnsetType = UNSET
-    region: Raw | UnsetType = UNSET
-    priority: Raw | UnsetType = UNSET
+    queue: str | None = None
+    concurrency_key: str | int | float | None = None
+    machine: Machine | None = None
+    version: str | None = None
+    region: str | None = None
+    priority: int | float | None = None

@@ -6,9 +6,9 @@ Must never know: how a run is stored or decided.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 Status: TypeAlias = Literal[
     "DELAYED",
@@ -34,7 +34,58 @@ class Wire(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
     """Base: frozen, by keyword, camelCase, defaults left out."""
 
 
-class TriggerOptions(Wire, frozen=True, kw_only=True):
+Machine: TypeAlias = Literal[
+    "micro", "small-1x", "small-2x", "medium-1x", "medium-2x", "large-1x", "large-2x"
+]
+LimitName: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,122}(?!\n)$")]
+
+
+class Debounce(Wire, frozen=True, kw_only=True):
+    """Triggers with one `key` that are one run: each puts it off, by `delay` from then on.
+
+    `leading`: it keeps what it was started with; `trailing`: it takes over what came last. One that
+    would begin later than `max_delay` after its creation is left alone, and another started.
+    """
+
+    key: str
+    delay: str
+    mode: Literal["leading", "trailing"] = "leading"
+    max_delay: str | None = None
+
+
+class QueueOption(Wire, frozen=True, kw_only=True):
+    """A queue by its name; there are none."""
+
+    name: str
+    concurrency_limit: int | None = None
+
+
+class GateOption(Wire, frozen=True, kw_only=True):
+    """A queue that a run passes as well; there are none."""
+
+    queue: Annotated[str, Meta(min_length=1, max_length=128)]
+    concurrency_key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+
+
+class Unheeded(Wire, frozen=True, kw_only=True):
+    """What a trigger may say that has no effect: it must be well-formed all the same."""
+
+    queue: QueueOption | None = None
+    concurrency_key: str | int | float | None = None
+    gates: Annotated[list[GateOption], Meta(max_length=3)] | None = None
+    concurrency: Annotated[list[LimitName], Meta(max_length=2)] | None = None
+    machine: Machine | None = None
+    region: str | None = None
+    priority: int | float | None = None
+    lock_to_version: str | None = None
+    external_deployment_id: str | None = None
+    payload_size: Annotated[int, Meta(ge=0)] | None = None
+    parent_batch: str | None = None
+    bulk_action_id: str | None = None
+    resume_parent_on_completion: bool | None = None
+
+
+class TriggerOptions(Unheeded, frozen=True, kw_only=True):
     """How to start a run. Durations are text ("5m"), seconds, or (delay) an ISO date.
 
     Without a `payload_type` the payload is a bare JSON value; with one it may be a packet's text.
@@ -53,7 +104,7 @@ class TriggerOptions(Wire, frozen=True, kw_only=True):
     parent_run_id: str | None = None
     metadata_type: str = ""
     test: bool = False
-    debounce: Raw | UnsetType = UNSET
+    debounce: Debounce | None = None
 
 
 class TriggerOrder(Wire, frozen=True, kw_only=True):
@@ -196,7 +247,8 @@ class RunPage(Wire, frozen=True, kw_only=True):
 class RunQuery(Wire, frozen=True, kw_only=True):
     """Which runs to list. Empty means all. `after` and `before` are run ids.
 
-    `since` and `until`, both inclusive, are milliseconds since 1970: when it was created.
+    `since` and `until`, both inclusive, are milliseconds since 1970: when it was created; so long
+    ago at most as `within_ms` says.
     """
 
     size: int = 25
@@ -209,8 +261,9 @@ class RunQuery(Wire, frozen=True, kw_only=True):
     test: bool | None = None
     since: int | None = None
     until: int | None = None
+    within_ms: int | None = None
     nothing: bool = False
-    """Whether something is asked for that no run belongs to: a batch, a schedule, a bulk action."""
+    """Whether something is asked for that no run has: a batch, a schedule, a machine."""
 
 
 class RecordView(Wire, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory.around import MemoryBlobs, MemoryCatalog, MemoryLeases
 from headrace.backends.memory.keys import MemoryCredentials
 from headrace.backends.memory.notes import MemoryNotebook, MemoryTaken
+from headrace.backends.memory.postponing import MemoryPostponing
 from headrace.backends.memory.revisions import MemoryRevisions
 from headrace.backends.memory.runs import MemoryRuns, MemorySnapshots
 from headrace.backends.memory.streams import MemoryStreams
@@ -28,6 +29,7 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
         revisions=MemoryRevisions(tables),
         notebook=MemoryNotebook(tables),
         taken=MemoryTaken(tables),
+        postponing=MemoryPostponing(tables),
         snapshots=MemorySnapshots(tables),
         streams=MemoryStreams(tables),
         waitpoints=MemoryWaitpoints(tables, time),

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from headrace.backends.memory.delays import begun, debounced, delayed_under
 from headrace.backends.memory.tables import KeyPlace, Tables, Taken
 from headrace.backends.memory.waitpoints import check_timeouts
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import durable
 from headrace.kernel.model import (
+    Delayed,
     Entry,
     EnvId,
     Footing,
@@ -28,7 +30,7 @@ from headrace.kernel.model import (
     Waiting,
     WorkerId,
 )
-from headrace.ports import Clash, Conflict, Created, Filter, Notes, Order, Spent, Ticket
+from headrace.ports import NEVER, Clash, Conflict, Created, Filter, Notes, Order, Spent, Ticket
 
 REQUEST: Literal["request"] = "request"
 CALLER: Literal["caller"] = "caller"
@@ -44,18 +46,19 @@ class MemoryRuns:
         self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
     ) -> Created:
         """Add a run, unless its id or one of the order's keys is taken."""
-        keys, wanted = self._tables.keys, list(_places(run, order))
+        keys, wanted = self._tables.keys, list(places(run, order))
         kept = {place: taken for place, taken in keys.items() if taken.run_id != free}
         for place, _ in wanted:
             taken, by_request = kept.get(place), place.space == REQUEST
-            if ticket is not None and not by_request and ticket.token in self._tables.tickets:
-                raise Spent
+            if not by_request:
+                self._check_unspent(ticket)
             if taken is not None and taken.is_taken(run.created):
                 keys.clear()
                 keys.update(kept)
                 return Created(taken.run_id, cached=True, by_request=by_request)
-        if ticket is not None and ticket.token in self._tables.tickets:
-            raise Spent
+        self._check_unspent(ticket)
+        if (delayed := delayed_under(self._tables, run, order.debounce)) is not None:
+            return Created(delayed, cached=True, delayed=True)
         keys.clear()
         keys.update(kept)
         if run.id in self._tables.runs:
@@ -64,11 +67,17 @@ class MemoryRuns:
             self._tables.tickets[ticket.token] = ticket.until
         self._add(run, order)
         keys.update(wanted)
+        if order.debounce is not None:
+            keys[debounced(run, order.debounce)] = Taken(run.id, NEVER)
         return Created(run.id)
+
+    def _check_unspent(self, ticket: Ticket | None) -> None:
+        if ticket is not None and ticket.token in self._tables.tickets:
+            raise Spent
 
     def _add(self, run: Run, order: Order) -> None:
         self._tables.runs[run.id] = durable(run)
-        self._tables.orders[run.id] = order
+        self._tables.orders[run.id] = replace(order, debounce=None)
         self._tables.notes[run.id] = Notes(order.tags, order.metadata)
         self._tables.journals[run.id] = []
         self._tables.records[run.id] = {}
@@ -172,6 +181,8 @@ def apply(tables: Tables, change: Change) -> None:
     if stored is None or stored.version != before.version:
         raise Conflict
     check_timeouts(tables, change)
+    if isinstance(before.state, Delayed) and not isinstance(after.state, Delayed):
+        begun(tables, before.id)
     kept = [
         entry
         for entry in tables.journals[before.id]
@@ -209,7 +220,8 @@ def _is_named(run: Run, order: Order, query: Filter) -> bool:
     )
 
 
-def _places(run: Run, order: Order) -> Iterator[tuple[KeyPlace, Taken]]:
+def places(run: Run, order: Order) -> Iterator[tuple[KeyPlace, Taken]]:
+    """Yield where the idempotency keys of an order are taken by the run."""
     if order.request_key:
         place = KeyPlace(run.env, run.task, REQUEST, order.request_key)
         yield place, Taken(run.id, order.request_until)

@@ -22,6 +22,7 @@ from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unava
 from headrace.backends.sqlite.keys import SqliteCredentials
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.notes import SqliteNotebook, SqliteTaken
+from headrace.backends.sqlite.postponing import SqlitePostponing
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.revisions import SqliteRevisions
@@ -66,6 +67,7 @@ async def open_sqlite(
                 revisions=SqliteRevisions(reader),
                 notebook=SqliteNotebook(reader, writer),
                 taken=SqliteTaken(reader, writer),
+                postponing=SqlitePostponing(writer),
                 snapshots=SqliteSnapshots(reader),
                 streams=SqliteStreams(reader, writer),
                 waitpoints=SqliteWaitpoints(reader, writer, time),

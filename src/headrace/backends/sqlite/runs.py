@@ -8,11 +8,12 @@ from typing import Final, cast
 
 import apsw
 
-from headrace.backends.sqlite.database import is_taken
+from headrace.backends.sqlite.database import Database, is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.rows.footings import footing_from, footing_text
 from headrace.backends.sqlite.rows.orders import (
+    debounce_key,
     find_values,
     insert_values,
     large_parts,
@@ -22,6 +23,7 @@ from headrace.backends.sqlite.rows.orders import (
 from headrace.backends.sqlite.rows.records import entry_from, entry_values
 from headrace.backends.sqlite.rows.runs import (
     goes_on_in_place,
+    limit_columns,
     packed_cursors,
     packed_waits,
     run_columns,
@@ -31,8 +33,18 @@ from headrace.backends.sqlite.waitpoints import check_timeouts, note_waiters
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.effects import lasting
-from headrace.kernel.model import Entry, EnvId, Footing, Instant, Run, RunId, TaskId, WorkerId
-from headrace.ports import Clash, Conflict, Created, Filter, Order, Spent, Ticket
+from headrace.kernel.model import (
+    Delayed,
+    Entry,
+    EnvId,
+    Footing,
+    Instant,
+    Run,
+    RunId,
+    TaskId,
+    WorkerId,
+)
+from headrace.ports import NEVER, Clash, Conflict, Created, Filter, Order, Spent, Ticket
 
 LONG_JOURNAL: Final = 200
 """Entries; reading more would hold up the event loop."""
@@ -51,7 +63,8 @@ class SqliteRuns:
     ) -> Created:
         """Add a run, unless its id or one of the order's keys is taken."""
         freed = None if free is None else await self.order(free)
-        keys = [] if freed is None else taken_keys(freed)
+        # Where it was put off, it has keys that its own order does not name.
+        keys = [] if freed is None else [*taken_keys(freed), *taken_keys(order)]
 
         def work(transaction: Transaction) -> Created:
             for space, key, _ in keys:
@@ -160,29 +173,48 @@ class SqliteSnapshots:
 
 
 def _create(transaction: Transaction, run: Run, order: Order, ticket: Ticket | None) -> Created:
-    db, keys = transaction.db, taken_keys(order)
+    db = transaction.db
     task = transaction.names.task(db, run.env, run.task)
-    for space, key, _ in keys:
+    for space, key, _ in taken_keys(order):
         if space == "caller":
-            _check_unspent(transaction, ticket)
+            check_unspent(transaction, ticket)
         found = db.rows(SQL["select_taken"], (task, space, key, run.created))
         if found:
             older = cast("RunId", found[0][0])
             return Created(older, cached=True, by_request=space == "request")
-    _check_unspent(transaction, ticket)
+    check_unspent(transaction, ticket)
+    if (delayed := _delayed(transaction, task, order)) is not None:
+        return Created(delayed, cached=True, delayed=True)
     code = transaction.names.code(db, run.code)
     if not db.run(SQL["insert_run"], insert_values(run, order, task, code)):
         return Created(run.id, cached=True)
-    for part, body in large_parts(order):
-        db.run(SQL["insert_large"], (run.id, part, body))
+    _add_parts(transaction, run.id, task, order)
     if ticket is not None:
         db.run(SQL["insert_ticket"], (ticket.token, run.id, ticket.until))
-    for space, key, until in keys:
-        db.run(SQL["insert_taken"], (run.id, task, space, key, until))
     return Created(run.id)
 
 
-def _check_unspent(transaction: Transaction, ticket: Ticket | None) -> None:
+def _add_parts(transaction: Transaction, run_id: RunId, task: int, order: Order) -> None:
+    db = transaction.db
+    for part, body in large_parts(order):
+        db.run(SQL["insert_large"], (run_id, part, body))
+    for space, key, until in taken_keys(order):
+        db.run(SQL["insert_taken"], (run_id, task, space, key, until))
+    if (debounced := debounce_key(order)) is not None:
+        db.run(SQL["insert_taken"], (run_id, task, "debounce", debounced, NEVER))
+
+
+def _delayed(transaction: Transaction, task: int, order: Order) -> RunId | None:
+    """Return the run that is put off instead of another's beginning, if there is one."""
+    if order.debounce is None:
+        return None
+    asked = (task, debounce_key(order), order.debounce.since)
+    found = transaction.db.rows(SQL["select_delayed"], asked)
+    return cast("RunId", found[0][0]) if found else None
+
+
+def check_unspent(transaction: Transaction, ticket: Ticket | None) -> None:
+    """Refuse a ticket that has been used."""
     if ticket is not None and transaction.db.rows(SQL["select_ticket"], (ticket.token,)):
         raise Spent
 
@@ -224,11 +256,14 @@ def apply(transaction: Transaction, change: Change) -> int:
     else:
         code = transaction.names.code(db, after.code)
         columns = run_columns(after, code)
-        found = db.rows(SQL["update_run"], (before.id, before.version, *columns))
+        found = db.rows(
+            SQL["update_run"], (before.id, before.version, *columns, *limit_columns(after))
+        )
     if not found:
         raise Conflict
     check_timeouts(db, change)
     number = cast("int", found[0][0])
+    _note_beginning(db, number, change)
     note_waiters(db, number, change)
     if change.undone is not None:
         db.run(SQL["delete_entries"], (number, change.undone))
@@ -241,6 +276,13 @@ def apply(transaction: Transaction, change: Change) -> int:
         raise
     _apply_snapshot(transaction, number, change)
     return number
+
+
+def _note_beginning(db: Database, number: int, change: Change) -> None:
+    """Let go of the key under which the run was delayed."""
+    was, is_ = (isinstance(run.state, Delayed) for run in (change.before, change.after))
+    if was and not is_:
+        db.run(SQL["delete_debounced"], (number,))
 
 
 def _apply_snapshot(transaction: Transaction, number: int, change: Change) -> None:

@@ -174,10 +174,11 @@ BEGIN
     SELECT value, NEW.created, NEW.no FROM json_each(coalesce(NEW.tags, '[]'));
 END;
 
--- Idempotency keys, as hashes: the caller's, and those of the client's retries.
+-- Idempotency keys, as hashes: the caller's, and those of the client's retries; and the keys under
+-- which a run is delayed, as long as it is.
 CREATE TABLE taken (
     task INTEGER NOT NULL,
-    space TEXT NOT NULL CHECK (space IN ('caller', 'request')),
+    space TEXT NOT NULL CHECK (space IN ('caller', 'request', 'debounce')),
     key BLOB NOT NULL CHECK (length(key) = 16),
     run INTEGER NOT NULL,
     until INTEGER NOT NULL,                 -- 0: for ever
@@ -185,6 +186,7 @@ CREATE TABLE taken (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX taken_until ON taken (until) WHERE until > 0;
+CREATE INDEX taken_debounce ON taken (run) WHERE space = 'debounce';
 
 -- Single-use tokens that have created a run, as hashes. A token names its environment itself.
 CREATE TABLE ticket (

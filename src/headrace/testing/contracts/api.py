@@ -5,6 +5,7 @@ Subclass it and give the fixture `api`: an `Api` bound to an environment that no
 
 from headrace.testing.contracts.api_blocked import BlockedApiContract
 from headrace.testing.contracts.api_changes import ChangesApiContract
+from headrace.testing.contracts.api_debounce import DebounceApiContract
 from headrace.testing.contracts.api_feed import FeedApiContract
 from headrace.testing.contracts.api_keys import KeysApiContract
 from headrace.testing.contracts.api_outputs import OutputsApiContract
@@ -20,6 +21,7 @@ from headrace.testing.contracts.api_work import WorkApiContract
 class ApiContract(
     RunsApiContract,
     ChangesApiContract,
+    DebounceApiContract,
     PacketsApiContract,
     BlockedApiContract,
     FeedApiContract,

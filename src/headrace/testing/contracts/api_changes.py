@@ -194,6 +194,8 @@ class ChangesApiContract(Declared):
             (RunQuery(since=0), [run, test]),
             (RunQuery(until=4_000_000_000_000), [run, test]),
             (RunQuery(since=4_000_000_000_000), []),
+            (RunQuery(within_ms=3_600_000), [run, test]),
+            (RunQuery(within_ms=3_600_000, since=4_000_000_000_000), []),
             (RunQuery(nothing=True), []),
         ):
             found = [view.id for view in (await known.list_runs(query)).data]

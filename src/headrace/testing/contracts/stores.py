@@ -16,6 +16,7 @@ from headrace.testing.contracts.finding import FindingContract
 from headrace.testing.contracts.leases import LeasesContract
 from headrace.testing.contracts.mending import MendingContract
 from headrace.testing.contracts.notes import NotebookContract, TakenContract
+from headrace.testing.contracts.postponing import PostponingContract
 from headrace.testing.contracts.revisions import RevisionsContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
@@ -35,6 +36,7 @@ __all__ = [
     "LeasesContract",
     "MendingContract",
     "NotebookContract",
+    "PostponingContract",
     "RevisionsContract",
     "RunsContract",
     "SharedContract",

@@ -38,7 +38,8 @@ UPDATE run SET
     version = ?3, state = ?4, moment = ?5, worker = ?6, outcome = ?7, detail = ?8, epoch = ?9,
     attempt = ?10, failures = ?11, lost = ?12, entries = ?13, updated = ?14, started = ?15,
     resumed = ?16, ran_ms = ?17, stop_by = ?18, stop_outcome = ?19, cursors = ?20, waits = ?21,
-    deadlines = ?22, wait_due = ?23, saved = ?24, base = ?25, code = ?26
+    deadlines = ?22, wait_due = ?23, saved = ?24, base = ?25, code = ?26,
+    max_attempts = ?27, max_duration_ms = ?28
 WHERE id = ?1 AND version = ?2
 RETURNING no;
 
@@ -155,6 +156,16 @@ WHERE taken.task = ?1 AND taken.space = ?2 AND taken.key = ?3
 -- An expired key is replaced.
 INSERT OR REPLACE INTO taken (task, space, key, run, until)
 SELECT ?2, ?3, ?4, no, ?5 FROM run WHERE id = ?1;
+
+-- name: select_delayed
+-- Which run is put off by whoever comes with a debounce key.
+SELECT run.id FROM taken JOIN run ON run.no = taken.run
+WHERE taken.task = ?1 AND taken.space = 'debounce' AND taken.key = ?2
+    AND run.state = 'delayed' AND run.created >= ?3;
+
+-- name: delete_debounced
+-- It is delayed no more: who comes now starts another.
+DELETE FROM taken WHERE space = 'debounce' AND run = ?1;
 
 -- name: delete_taken
 -- Only while it still stands for this run: its task is that of the run.

@@ -111,6 +111,11 @@ def taken_keys(order: Order) -> list[tuple[Space, bytes, Instant]]:
     return found
 
 
+def debounce_key(order: Order) -> bytes | None:
+    """Return the hash under which the run is delayed, if it is under any."""
+    return None if order.debounce is None else _hash(order.debounce.key)
+
+
 def caller_key(key: str) -> bytes:
     """Return the hash under which a caller's key is taken."""
     return _hash(key)

@@ -182,6 +182,11 @@ def run_columns(run: Run, code: int | None) -> Row:
     )
 
 
+def limit_columns(run: Run) -> Row:
+    """Return what `update_run` takes last."""
+    return (run.limits.max_attempts, run.limits.max_duration_ms)
+
+
 def packed_cursors(run: Run) -> bytes | None:
     """Return the column `cursors`."""
     return _pack(run.cursors) if run.cursors else None
@@ -214,6 +219,7 @@ def goes_on_in_place(before: Run, after: Run) -> bool:
         and before.resumed == after.resumed
         and before.ran_ms == after.ran_ms
         and before.stop == after.stop
+        and (before.limits is after.limits or before.limits == after.limits)
         and before.deadlines == after.deadlines
         and before.saved == after.saved
         and before.base == after.base
