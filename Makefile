@@ -78,6 +78,14 @@ explore: setup ## Go through every order of what four actors do to a run; takes 
 limits: setup ## Send 100,000 messages to one run over HTTP, one more, and read them
 	$(BIN)/python -m tests.limits
 
+.PHONY: contract
+contract: setup ## Ask every route 50,000 times at random, by the OpenAPI document
+	$(BIN)/python -m tests.openapi
+
+.PHONY: operations
+operations: setup ## List the operations of the contract again in docs/reference
+	$(BIN)/python -m tests.openapi.reference
+
 .PHONY: fuzz
 fuzz: setup ## Let Hypothesis look for new examples, 2,000 a test
 	HYPOTHESIS_PROFILE=explore $(PYTEST) -n 2 -m hypothesis --timeout 900

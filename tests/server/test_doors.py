@@ -142,7 +142,7 @@ async def test_the_contract_is_written_down_from_what_is_served(home: House) -> 
         )
     send = paths["/realtime/v1/streams/{run}/input/{stream}"]["post"]
     assert set(cast("dict[str, object]", send["responses"])) == {
-        "200", "400", "401", "403", "404", "413", "422", "429",
+        "200", "400", "401", "403", "404", "408", "413", "422", "429", "431", "500", "503",
     }  # fmt: skip
     assert send["security"] == [{"bearer": []}]
     assert paths["/health"]["get"]["security"] == []

@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from headrace.kernel.model import EnvId
+from headrace.wire.keys import KeyOrder
 from tests.server.house import OTHER_KEY, House, Said
 
 NAME = "trigger%2Fpacket_1%2Fpayload.json"
@@ -80,6 +82,20 @@ async def test_who_has_a_token_only_gets_no_url(home: House) -> None:
     for method, version in (("PUT", "v2"), ("GET", "v1")):
         path = f"/api/{version}/packets/{NAME}"
         assert (await home.ask(method, path, key=home.token("admin"))).status == 401
+
+
+async def test_an_environment_without_a_root_key_signs_no_urls(home: House) -> None:
+    api = home.engine.at(EnvId("staging"))
+    root = await api.create_key(KeyOrder())
+    restricted = await api.create_key(KeyOrder(scopes=["admin"]))
+    path = f"/api/v2/packets/{NAME}"
+    assert (await home.ask("PUT", path, key=restricted.secret)).status == 200
+
+    await api.revoke_key(root.key.id)
+
+    said = await home.ask("PUT", path, key=restricted.secret)
+    assert said.status == 422
+    assert "staging has no root key" in str(said.json["error"])
 
 
 async def test_the_other_environment_has_packets_of_its_own(home: House) -> None:

@@ -14,7 +14,7 @@ from headrace.errors import BadRequest, BadValue, Mistake, NotFound, TooLarge
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.policy import OfKind, SecretKey
 from headrace.server.routes import Param, Route
-from headrace.server.shown import shown
+from headrace.server.shown import SHOWN, shown
 from headrace.wire import http, jsontext
 from headrace.wire.changes import (
     Amendment,
@@ -26,7 +26,7 @@ from headrace.wire.changes import (
     Said,
     Tagging,
 )
-from headrace.wire.views import RunView, Triggered
+from headrace.wire.views import Triggered
 
 METADATA_BODY: Final = 2 * 1_048_576
 """The most bytes of a body that changes metadata."""
@@ -101,6 +101,7 @@ ROUTES: Final = [
         handler=replay,
         summary="Start another run with what this one was started with, but for what is said.",
         takes=ReplayOrder,
+        optional=True,
         gives=Triggered,
         errors=(NotFound, BadRequest, TooLarge, BadValue),
         params=(
@@ -115,7 +116,7 @@ ROUTES: Final = [
         handler=reschedule,
         summary="Have a delayed run begin at another time.",
         takes=Rescheduling,
-        gives=RunView,
+        gives=SHOWN,
         errors=(NotFound, BadRequest, TooLarge),
         params=(Param(http.API_VERSION, "header", "which names statuses have"),),
     ),

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Final, Protocol
 from urllib.parse import unquote
 
+import msgspec
 import structlog
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route as At, Router, WebSocketRoute
@@ -35,7 +36,7 @@ from headrace.server import (
     work,
 )
 from headrace.server.calls import Answer, Apis, Call, Caller, Gone, Reply
-from headrace.server.openapi import document
+from headrace.server.openapi import Health, document
 from headrace.server.packets import Parcels
 from headrace.server.policy import Anybody, Gate
 from headrace.server.rates import COUNTED, Meter, Rates
@@ -126,6 +127,8 @@ class Door:
                 policy=Anybody(),
                 handler=self._health,
                 summary="200 when a trigger would succeed, else 503.",
+                gives=Health,
+                others={503: "a trigger would not succeed"},
             ),
             Route(
                 method="GET",
@@ -133,6 +136,7 @@ class Door:
                 policy=Anybody(),
                 handler=self._openapi,
                 summary="This contract, for programs.",
+                gives=dict[str, msgspec.Raw],
             ),
         ]
 

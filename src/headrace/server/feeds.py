@@ -151,6 +151,7 @@ ROUTES: Final = [
         gives=list[shapes.Message],
         errors=(NotFound, BadRequest),
         others=_OTHERS,
+        held_by="live=true",
         params=_READS,
     ),
     Route(
@@ -162,6 +163,7 @@ ROUTES: Final = [
         gives=list[shapes.Message],
         errors=(BadRequest,),
         others=_OTHERS,
+        held_by="live=true",
         params=(
             Param("tags", "query", "1 to 10 tags, with commas between them"),
             Param("createdAt", "query", "a duration: runs created since so long ago; normally 24h"),

@@ -11,14 +11,24 @@ from typing import Final, TypeAlias, TypeGuard
 
 import msgspec
 
-from headrace.errors import Forbidden, HeadraceError, Unauthorized
-from headrace.server.routes import Route
+from headrace.errors import Forbidden, HeadraceError, Mistake, Throttled, Unauthorized
+from headrace.server.policy import takes_tokens
+from headrace.server.rates import COUNTED
+from headrace.server.routes import JSON, Param, Route
+from headrace.server.uses import READS
 from headrace.wire import http
 
 Document: TypeAlias = dict[str, object]
 _REF: Final = "#/components/schemas/{name}"
 _UNSAYABLE: Final = (msgspec.Raw, msgspec.Struct)
 _PARAM: Final = re.compile(r"{(\w+)}")
+_TEXT: Final[Document] = {"type": "string"}
+_JSONS: Final = frozenset({JSON, "application/super+json"})
+EVENTS: Final = "text/event-stream"
+HELD: Final = "x-headrace-holds"
+"""Where an operation says when its answer may be held, or go on for as long as there is news."""
+SENT: Final = "x-headrace-events"
+"""Where a stream of events says what each of them holds."""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +39,29 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     hint: str = ""
     path: str = ""
+
+
+class Fault(msgspec.Struct, frozen=True, rename="camel"):
+    """Our fault. `requestId` finds it in the server's log."""
+
+    ok: bool
+    error: str
+    request_id: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether a trigger would succeed."""
+
+    ok: bool
+
+
+_ANYWHERE: Final[Mapping[int, tuple[str, type[msgspec.Struct]]]] = {
+    408: ("The request took too long to arrive.", Problem),
+    431: ("The head of the request is too large.", Problem),
+    500: ("Our fault.", Fault),
+    503: ("No answer of the store: it may or may not have happened. Try again.", Problem),
+}
+"""What any route may answer, whatever it does."""
 
 
 def document(routes: Sequence[Route], version: str) -> bytes:
@@ -54,9 +87,11 @@ def document(routes: Sequence[Route], version: str) -> bytes:
 
 
 def _types(routes: Iterable[Route]) -> list[object]:
-    found: dict[int, object] = {id(Problem): Problem}
+    found: dict[int, object] = {id(shape): shape for shape in (Problem, Fault)}
     for route in routes:
-        found |= {id(shape): shape for shape in (route.takes, route.gives) if shape is not None}
+        forms = (param.form for param in route.params)
+        shapes = (route.takes, route.gives, *forms)
+        found |= {id(shape): shape for shape in shapes if shape is not None}
     return list(found.values())
 
 
@@ -86,56 +121,87 @@ def _operation(route: Route, refs: Mapping[int, Document]) -> Document:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "description": f"Credentials: {policy.words if policy else 'none'}.",
-        "parameters": [*_in_path(route), *_beside(route)],
+        "parameters": [*_in_path(route), *(_beside(param, refs) for param in route.params)],
         "responses": _responses(route, refs),
         "security": [] if policy is None or policy.open else [{"bearer": []}],
     }
     if route.takes is not None:
-        found["requestBody"] = {"content": _content("application/json", refs[id(route.takes)])}
+        content = _content(route.takes_as, refs[id(route.takes)])
+        found["requestBody"] = {"content": content, "required": not route.optional}
+    if route.event or route.held_by:
+        found[HELD] = {"query": route.held_by}
     return found
 
 
 def _in_path(route: Route) -> list[Document]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAM.findall(route.path)
+    names = _PARAM.findall(route.path)
+    found: list[Document] = [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names
     ]
+    if route.deep:
+        found[-1]["description"] = "may hold slashes"
+    return found
 
 
-def _beside(route: Route) -> list[Document]:
-    return [
-        {
-            "name": param.name,
-            "in": param.place,
-            "description": param.text,
-            "schema": {"type": "string"},
-        }
-        for param in route.params
-    ]
+def _beside(param: Param, refs: Mapping[int, Document]) -> Document:
+    return {
+        "name": param.name,
+        "in": param.place,
+        "description": param.text,
+        "schema": refs[id(param.form)],
+    }
 
 
 def _responses(route: Route, refs: Mapping[int, Document]) -> Document:
-    kind = "text/event-stream" if route.kind == "events" else "application/json"
-    shape = refs[id(route.gives)] if route.gives is not None else {}
-    found: Document = {str(route.status): {"description": "OK", "content": _content(kind, shape)}}
-    for status, words in _problems(route).items():
-        found[status] = {
-            "description": words,
-            "content": _content("application/json", refs[id(Problem)]),
-        }
-    return found | {str(status): {"description": text} for status, text in route.others.items()}
+    given = _given(route, refs)
+    found: Document = {str(route.status): {"description": "OK", **given}}
+    anywhere = {
+        str(status): _response(words, (JSON,), refs[id(shape)])
+        for status, (words, shape) in _ANYWHERE.items()
+    }
+    problems = {
+        status: _response(words, (JSON,), refs[id(Problem)])
+        for status, words in _problems(route).items()
+    }
+    others = {
+        str(status): {"description": words, **given} for status, words in route.others.items()
+    }
+    return found | dict(sorted((anywhere | problems | others).items()))
+
+
+def _given(route: Route, refs: Mapping[int, Document]) -> Document:
+    """Return the content of the good answer: none where only its headers say something."""
+    if route.gives is None or route.method == "HEAD":
+        return {}
+    shape = refs[id(route.gives)]
+    if route.event:
+        return {"content": {EVENTS: {"schema": _TEXT, SENT: {route.event: shape}}}}
+    return {"content": _content(route.gives_as, shape)}
 
 
 def _problems(route: Route) -> dict[str, str]:
     """Say what each status may mean, by the docstrings of the errors."""
-    guards: tuple[type[HeadraceError], ...] = (Unauthorized, Forbidden)
-    errors = route.errors if route.policy is None or route.policy.open else guards + route.errors
     found: dict[str, list[str]] = {}
-    for error in errors:
+    for error in dict.fromkeys((*_guards(route), *route.errors)):
         words = (error.__doc__ or "").strip().splitlines()[0]
         found.setdefault(str(http.STATUS[error.code]), []).append(f"`{error.code}`: {words}")
     return {status: " ".join(lines) for status, lines in sorted(found.items())}
 
 
-def _content(kind: str, shape: Document) -> Document:
-    return {kind: {"schema": shape}}
+def _guards(route: Route) -> Iterable[type[HeadraceError]]:
+    """Return what is refused before the route itself is asked."""
+    if route.policy is None or route.policy.open:
+        return
+    yield from (Unauthorized, Forbidden)
+    if route.path.startswith(COUNTED.decode()):
+        yield Throttled
+    if takes_tokens(route.policy) and route.method not in READS:
+        yield Mistake  # the uses of a token may be used up
+
+
+def _response(words: str, kinds: Iterable[str], shape: Document) -> Document:
+    return {"description": words, "content": _content(kinds, shape)}
+
+
+def _content(kinds: Iterable[str], shape: Document) -> Document:
+    return {kind: {"schema": shape if kind in _JSONS else _TEXT} for kind in kinds}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from headrace.errors import (
     BadRequest,
@@ -23,7 +24,7 @@ from headrace.errors import (
 from headrace.ports import Target
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.policy import SecretKey
-from headrace.server.routes import Param, Route
+from headrace.server.routes import NONE, Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import Wire
 
@@ -178,7 +179,8 @@ def _first(call: Call) -> int:
 
 
 _PATH: Final = "/realtime/v1/streams/{run}/{target}/{stream}"
-_CLIENT: Final = Param(http.CLIENT_ID, "header", "who writes; numbers its lines from 0 on")
+_NAME: Final = Annotated[str, Meta(max_length=_LONGEST_ID)]
+_CLIENT: Final = Param(http.CLIENT_ID, "header", "who writes; numbers its lines from 0 on", _NAME)
 
 ROUTES: Final = [
     Route(
@@ -197,10 +199,18 @@ ROUTES: Final = [
         policy=SecretKey("write", "runs"),
         handler=ingest,
         summary="Append lines of JSON to an output stream, each as it comes.",
+        takes=str,
+        takes_as=("application/x-ndjson",),
+        optional=True,
         errors=(NotFound, RunIsOver, BadRequest, TooLarge, BadValue, KeyReused),
         params=(
             _CLIENT,
-            Param(http.RESUME_FROM, "header", "the number of the first line here, normally 0"),
+            Param(
+                http.RESUME_FROM,
+                "header",
+                "the number of the first line here, normally 0",
+                Annotated[int, Meta(ge=0, le=_MOST_CHUNK)] | NONE,
+            ),
         ),
     ),
     Route(
@@ -218,10 +228,13 @@ ROUTES: Final = [
         policy=SecretKey("write", "runs"),
         handler=append,
         summary="Append a text to an output stream.",
+        takes=str,
+        takes_as=("text/plain",),
+        optional=True,
         gives=_Appended,
         errors=(NotFound, RunIsOver, BadRequest, TooLarge, BadValue, KeyReused),
         params=(
-            Param(http.PART_ID, "header", "the same part again is passed over"),
+            Param(http.PART_ID, "header", "the same part again is passed over", _NAME),
             Param(http.REQUEST_KEY, "header", "one per call, the same on its retries"),
         ),
     ),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
-from headrace.errors import BadRequest, NotFound, TooLarge
+from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
 from headrace.ports import Packet
 from headrace.server.calls import Answer, Call
 from headrace.server.policy import SecretKey, Uploads
@@ -19,6 +20,7 @@ from headrace.wire import packets
 from headrace.wire.views import Wire
 
 _encode: Final = msgspec.json.Encoder().encode
+_KINDS: Final = tuple(sorted(packets.KINDS))
 _SIGNED: Final = tuple(
     Param(name, "query", "part of the signed URL") for name in ("env", "expires", "signature")
 )
@@ -84,7 +86,7 @@ class Parcels:
                 handler=self.make_room,
                 summary="Say where a packet can be uploaded to.",
                 gives=_Place,
-                errors=(BadRequest,),
+                errors=(BadRequest, Mistake),
                 deep=True,
             ),
             Route(
@@ -94,7 +96,7 @@ class Parcels:
                 handler=self.find,
                 summary="Say where a packet can be downloaded from.",
                 gives=_Way,
-                errors=(BadRequest, NotFound),
+                errors=(BadRequest, NotFound, Mistake),
                 deep=True,
             ),
             *self._signed(),
@@ -108,8 +110,11 @@ class Parcels:
                 policy=Signed(self._signatures, "PUT"),
                 handler=self.upload,
                 summary="Take a packet by a signed URL.",
+                takes=Raw,
+                takes_as=_KINDS,
+                optional=True,
                 gives=_Nothing,
-                errors=(BadRequest, TooLarge),
+                errors=(Unauthorized, BadRequest, TooLarge),
                 params=_SIGNED,
             ),
             Route(
@@ -118,7 +123,9 @@ class Parcels:
                 policy=Signed(self._signatures, "GET"),
                 handler=self.download,
                 summary="Give a packet by a signed URL.",
-                errors=(BadRequest, NotFound),
+                gives=Raw,
+                gives_as=_KINDS,
+                errors=(Unauthorized, BadRequest, NotFound),
                 params=_SIGNED,
             ),
         ]

@@ -6,7 +6,9 @@ Must never know: what is listed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta
 
 from headrace.errors import BadRequest
 from headrace.kernel.model import Instant
@@ -14,6 +16,8 @@ from headrace.server.calls import Call
 from headrace.wire import durations
 
 _PAGES: Final = range(1, 101)
+SIZE: TypeAlias = Annotated[int, Meta(ge=_PAGES[0], le=_PAGES[-1])]
+"""How many are shown at once."""
 _LONGEST: Final = 15
 """Digits of a moment."""
 

@@ -301,6 +301,12 @@ class OfKind:
             raise forbidden(self.action, self.kind)
 
 
+def takes_tokens(policy: Policy) -> bool:
+    """Tell whether a public token may be enough."""
+    only_keys = SecretKey | AdminKey | Uploads | AnyKey | RootKey
+    return not (policy.open or isinstance(policy, only_keys))
+
+
 def names_stream(call: Call, action: str = "write") -> bool:
     """Tell whether the token permits this very stream, not just all of the run's."""
     token = _permits(call)

@@ -5,11 +5,12 @@ Must never know: how runs are found.
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from headrace.errors import BadRequest
 from headrace.server.calls import Call
 from headrace.server.paging import (
+    SIZE,
     given_once,
     moment,
     page_size,
@@ -33,14 +34,14 @@ _BELONGS: Final = (
 )
 _OWN_QUEUE: Final = "task/"
 PARAMS: Final = (
-    Param("page[size]", "query", "1 to 100, normally 25"),
+    Param("page[size]", "query", "1 to 100, normally 25", SIZE),
     Param("page[after]", "query", "the cursor of the page before: pagination.next"),
     Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
     Param("filter[status]", "query", "statuses, with commas between them"),
     Param("filter[taskIdentifier]", "query", "tasks, with commas between them"),
     Param("filter[tag]", "query", "tags, any of which suffices"),
     Param("filter[version]", "query", "versions of the code that runs began on"),
-    Param("filter[isTest]", "query", "true or false"),
+    Param("filter[isTest]", "query", "true or false", Literal["true", "false"]),
     Param("filter[createdAt][from]", "query", "a date, or milliseconds since 1970"),
     Param("filter[createdAt][to]", "query", "a date, or milliseconds since 1970"),
     Param("filter[createdAt][period]", "query", "a duration: created within it, up to now"),

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from headrace.errors import HeadraceError
 from headrace.server.calls import Call, Reply
 from headrace.server.policy import Policy
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
+JSON: Final = "application/json"
+NONE: TypeAlias = Literal[""]
+"""An empty header, where that is as good as none."""
 Kind: TypeAlias = Literal["json", "events", "socket"]
 
 
@@ -24,6 +27,8 @@ class Param:
     name: str
     place: Literal["header", "query"]
     text: str
+    form: object = str
+    """The type of what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,16 @@ class Route:
     repeats: bool = False
     """The keys of a request tell a repeat of it, which then does nothing."""
     deep: bool = False
+    takes_as: tuple[str, ...] = (JSON,)
+    """The media types of the body, where it takes one. All but JSON are taken as text."""
+    optional: bool = False
+    """The body may be left out."""
+    gives_as: tuple[str, ...] = (JSON,)
+    """The media types of what it gives, where it gives something and no events."""
+    event: str = ""
+    """What its events are called, where it gives events."""
+    held_by: str = ""
+    """The query by which an answer is held until there is news; events are held in any case."""
 
     @property
     def name(self) -> str:

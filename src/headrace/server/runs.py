@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from types import GenericAlias
 from typing import Final, Literal
 
 import msgspec
@@ -23,11 +24,10 @@ from headrace.server.calls import Answer, Call, Events, keys_of
 from headrace.server.policy import AnyKey, ListsRuns, OfRun, Scoped, SecretKey
 from headrace.server.queries import PARAMS, query_of
 from headrace.server.routes import Param, Route
-from headrace.server.shown import shown, spoken
+from headrace.server.shown import SHOWN, shown, spoken
 from headrace.wire import http, jsontext
 from headrace.wire.views import (
     Pagination,
-    RunPage,
     RunView,
     Triggered,
     TriggerOrder,
@@ -52,6 +52,17 @@ class _Item(RunView, frozen=True, kw_only=True):
 class _Page(Wire, frozen=True, kw_only=True):
     data: list[_Item]
     pagination: Pagination
+
+
+_ITEM: Final = msgspec.defstruct(
+    "RunOfList", [("env", _Env)], bases=(SHOWN,), frozen=True, kw_only=True, rename="camel"
+)
+_PAGE: Final = msgspec.defstruct(
+    "RunList",
+    [("data", GenericAlias(list, _ITEM)), ("pagination", Pagination)],
+    frozen=True,
+    kw_only=True,
+)
 
 
 class _Ref(Wire, frozen=True, kw_only=True):
@@ -212,7 +223,7 @@ ROUTES: Final = [
         policy=OfRun("read"),
         handler=retrieve,
         summary="Show a run.",
-        gives=RunView,
+        gives=SHOWN,
         errors=(NotFound,),
         params=(_VERSION,),
     ),
@@ -222,7 +233,7 @@ ROUTES: Final = [
         policy=ListsRuns(),
         handler=list_runs,
         summary="List runs, newest first.",
-        gives=RunPage,
+        gives=_PAGE,
         errors=(BadRequest,),
         params=(*PARAMS, _VERSION),
     ),
@@ -251,6 +262,7 @@ ROUTES: Final = [
         handler=follow,
         summary="Follow a run until it is final: an event `run` now and after every change.",
         kind="events",
+        event="run",
         gives=RunView,
         errors=(NotFound,),
     ),

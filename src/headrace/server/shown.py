@@ -5,16 +5,21 @@ Must never know: which route shows a run.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from headrace.server.calls import Call
 from headrace.wire import http
 from headrace.wire.statuses import old_words
-from headrace.wire.views import RunView
+from headrace.wire.views import RunView, Status
 
 _encode: Final = msgspec.json.Encoder().encode
+Told = Status | Literal["FROZEN", "REATTEMPTING"]
+SHOWN: Final = msgspec.defstruct(
+    "Run", [("status", Told)], bases=(RunView,), frozen=True, kw_only=True, rename="camel"
+)
+"""The run as the contract has it: with the names besides that clients of before are told."""
 
 
 def is_current(call: Call) -> bool:

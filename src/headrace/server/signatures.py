@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
-from headrace.errors import Unauthorized
+from headrace.errors import Mistake, Unauthorized
 from headrace.kernel.model import EnvId, Instant, later
 from headrace.server.calls import Call, Caller
 
@@ -39,7 +39,11 @@ class Signatures:
     def url(self, call: Call, method: str, key: str) -> str:
         """Return a URL on this server by which anybody may do that with the packet."""
         env, expires = call.env, later(call.now, VALID_MS)
-        signature = _signature(self.keys.of(env)[0], method, env, key, expires)
+        signing = self.keys.of(env)
+        if not signing:
+            message = f"the environment {env} has no root key that signs URLs"
+            raise Mistake(message, hint=f"Make one: headrace keys create --env {env}")
+        signature = _signature(signing[0], method, env, key, expires)
         query = urlencode({"env": env, "expires": expires, "signature": signature})
         return f"{_base(call)}{PACKETS}{quote(key, safe='')}?{query}"
 

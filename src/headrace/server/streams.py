@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from headrace.errors import (
     BadRequest,
@@ -25,7 +25,7 @@ from headrace.errors import (
 )
 from headrace.server.calls import Answer, Call, Events, keys_of
 from headrace.server.policy import OfRun, ReadsInput, Sends, is_trusted
-from headrace.server.routes import Param, Route
+from headrace.server.routes import NONE, Param, Route
 from headrace.wire import http, jsontext
 from headrace.wire.views import Receipt, RecordView
 
@@ -154,9 +154,19 @@ def _silence_s(call: Call) -> float | None:
 
 
 _READS: Final = (
-    Param(http.LAST_EVENT_ID, "header", "the number of the last record that the reader has"),
+    Param(
+        http.LAST_EVENT_ID,
+        "header",
+        "the number of the last record that the reader has",
+        Annotated[int, Meta(ge=-1, le=_MOST_SEQ)] | NONE,
+    ),
     Param(http.STREAM_START, "header", "`latest`: only what comes from now on"),
-    Param(http.TIMEOUT_SECONDS, "header", "1 to 600: end after so long without a record"),
+    Param(
+        http.TIMEOUT_SECONDS,
+        "header",
+        "1 to 600: end after so long without a record",
+        Annotated[float, Meta(ge=_SECONDS[0], le=_SECONDS[1])] | NONE,
+    ),
 )
 
 ROUTES: Final = [
@@ -182,6 +192,7 @@ ROUTES: Final = [
         handler=tail,
         summary="Read an input stream of a run: events `batch`, until the run has ended.",
         kind="events",
+        event="batch",
         gives=Batch,
         errors=(NotFound, BadRequest),
         params=_READS,
@@ -193,6 +204,7 @@ ROUTES: Final = [
         handler=read,
         summary="Read an output stream of a run: events `batch`, until the run has ended.",
         kind="events",
+        event="batch",
         gives=Batch,
         errors=(NotFound, BadRequest),
         params=_READS,

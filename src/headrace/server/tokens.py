@@ -13,6 +13,7 @@ from msgspec import Raw, Struct, UnsetType, structs
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.paging import (
+    SIZE,
     given_once,
     moment,
     page_size,
@@ -158,6 +159,7 @@ ROUTES: Final = [
         handler=create_token,
         summary="Make a token that anybody who holds it may complete, once.",
         takes=TokenOrder,
+        optional=True,
         gives=TokenCreated,
         errors=(BadRequest, TooLarge, Mistake),
         params=(_RETRY,),
@@ -171,7 +173,7 @@ ROUTES: Final = [
         gives=TokenPage,
         errors=(BadRequest,),
         params=(
-            Param("page[size]", "query", "1 to 100, normally 25"),
+            Param("page[size]", "query", "1 to 100, normally 25", SIZE),
             Param("page[after]", "query", "the cursor of the page before: pagination.next"),
             Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
             Param("filter[status]", "query", "statuses, with commas between them"),
@@ -198,6 +200,7 @@ ROUTES: Final = [
         handler=complete_token,
         summary="Give a token its value; one that has one keeps it.",
         takes=Completion,
+        optional=True,
         gives=Completed,
         errors=(NotFound, BadRequest, TooLarge),
     ),
@@ -207,6 +210,8 @@ ROUTES: Final = [
         policy=Anybody(),
         handler=call_back,
         summary="Complete a token by its address alone; the body is the value, any JSON.",
+        takes=Raw,
+        optional=True,
         gives=Completed,
         errors=(Unauthorized, BadRequest, TooLarge),
     ),

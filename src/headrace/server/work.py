@@ -113,6 +113,7 @@ ROUTES: Final = [
         handler=not_here,
         summary="The worker channel, a WebSocket of msgpack frames.",
         kind="socket",
+        status=101,
         errors=(BadRequest,),
     ),
 ]
