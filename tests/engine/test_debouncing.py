@@ -156,11 +156,12 @@ async def test_who_comes_as_the_run_begins_starts_another(troubled: tuple[House,
     gates.may_commit.clear()
     house.clock.advance(5_000)
     await house.until(lambda: gates.committing == 1)
-    coming = asyncio.create_task(again(house, b"2"))
-    waiting = house.core.desk(RunId(first))._slips  # pyright: ignore[reportPrivateUsage]  # a test may look inside
-    await house.until(lambda: len(waiting) == 1)
-    gates.may_commit.set()
-    second = await coming
+    async with asyncio.TaskGroup() as group:
+        coming = group.create_task(again(house, b"2"))
+        waiting = house.core.desk(RunId(first))._slips  # pyright: ignore[reportPrivateUsage]  # a test may look inside
+        await house.until(lambda: len(waiting) == 1)
+        gates.may_commit.set()
+    second = coming.result()
     assert (second.id != first, second.is_cached) == (True, False)
     assert [await house.status(run) for run in (first, second.id)] == ["QUEUED", "DELAYED"]
 
@@ -253,10 +254,11 @@ async def test_feeds_hear_of_a_run_put_off(house: House) -> None:
     run = (await again(house, b"1", debounce=TRAILING)).id
     seen = house.api.subscribe(run)
     before = await anext(seen)
-    coming = asyncio.create_task(anext(seen))
-    await house.pass_time(1_000)
-    await again(house, b"2", debounce=TRAILING)
-    after = await coming
+    async with asyncio.TaskGroup() as group:
+        coming = group.create_task(anext(seen))
+        await house.pass_time(1_000)
+        await again(house, b"2", debounce=TRAILING)
+    after = coming.result()
     assert str(after.delayed_until) > str(before.delayed_until)
     assert bytes(after.payload) == b"2"  # type: ignore[arg-type]  # it is there
     await seen.aclose()

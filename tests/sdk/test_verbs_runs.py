@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from headrace import Debounce, Retry, current_run, metadata, runs, task, wait
+from headrace import Retry, current_run, metadata, runs, task, wait
 from headrace.app.local import open_local
 from headrace.errors import (
     BadRequest,
     BadValue,
     KeyReused,
-    Mistake,
     NotFound,
     OutsideRun,
     RunCanceled,
@@ -338,45 +337,6 @@ async def test_keys_of_a_trigger(h: Harness) -> None:
     await h.advance("61m")
     later = await publish.trigger(Post("c"), idempotency_key="a")
     assert later.id != first.id
-
-
-async def test_runs_are_listed_by_when_they_were_created(h: Harness) -> None:
-    moments = list[datetime]()
-    for _ in range(3):
-        first = await runs.retrieve(await publish.trigger(Post("a")))
-        moments.append(first.created_at)
-        await h.advance("1m")
-    for found, expected in (
-        (await runs.list(since=moments[1]), 2),
-        (await runs.list(until=moments[1]), 2),
-        (await runs.list(since=moments[1], until=moments[1]), 1),
-        (await runs.list(period="2m"), 2),
-        (await runs.list(period=timedelta(seconds=59)), 0),
-        (await runs.list(period="1h", since=moments[2]), 1),
-        (await runs.list(period="2m", since=moments[0]), 2),
-        (await runs.list(test=True), 0),
-        (await runs.list(test=False), 3),
-        (await runs.list(version="none"), 0),
-    ):
-        assert len(found) == expected
-    with pytest.raises(BadRequest, match="time zone"):
-        await runs.list(since=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
-
-
-async def test_many_triggers_are_one_run(h: Harness) -> None:
-    debounce = Debounce("a", delay="10s", mode="trailing", max_delay=timedelta(minutes=1))
-    first = await publish.trigger(Post("a"), debounce=debounce)
-    await h.advance("9s")
-    again = await publish.trigger(Post("b"), debounce=debounce)
-    assert again.id == first.id
-    await h.advance("9s")
-    view = await runs.retrieve(first)
-    assert (view.status, view.payload["title"]) == ("DELAYED", "b")
-    await h.advance("1s")
-    assert (await runs.retrieve(first)).status != "DELAYED"
-    assert (await publish.trigger(Post("c"), debounce=debounce)).id != first.id
-    with pytest.raises(Mistake, match="at least a second"):
-        await publish.trigger(Post("d"), debounce=Debounce("a", 0))
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,8 @@ async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 
         await engine.at(DEV).register(DECLARED)
         async with serve(door, port=0) as port:
             yield House(engine, stores, clock, ring, door, port, http, ready)
+
+
+async def started(home: House, body: bytes = b'{"payload":1}') -> str:
+    """Start a run; return its id."""
+    return str((await home.ask("POST", "/api/v1/tasks/publish/trigger", body)).json["id"])

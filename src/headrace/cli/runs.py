@@ -15,6 +15,18 @@ from headrace.wire.views import Acceptance, RunQuery, RunView, Status
 
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+Statuses: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Only with this status; may be given again.")
+]
+Tasks: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Only of this task; may be given again.")
+]
+Tags: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Only with this tag; may be given again.")
+]
+Versions: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Only those that began on this code; may be given again.")
+]
 commands: Final = typer.Typer(help="See and stop runs.", no_args_is_help=True)
 
 
@@ -22,19 +34,10 @@ commands: Final = typer.Typer(help="See and stop runs.", no_args_is_help=True)
 @told
 async def list_runs(
     *,
-    status: Annotated[
-        list[str] | None, typer.Option(help="Only with this status; may be given again.")
-    ] = None,
-    task: Annotated[
-        list[str] | None, typer.Option(help="Only of this task; may be given again.")
-    ] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option(help="Only with this tag; may be given again.")
-    ] = None,
-    version: Annotated[
-        list[str] | None,
-        typer.Option(help="Only those that began on this code; may be given again."),
-    ] = None,
+    status: Statuses = None,
+    task: Tasks = None,
+    tag: Tags = None,
+    version: Versions = None,
     since: Annotated[str, typer.Option(help='Created then or later: "2026-05-01T09:00Z".')] = "",
     until: Annotated[str, typer.Option(help="Created then or before.")] = "",
     period: Annotated[str, typer.Option(help='Created within this time up to now: "24h".')] = "",

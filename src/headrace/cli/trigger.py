@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import anyio
 import typer
@@ -19,6 +19,13 @@ from headrace.errors import Mistake
 from headrace.ports import Api
 from headrace.wire.views import Debounce, RunView, TriggerOptions, TriggerOrder
 
+DebounceKey: TypeAlias = Annotated[
+    str, typer.Option(help="Debounce key: a run that is delayed under it is put off instead.")
+]
+Trailing: TypeAlias = Annotated[
+    bool, typer.Option("--trailing", help="A run that is put off takes this payload over.")
+]
+
 
 @told
 async def trigger(
@@ -30,12 +37,8 @@ async def trigger(
     tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
     delay: Annotated[str, typer.Option(help='Start later: "5m", "2h", a date.')] = "",
     key: Annotated[str, typer.Option(help="Idempotency key: the same key, the same run.")] = "",
-    debounce: Annotated[
-        str, typer.Option(help="Debounce key: a run that is delayed under it is put off instead.")
-    ] = "",
-    trailing: Annotated[
-        bool, typer.Option("--trailing", help="A run that is put off takes this payload over.")
-    ] = False,
+    debounce: DebounceKey = "",
+    trailing: Trailing = False,
     max_delay: Annotated[str, typer.Option(help="How long a run can be put off at most.")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Stay until it ends; print output.")] = False,
     follow: Annotated[

@@ -58,9 +58,8 @@ class Auth:
 
 
 def _readable(place: InputStreamOf[Any] | AnyRun) -> str:
-    if isinstance(place, InputStreamOf):
-        return f"read:inputStreams:{_place(place)}"
-    return f"read:runs:{run_id_of(place)}"
+    kind = "inputStreams" if isinstance(place, InputStreamOf) else "runs"
+    return f"read:{kind}:{_place(place)}"
 
 
 def _place(place: InputStreamOf[Any] | AnyRun) -> str:
