@@ -5,6 +5,7 @@ Owns: limits and habits of the whole process. Must never know: what is served.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import resource
 from collections.abc import AsyncGenerator
@@ -16,9 +17,15 @@ from headrace.app.serving import Served, serving
 from headrace.app.settings import Settings
 
 YOUNG, MIDDLE = 700, 10
-"""As Python sets them: looking through what is new takes a few milliseconds."""
-SELDOM: Final = 300
-"""So many looks through what is not so new come before one through everything."""
+"""As Python sets them."""
+OFTEN_S: Final = 0.5
+"""So often is looked through what is new, which takes some milliseconds then.
+
+Python does so when there are more new objects than before; where thousands ask again and again,
+as many come as go, and what is new would grow until looking through it takes half a second.
+"""
+SELDOM: Final = 1_200
+"""So many looks through what is new come before one through everything: ten minutes at least."""
 
 
 @asynccontextmanager
@@ -26,9 +33,16 @@ async def serving_many(
     setting: Settings, home: Home, *, wait_for_tasks: bool = False
 ) -> AsyncGenerator[Served]:
     """Serve until the block ends, as the one purpose of this process."""
-    async with serving(setting, home, wait_for_tasks=wait_for_tasks) as served:
+    async with (
+        serving(setting, home, wait_for_tasks=wait_for_tasks) as served,
+        asyncio.TaskGroup() as group,
+    ):
         serve_many()
-        yield served
+        tidying = group.create_task(_tidy_often())
+        try:
+            yield served
+        finally:
+            tidying.cancel()
 
 
 def serve_many() -> None:
@@ -53,3 +67,10 @@ def _stop_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, MIDDLE, SELDOM)
+
+
+async def _tidy_often() -> None:
+    """Look through what is new, and so through little, for ever."""
+    while True:
+        await asyncio.sleep(OFTEN_S)
+        gc.collect(1)

@@ -43,7 +43,8 @@ class Core:
         self.stores, self.chance, self.keyring = stores, chance, keyring
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
-        self.watch, self.subscribers = Watch(stores.revisions, self.bells), Subscribers()
+        self.watch = Watch(stores.revisions, stores.streams, self.bells)
+        self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
         self._lander = Lander(self.seats, self.teller, self._changed)
         self.wanted = asyncio.Event()

@@ -12,7 +12,6 @@ from hashlib import blake2b
 
 from msgspec import Raw
 
-from headrace.engine.bells import rung
 from headrace.engine.core import Core
 from headrace.engine.ids import unknown_run
 from headrace.engine.sheet import Sheet
@@ -152,7 +151,7 @@ async def tail(
     """Yield records from `start` (below 0: the present end) on, until the run is final and read."""
     ident, limit = RunId(run_id), FIRST
     stream_id = inward(stream) if is_inward else outward(stream)
-    with core.bells.bell(ident) as bell:
+    with core.watch.records(ident) as bell:
         while True:
             bell.clear()
             run = await core.stores.runs.load(ident)
@@ -169,7 +168,7 @@ async def tail(
                 continue
             if isinstance(run.state, Over):
                 return
-            await rung(bell)
+            await bell.wait()
 
 
 def _fitting(records: Sequence[Record]) -> int:
