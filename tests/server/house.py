@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -142,8 +142,12 @@ def ring_of(stores: Stores, clock: Clock) -> Keyring:
 
 
 @asynccontextmanager
-async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 - frozen
-    """Open one."""
+async def house(
+    rates: Rates = Rates(),  # noqa: B008 - frozen
+    *,
+    veil: Callable[[Stores], Stores] | None = None,
+) -> AsyncGenerator[House]:
+    """Open one; a `veil` stands between the engine and its stores."""
     clock, ready = ManualClock(), [True]
 
     async def is_ready() -> bool:
@@ -151,6 +155,7 @@ async def house(rates: Rates = Rates()) -> AsyncGenerator[House]:  # noqa: B008 
 
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_memory(clock))
+        stores = stores if veil is None else veil(stores)
         ring = ring_of(stores, clock)
         chance = Counting()
         opened = open_engine(stores, chance, Signer(ring, clock, chance), keyring=ring)
