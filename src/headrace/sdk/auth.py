@@ -39,8 +39,8 @@ class Auth:
         """
         order = TokenOrder(
             scopes=[
-                *(_readable(place) for place in read),
-                *(f"write:inputStreams:{_place(place)}" for place in send),
+                *("read:{}:{}".format(*_placed(place)) for place in read),
+                *(f"write:inputStreams:{_placed(place)[1]}" for place in send),
                 *(f"trigger:tasks:{task}" for task in trigger),
                 *scopes,
             ],
@@ -57,15 +57,11 @@ class Auth:
         return SyncAuth(self)
 
 
-def _readable(place: InputStreamOf[Any] | AnyRun) -> str:
-    kind = "inputStreams" if isinstance(place, InputStreamOf) else "runs"
-    return f"read:{kind}:{_place(place)}"
-
-
-def _place(place: InputStreamOf[Any] | AnyRun) -> str:
+def _placed(place: InputStreamOf[Any] | AnyRun) -> tuple[str, str]:
+    """Return the kind of a place, and its name in scopes."""
     if isinstance(place, InputStreamOf):
-        return f"{place.run_id}:{place.id}"
-    return run_id_of(place)
+        return "inputStreams", f"{place.run_id}:{place.id}"
+    return "runs", run_id_of(place)
 
 
 auth = Auth()
