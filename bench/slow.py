@@ -171,8 +171,9 @@ def shown(found: Slow, at: Machine) -> str:
 `python -m bench.slow --write` starts `headrace serve` as a user does. A good client sends to a run
 and looks at it, again and again. Then {found.each * len(KINDS):,} others come at once,
 {found.each} who do each of the following, until the server has let go of all of them. Each must be
-cut within {MOST_S:g} s of when it begins to be slow; those who do not read begin once the system's
-own buffers are full. It is looked at from outside, every {POLL_S:g} s.
+cut within {MOST_S:g} s of when it came, or, if it does not read, of when it asked: filling the
+buffers of the system, which hides that, takes a while of its own. It is looked at from outside,
+every {POLL_S:g} s.
 
 {at.cores} cores of {at.cpu}, {at.memory_gib:g} GiB, {at.system}, Python {at.python}.
 {datetime.now(UTC):%Y-%m-%d}.

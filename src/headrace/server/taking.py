@@ -11,8 +11,11 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-TAKEN_S: Final = 15.0
-"""So long may whoever is answered take nothing, or hardly anything, of what waits for him."""
+TAKEN_S: Final = 12.0
+"""So long may whoever is answered take nothing, or hardly anything, of what waits for him.
+
+It counts once the buffers of the system are full; filling them takes a while of its own.
+"""
 TAKEN_LEAST: Final = 65_536
 """He is slow but not deaf if he takes so much of it in that time."""
 LOOK_S: Final = 15
