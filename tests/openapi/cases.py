@@ -43,6 +43,7 @@ BODIES: Final[Mapping[str, Sequence[Any]]] = {
         {"options": {"delay": "1h", "ttl": 60, "metadata": {"a": 1}, "maxDuration": 5}},
         {"options": {"delay": "2030-01-01T00:00:00Z", "tags": "red", "test": True}},
         {"payload": '{"json":1}', "options": {"payloadType": "application/super+json"}},
+        {"options": {"debounce": {"key": "d", "delay": "1m", "mode": "trailing"}}},
         {"payload": "packet", "options": {"payloadType": "application/store"}},
         {"payload": "x" * 3_200_000},
     ),

@@ -86,14 +86,21 @@ class Judge:
         if rest and heard.end == "whole":
             yield Fault("an event is cut", repr(rest[:200]))
         for block in whole.split(b"\n\n") if whole else ():
-            name, data = _event(block)
+            try:
+                name, data = _event(block)
+            except ValueError as error:
+                yield Fault("an event that is no JSON", f"{error} {block[:200]!r}")
+                continue
             if name == "ping":
                 continue
             if name not in declared:
                 yield Fault("an event that is not in the document", repr(block[:200]))
                 continue
-            for error in self._validator(name, declared[name]).iter_errors(data):
-                yield Fault("an event does not fit the document", f"{name}: {error.message}"[:400])
+            yield from self._of_event(name, declared[name], data)
+
+    def _of_event(self, name: str, schema: Raw, data: object) -> Iterator[Fault]:
+        for error in self._validator(name, schema).iter_errors(data):
+            yield Fault("an event does not fit the document", f"{name}: {error.message}"[:400])
 
     def _validator(self, name: str, schema: Raw) -> jsonschema_rs.Validator:
         found = self._events.get(key := f"{name} {schema}")
@@ -157,7 +164,7 @@ def _of_problem(heard: Heard) -> Iterator[Fault]:
 
 def _event(block: bytes) -> tuple[str, object]:
     fields = dict[str, str]()
-    for line in block.decode().splitlines():
+    for line in block.decode().split("\n"):  # other breaks of lines may stand in texts
         name, _, value = line.partition(": ")
         fields[name] = value
     return fields.get("event", ""), json.loads(fields.get("data", "null"))

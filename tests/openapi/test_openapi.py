@@ -103,6 +103,7 @@ STREAM: Final = Heard(
         (SEND, REFUSED),
         (TAIL, STREAM),
         (TAIL, replace(STREAM, body=b"event: ping\ndata: {}\n\n")),
+        (TAIL, replace(STREAM, body=STREAM.body.replace(b"{}", "\u2028\x85".encode()))),
         (LOOK, replace(GOOD, body=b"")),
         (SEND, Heard("held", 1.0)),
     ],
@@ -138,6 +139,7 @@ def test_what_is_promised_is_no_fault(
             "an error that does not say so (404)",
         ),
         (TAIL, replace(STREAM, end="whole"), "an event is cut"),
+        (TAIL, replace(STREAM, body=b"event: batch\ndata: {\n\n"), "an event that is no JSON"),
         (
             TAIL,
             replace(STREAM, body=b"event: other\ndata: {}\n\n"),
