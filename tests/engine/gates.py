@@ -17,6 +17,7 @@ from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, Str
 from headrace.ports import Created, Delivering, Order, Runs, Stores, Ticket, Wakeups
 from headrace.testing.faults import (
     Bug,
+    FailingBlobs,
     FailingCatalog,
     FailingDelivery,
     FailingLeases,
@@ -70,12 +71,12 @@ class GatedRuns(FailingRuns):
         super().__init__(inner, gates)
         self._gates = gates
 
-    async def order(self, run_id: RunId) -> Order | None:
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
         """Return what the run was started with, or fail."""
         if self._gates.orders_fail:
             self._gates.failed_orders += 1
             raise Unavailable("a read was made to fail")
-        return await super().order(run_id)
+        return await super().order(run_id, most=most)
 
     async def create(
         self, run: Run, order: Order, *, free: RunId | None = None, ticket: Ticket | None = None
@@ -172,6 +173,7 @@ def behind(stores: Stores, gates: Gates, *, delivers: bool = True) -> Stores:
         leases=FailingLeases(stores.leases, gates),
         catalog=FailingCatalog(stores.catalog, gates),
         wakeups=GatedWakeups(stores.wakeups, gates),
+        blobs=FailingBlobs(stores.blobs, gates),
     )
 
 

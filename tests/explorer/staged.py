@@ -98,8 +98,8 @@ class StagedRuns:
         await self._process.read("load", _RUN)
         return await self._runs.load(run_id)
 
-    async def order(self, run_id: RunId) -> Order | None:
-        return await self._runs.order(run_id)
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
+        return await self._runs.order(run_id, most=most)
 
     async def commit(self, change: Change) -> None:
         await self._process.write("commit", _RUN)
@@ -293,7 +293,7 @@ class Backstage:
     """What all processes share beside runs and streams; and the store as each of them sees it."""
 
     def __init__(self) -> None:
-        self._leases, self._catalog, self._blobs = MemoryLeases(), MemoryCatalog(), MemoryBlobs()
+        self._leases, self._catalog = MemoryLeases(), MemoryCatalog()
         self._credentials = MemoryCredentials()
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
@@ -310,7 +310,7 @@ class Backstage:
             leases=self._leases,
             catalog=self._catalog,
             wakeups=NoHints(),
-            blobs=self._blobs,
+            blobs=MemoryBlobs(process.stage.tables),
             credentials=self._credentials,
             clock=StagedClock(process),
         )

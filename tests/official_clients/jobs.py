@@ -54,6 +54,12 @@ async def echo(value: Any = None) -> Any:
     return value
 
 
+@task(max_attempts=1)
+async def wordy(size: int) -> str:
+    """Return so many letters."""
+    return "x" * size
+
+
 @task
 async def spell(value: Any = None) -> str:
     """Say how Python writes what came."""

@@ -13,7 +13,7 @@ from headrace.kernel.model import Retry
 from headrace.sdk.execution_faults import TRACE_AT_MOST, cause_of, fault_of, step_failure
 from headrace.sdk.execution_life import Manner
 from headrace.wire.channel import Completed, Left, Raised, Remembered, Standing, Yielded
-from headrace.wire.jsontext import MAX_DATA
+from headrace.wire.packets import MOST
 from tests.sdk.branches import branch
 from tests.sdk.played import (
     EPOCH_NO,
@@ -79,7 +79,7 @@ async def test_a_task_that_cancels_itself_says_so() -> None:
 
 async def test_a_result_that_is_too_large_fails_the_run_for_good() -> None:
     async def flow() -> bytes:
-        return b"1" * (MAX_DATA + 1)
+        return b"1" * (MOST + 1)
 
     raised = await raised_by(flow)
     assert (raised.cause.name, raised.again) == ("TooLarge", False)

@@ -40,6 +40,8 @@ class Cell:
 CELLS: Final[Mapping[str, Cell]] = {
     "POST /api/v1/tasks/{task}/trigger": Cell('{"payload":1}'),
     "GET /api/v3/runs/{run}": Cell(),
+    "GET /api/v1/runs/{run}/packets/{part}": Cell(),
+    "GET /api/headrace/v1/runs/{run}/packets/{part}": Cell(own=401),  # no signature
     "GET /api/v1/runs": Cell(),
     "POST /api/v2/runs/{run}/cancel": Cell(),
     "GET /api/v1/runs/{run}/result": Cell(own=404),  # it has not ended
@@ -142,6 +144,7 @@ async def town(home: House) -> Town:
             "stream": "notes",
             "key": key,
             "target": "self",
+            "part": "payload",
             "token": token,
             "proof": "0" * 64,
         },

@@ -4,9 +4,13 @@ import json
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from msgspec import Raw
 
 from headrace.kernel.model import EnvId
+from headrace.testing.contracts.puppet import working
+from headrace.wire.channel import Completed, Ended
 from headrace.wire.keys import KeyOrder
+from headrace.wire.views import TriggerOrder
 from tests.server.house import OTHER_KEY, House, Said
 
 NAME = "trigger%2Fpacket_1%2Fpayload.json"
@@ -138,3 +142,103 @@ async def test_yesterdays_packets_are_forgotten(home: House) -> None:
     home.clock.advance(1)
     assert await home.stores.blobs.purge(home.clock.now(), 9) <= 1
     assert (await home.ask("GET", f"/api/v1/packets/{NAME}")).status == 404
+
+
+# --- values of runs -------------------------------------------------------------------------------
+
+LARGE = b'"' + b"x" * 200_000 + b'"'
+OUTPUT = b"[" + b"1," * 100_000 + b"1]"
+
+
+async def returned(home: House, output: bytes) -> str:
+    """Start a run with a large payload, and let it return `output`."""
+    run = (await home.api.trigger("publish", TriggerOrder(payload=Raw(LARGE)))).id
+    async with working(home.api, "publish") as puppet:
+        puppet.post(Completed(run, (await puppet.assigned(run)).epoch, output))
+        await puppet.pushed(Ended, run)
+    return run
+
+
+def without_host(url: object) -> str:
+    """Return what of a URL is asked of the house."""
+    split = urlsplit(str(url))
+    return f"{split.path}?{split.query}"
+
+
+async def test_what_is_large_is_shown_by_its_url(home: House) -> None:
+    run = await returned(home, OUTPUT)
+    shown = (await home.ask("GET", f"/api/v3/runs/{run}")).json
+    assert (shown["large"], "payload" in shown, "output" in shown) == (
+        ["payload", "output"],
+        False,
+        False,
+    )
+    for part, body in (("payload", LARGE), ("output", OUTPUT)):
+        path = without_host(shown[f"{part}PresignedUrl"])
+        got = await home.ask("GET", path, key="")
+        assert (got.status, got.body) == (200, body)
+        assert got.headers["content-type"] == "application/json"
+        found = await home.ask("GET", f"/api/v1/runs/{run}/packets/{part}")
+        assert without_host(found.json["presignedUrl"]) == path
+    said = (await home.ask("GET", f"/api/v1/runs/{run}/result")).json
+    assert said["output"] == OUTPUT.decode()
+
+
+async def test_what_is_not_large_is_shown_with_its_run(home: House) -> None:
+    run = await returned(home, b"7")
+    shown = (await home.ask("GET", f"/api/v3/runs/{run}")).json
+    assert (shown["output"], shown["large"], "outputPresignedUrl" in shown) == (
+        7,
+        ["payload"],
+        False,
+    )
+    found = await home.ask("GET", f"/api/v1/runs/{run}/packets/output")
+    got = await home.ask("GET", without_host(found.json["presignedUrl"]), key="")
+    assert got.body == b"7"
+
+
+async def test_who_may_read_the_run_may_have_its_values(home: House) -> None:
+    run = await returned(home, LARGE)
+    path = f"/api/v1/runs/{run}/packets/output"
+    for scope, status in (
+        (f"read:runs:{run}", 200),
+        ("read:tasks:publish", 200),
+        ("read:runs:run_other", 403),
+        (f"write:runs:{run}", 403),
+    ):
+        assert (scope, (await home.ask("GET", path, key=home.token(scope))).status) == (
+            scope,
+            status,
+        )
+
+
+@pytest.mark.parametrize("part", ["output", "metadata", "payload%2F..", "x"])
+async def test_a_value_that_there_is_not_is_not_found(home: House, part: str) -> None:
+    run = await home.run()
+    said = await home.ask("GET", f"/api/v1/runs/{run}/packets/{part}")
+    assert (said.status, said.headers["x-should-retry"]) == (404, "false")
+
+
+async def test_a_url_of_one_value_opens_no_other(home: House) -> None:
+    run = await returned(home, LARGE)
+    shown = (await home.ask("GET", f"/api/v3/runs/{run}")).json
+    url = urlsplit(str(shown["outputPresignedUrl"]))
+    for path in (
+        url.path.replace("output", "payload"),
+        url.path.replace(run, "run_other"),
+        f"/api/headrace/v1/packets/{run}%2Foutput",
+    ):
+        assert (path, (await home.ask("GET", f"{path}?{url.query}", key="")).status) == (path, 401)
+    uploaded = await home.ask("PUT", f"/api/v2/packets/{run}%2Foutput")
+    query = urlsplit(str(uploaded.json["presignedUrl"])).query
+    assert (await home.ask("GET", f"{url.path}?{query}", key="")).status == 401
+    home.clock.advance(HOUR_MS)
+    assert (await home.ask("GET", f"{url.path}?{url.query}", key="")).status == 401
+
+
+async def test_the_feed_names_what_is_large(home: House) -> None:
+    run = await returned(home, LARGE)
+    said = await home.ask("GET", f"/realtime/v1/runs/{run}?offset=-1")
+    row = json.loads(said.body)[0]["value"]
+    assert (row["outputType"], row["payloadType"]) == ("application/store", "application/store")
+    assert (row["output"], row["payload"]) == (f"runs/{run}/output", f"runs/{run}/payload")

@@ -39,7 +39,7 @@ def test_the_page_has_the_numbers_right() -> None:
     assert f"at most {http.TRIGGER_BODY // 1_048_576} MiB" in PAGE
     assert f"every {sse.PING_S:.0f} s" in PAGE
     assert f"{protocol.HEAD_S:.0f} s for its head" in PAGE
-    assert f"{protocol.BODY_S:.0f} s without" in PAGE
+    assert f"{protocol.BODY_S:.0f} s with less than" in PAGE
     assert f"at most {protocol.FIELDS} fields and {protocol.HEAD_BYTES // 1_024} KiB" in PAGE
     assert f"idle for {taking.KEEP_ALIVE_S:g} s" in PAGE
     assert f"up to {run.DRAIN_S} s" in PAGE

@@ -171,7 +171,7 @@ async def test_runs_are_filtered(home: House) -> None:
     [
         "page[size]=0", "page[size]=101", "page[size]=x", "page[size]=-1", "page[size]=",
         "page[size]=1e1", "page[size]=%D9%A3", "filter[status]=NOPE", "filter[status]=queued",
-        "filter[queue]=x", "filter[createdAt]=1", "page[number]=2",
+        "filter[colour]=x", "filter[createdAt]=1", "page[number]=2",
         "page[size]=2&page[size]=3",
     ],
 )  # fmt: skip

@@ -84,7 +84,7 @@ async def show(
 ) -> None:
     """Show all there is to know about a run."""
     async with server() as api:
-        view = await api.retrieve(run)
+        view = await api.whole(await api.retrieve(run))
     if as_json:
         emit(view)
     else:

@@ -64,7 +64,7 @@ async def trigger(
             return None
         hint(f"run {started.id}")
         try:
-            view = await _stay(api, started.id, follow=follow, as_json=as_json)
+            view = await api.whole(await _stay(api, started.id, follow=follow, as_json=as_json))
         except asyncio.CancelledError:
             hint(f"The run goes on: headrace runs show {started.id}")
             raise

@@ -11,7 +11,7 @@ import msgspec
 
 from headrace.client.transport import Call, Transport
 from headrace.ports import Packet
-from headrace.wire.views import Wire
+from headrace.wire.views import Large, RunView, Wire, filled
 
 
 class _Way(Wire, frozen=True, kw_only=True):
@@ -32,7 +32,21 @@ class PacketsClient:
 
     async def download(self, key: str) -> Packet:
         """Return the packet; `NotFound` once it is gone."""
-        url = await self._way("GET", "v1", key)
+        return await self._at(await self._way("GET", "v1", key))
+
+    async def run_packet(self, run_id: str, name: Large) -> Packet:
+        """Return the run's payload or output, however large; `NotFound` where it has none."""
+        path = f"/api/v1/runs/{quote(run_id, safe='')}/packets/{name}"
+        return await self._at((await self._http.call(Call("GET", path))).parse(_Way).presigned_url)
+
+    async def whole(self, view: RunView) -> RunView:
+        """Return the view with what it leaves out because it is large."""
+        for name in view.large:
+            body = msgspec.Raw((await self.run_packet(view.id, name)).body)
+            view = filled(view, name, body)
+        return view
+
+    async def _at(self, url: str) -> Packet:
         answer = await self._http.call(Call("GET", _path(url)))
         kind = answer.headers.get("content-type", "").partition(";")[0]
         return Packet(kind, answer.body)

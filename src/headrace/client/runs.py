@@ -14,11 +14,9 @@ from headrace.client.following import FIRST_S, Following
 from headrace.client.packets import PacketsClient, named, offloaded
 from headrace.client.transport import Call, Transport
 from headrace.wire import http
-from headrace.wire.packets import STORE
+from headrace.wire.packets import INLINE, STORE
 from headrace.wire.views import RunPage, RunQuery, RunView, Triggered, TriggerOrder
 
-INLINE: Final = 131_072
-"""The most bytes of a payload that goes with the trigger itself."""
 _view: Final = msgspec.json.Decoder(RunView).decode
 
 

@@ -158,7 +158,7 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
 
 def _brief(view: RunView) -> RunView:
     """Leave out what may be megabytes: a page would be many of them."""
-    return msgspec.structs.replace(view, payload=UNSET, output=UNSET)
+    return msgspec.structs.replace(view, payload=UNSET, output=UNSET, large=())
 
 
 def _timeless(view: RunView) -> RunView:

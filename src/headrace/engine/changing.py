@@ -93,7 +93,7 @@ class Changing(Bound):
         return {target: found for target, found in targets.items() if found}
 
     async def _parent(self, run_id: RunId) -> RunId | None:
-        order = await self._core.stores.runs.order(run_id)
+        order = await self._core.stores.runs.order(run_id, most=0)
         return None if order is None else order.parent
 
     async def _root(self, run_id: RunId) -> RunId:

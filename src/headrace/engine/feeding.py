@@ -13,7 +13,7 @@ from headrace.engine.bound import Bound
 from headrace.engine.core import Core
 from headrace.engine.ids import unknown_run
 from headrace.engine.subscribers import Seen, offset_of
-from headrace.engine.views import find_run
+from headrace.engine.views import find_run, large_of
 from headrace.engine.watching import MOST_RUNS, Follower
 from headrace.errors import BadRequest
 from headrace.kernel.model import (
@@ -28,6 +28,7 @@ from headrace.kernel.model import (
     RunId,
 )
 from headrace.ports import Order, Revision, Tagged
+from headrace.wire import packets
 from headrace.wire.faults import fault_text
 from headrace.wire.feeds import (
     LONGEST_MS,
@@ -152,7 +153,7 @@ async def _page(
 
 async def _row(core: Core, run: Run) -> FeedRow:
     """Show a run. It may be newer than the revision that called for it: then it is shown again."""
-    order = await core.stores.runs.order(run.id) or Order()
+    order = await core.stores.runs.order(run.id, most=packets.INLINE) or Order()
     ends = await core.stores.streams.ends(run.id)
     state, outcome = run.state, run.state.outcome if isinstance(run.state, Over) else None
     ended = state.at if isinstance(state, Over) else None
@@ -175,4 +176,5 @@ async def _row(core: Core, run: Run) -> FeedRow:
         metadata=await core.stores.runs.metadata(run.id),
         output=outcome.output if isinstance(outcome, Completed) else b"",
         error=b"" if outcome is None else fault_text(outcome),
+        large=large_of(run, order),
     )

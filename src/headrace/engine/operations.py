@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from headrace.engine.core import Core
+from headrace.engine.finishing import Finished
 from headrace.engine.noting import noted
 from headrace.engine.seats import Seat
 from headrace.engine.sends import Message, key_of, send
@@ -308,14 +309,14 @@ def step_of(core: Core, op: channel.Operation) -> Step | None:
             return _plain(core, op)
 
 
-def _plain(core: Core, op: channel.Operation) -> Plain | None:
+def _plain(core: Core, op: channel.Operation) -> Step | None:
     match op:
         case channel.Parked(epoch=epoch, seen=seen):
             return Plain(c.Park(epoch, seen))
         case channel.Left(epoch=epoch, key=key):
             return Plain(c.Leave(epoch, Key(key)))
-        case channel.Completed(epoch=epoch, output=output):
-            return Plain(c.Complete(epoch, output), ends=True)
+        case channel.Completed():
+            return Finished(core, op)
         case channel.Raised():
             return Plain(_fail(core, op), ends=True)
         case channel.Yielded(epoch=epoch):

@@ -14,11 +14,12 @@ from msgspec import Raw
 
 from headrace.engine.bound import Bound
 from headrace.engine.core import Core
+from headrace.engine.views import find_run
 from headrace.errors import BadRequest, NotFound, TooLarge
-from headrace.kernel.model import EnvId, later
-from headrace.ports import Packet
-from headrace.wire import packets
-from headrace.wire.views import TriggerOrder
+from headrace.kernel.model import Completed, EnvId, Over, Run, later
+from headrace.ports import Order, Packet
+from headrace.wire import jsontext, packets
+from headrace.wire.views import Large, RunView, TriggerOrder, filled
 
 KEPT_MS: Final = 86_400_000
 
@@ -43,6 +44,52 @@ class Parcels(Bound):
     async def download(self, key: str) -> Packet:
         """Return the packet; `NotFound` once it is gone."""
         return await _packet(self._core, self._env, key)
+
+    async def run_packet(self, run_id: str, name: Large) -> Packet:
+        """Return the run's payload or output, however large."""
+        run = await find_run(self._core, self._env, run_id)
+        body = (
+            await _payload(self._core, run)
+            if name == "payload"
+            else await output_of(self._core, run)
+        )
+        if not body:
+            raise NotFound(f"run {run.id} has no {name}")
+        return Packet(packets.JSON, body)
+
+    async def whole(self, view: RunView) -> RunView:
+        """Return the view with what it leaves out because it is large."""
+        for name in view.large:
+            body = Raw((await self.run_packet(view.id, name)).body)
+            view = filled(view, name, body)
+        return view
+
+
+async def _payload(core: Core, run: Run) -> bytes:
+    return (await core.stores.runs.order(run.id) or Order()).payload
+
+
+async def output_of(core: Core, run: Run) -> bytes:
+    """Return what the run has returned, empty for nothing."""
+    match run.state:
+        case Over(outcome=Completed(output=output, stored=stored)):
+            return await core.stores.blobs.get(stored) or b"" if stored else output
+        case _:
+            return b""
+
+
+async def put_away(core: Core, run: Run, output: bytes) -> str:
+    """Put a large output where the end of the run finds it; return its key.
+
+    The same output again is the same key, so that a retry doubles nothing, and another worker's
+    replaces nothing. Whatever the run does not end with is thrown away after a day; what it ends
+    with stays as long as the run does.
+    """
+    if len(output) > packets.MOST:
+        raise TooLarge(f"a result holds at most {packets.MOST} bytes, this has {len(output)}")
+    key = f"output/{run.env}/{run.id}/{jsontext.digest(output).hex()}"
+    await core.stores.blobs.put(key, output, later(core.now(), KEPT_MS))
+    return key
 
 
 async def opened(core: Core, env: EnvId, order: TriggerOrder) -> TriggerOrder:

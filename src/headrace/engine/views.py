@@ -28,9 +28,10 @@ from headrace.kernel.model import (
     waitpoint_of,
 )
 from headrace.ports import Order
+from headrace.wire import packets
 from headrace.wire.durations import iso
 from headrace.wire.statuses import flags_of, status_of
-from headrace.wire.views import Acceptance, ErrorView, RelatedRuns, RunView, WaitView
+from headrace.wire.views import Acceptance, ErrorView, Large, RelatedRuns, RunView, WaitView
 
 
 async def find_run(core: Core, env: EnvId, run_id: str) -> Run:
@@ -43,7 +44,7 @@ async def find_run(core: Core, env: EnvId, run_id: str) -> Run:
 
 async def show(core: Core, run: Run) -> RunView:
     """Read what belongs to the run, and show it."""
-    order = await core.stores.runs.order(run.id) or Order()
+    order = await core.stores.runs.order(run.id, most=packets.INLINE) or Order()
     metadata = await core.stores.runs.metadata(run.id)
     unread = await _unread(core, run)
     return _view(run, order, metadata, unread, core.now())
@@ -93,7 +94,18 @@ def _view(run: Run, order: Order, metadata: bytes, unread: dict[str, int], now: 
         error=_error(run),
         blocked=state.cause.message if isinstance(state, Blocked) else UNSET,
         acceptable=_acceptable(run),
+        large=large_of(run, order),
     )
+
+
+def large_of(run: Run, order: Order) -> tuple[Large, ...]:
+    """Return what of the run is left out where it is shown."""
+    payload: tuple[Large, ...] = ("payload",) if order.is_large else ()
+    match run.state:
+        case Over(outcome=Completed(stored=str(stored))) if stored:
+            return (*payload, "output")
+        case _:
+            return payload
 
 
 class _Moments(TypedDict):

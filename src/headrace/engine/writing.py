@@ -76,7 +76,7 @@ class Writing(Bound):
         return above
 
     async def _above(self, run: Run) -> Run | None:
-        order = await self._core.stores.runs.order(run.id)
+        order = await self._core.stores.runs.order(run.id, most=0)
         if order is None or order.parent is None:
             return None
         return await find_run(self._core, self._env, order.parent)

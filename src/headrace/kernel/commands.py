@@ -161,10 +161,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The task returned."""
+    """The task returned; see `Completed` for `stored`."""
 
     epoch: int
     output: bytes
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

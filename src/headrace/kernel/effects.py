@@ -8,6 +8,7 @@ from __future__ import annotations
 from headrace.kernel.commands import Change
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import (
+    Completed,
     Ending,
     Entry,
     Instant,
@@ -30,6 +31,17 @@ def durable(run: Run) -> Run:
     if all(wait.held for wait in run.waits):
         return run
     return evolve(run, waits=tuple(wait for wait in run.waits if wait.held))
+
+
+def stored_output(change: Change) -> str:
+    """Return under which key the output lies with which the run ends now, if it lies elsewhere."""
+    match change.before.state, change.after.state:
+        case Over(), _:
+            return ""
+        case _, Over(outcome=Completed(stored=stored)):
+            return stored
+        case _:
+            return ""
 
 
 def lasting(change: Change) -> bool:

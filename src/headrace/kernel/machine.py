@@ -364,8 +364,8 @@ def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
     match command:
         case c.Block(cause=cause, gap=gap):
             return Change(run, evolve(queued(run, now), state=Blocked(cause, gap)))
-        case c.Complete(output=output):
-            return Change(run, ended(run, Completed(output), now))
+        case c.Complete(output=output, stored=stored):
+            return Change(run, ended(run, Completed(output, stored), now))
         case c.Yield():
             cause = Cause("the task cancelled itself", "CancelledError")
             return Change(run, ended(run, Failed(cause), now))

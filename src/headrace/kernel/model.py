@@ -71,9 +71,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The task returned; `output` is JSON text, empty for no value."""
+    """The task returned; `output` is JSON text, empty for no value.
+
+    What is too large to stand here lies elsewhere, under the key `stored`.
+    """
 
     output: bytes
+    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

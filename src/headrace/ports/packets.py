@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.wire.views import Large, RunView
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
@@ -23,4 +25,12 @@ class PacketsApi(Protocol):
 
     async def download(self, key: str) -> Packet:
         """Return the packet; `NotFound` once it is gone."""
+        ...
+
+    async def run_packet(self, run_id: str, name: Large) -> Packet:
+        """Return the run's payload or output, however large; `NotFound` where it has none."""
+        ...
+
+    async def whole(self, view: RunView) -> RunView:
+        """Return the view with what it leaves out because it is large."""
         ...

@@ -60,7 +60,7 @@ class Order:
     It never changes while it can be executed, but for its `tags`, to which some may be added
     (`Notebook`); that of a delayed run may be replaced (`Postponing`). `named` is what its caller
     calls the idempotency key, where `key` is a hash of it. `debounce` is for the creation, and not
-    kept.
+    kept. `is_large` tells that the payload was left out.
 
     `key` is the caller's idempotency key and `request_key` that of the client's retries, each a
     space of its own within (environment, task); they are free again at their instants, compared
@@ -79,6 +79,7 @@ class Order:
     named: str = ""
     test: bool = False
     debounce: Debouncing | None = None
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +172,16 @@ class Runs(Protocol):
         """Return the run, without the waits that live in memory only."""
         ...
 
-    async def order(self, run_id: RunId) -> Order | None:
-        """Return what the run was started with."""
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
+        """Return what the run was started with; a payload of more than `most` bytes is left out."""
         ...
 
     async def commit(self, change: Change) -> None:
         """Apply `change` whole, or raise and leave everything as it was.
 
-        `Conflict` when the stored version is not that of `change.before`, or when a wait for a
-        waitpoint times out that has its value; `Clash` when the journal holds another answer under
+        A stored output is kept for good, from then on. `Conflict` when the stored version is not
+        that of `change.before`, when a wait for a waitpoint times out that has its value, or when
+        the stored output is not there; `Clash` when the journal holds another answer under
         a key. A change without a difference only checks.
         """
         ...

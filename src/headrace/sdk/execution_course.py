@@ -19,7 +19,7 @@ from headrace.kernel.journal import Asked
 from headrace.sdk.execution_faults import cause_of
 from headrace.sdk.scope import Branch, Scope, spawn
 from headrace.wire import channel
-from headrace.wire.jsontext import MAX_DATA
+from headrace.wire.packets import MOST
 from headrace.wire.registration import TaskSpec
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class Course:
 
 
 def _sized(output: bytes) -> bytes:
-    if len(output) > MAX_DATA:
-        message = f"a result holds at most {MAX_DATA} bytes, this has {len(output)}"
+    if len(output) > MOST:
+        message = f"a result holds at most {MOST} bytes, this has {len(output)}"
         raise TooLarge(message)
     return output

@@ -56,7 +56,8 @@ class Handle(Generic[R]):
 
     async def cancel(self) -> Run:
         """Ask the run to stop, and return it; one that is over stays as it is."""
-        return run_of(await (await connected()).cancel(self.id))
+        api = await connected()
+        return run_of(await api.whole(await api.cancel(self.id)))
 
     @property
     def sync(self) -> SyncHandle[R]:
@@ -66,14 +67,15 @@ class Handle(Generic[R]):
     async def _settled(self, line: str) -> R:
         run = execution.current()
         if run is None:
-            return result_of(await _over(self.id), self._result)
+            return result_of(await _with_output(await _over(self.id)), self._result)
 
         async def ask() -> bytes:
             return _encode(await _over(self.id))
 
         name = f"result of {self.task_id}"
         raw = await run.step(name, ask, fingerprint=self.id, line=line)
-        return result_of(_decode(raw), self._result)
+        # What is large is not remembered, but asked for again: it is the same for ever.
+        return result_of(await _with_output(_decode(raw)), self._result)
 
 
 async def _over(run_id: str) -> RunView:
@@ -83,3 +85,9 @@ async def _over(run_id: str) -> RunView:
         if view.status in FINAL:
             return view
     raise Unavailable(f"the server stopped telling about run {run_id}", hint="Ask again.")
+
+
+async def _with_output(view: RunView) -> RunView:
+    if "output" not in view.large:
+        return view
+    return await (await connected()).whole(msgspec.structs.replace(view, large=("output",)))

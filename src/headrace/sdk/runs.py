@@ -36,7 +36,8 @@ class Runs:
 
     async def retrieve(self, run: AnyRun) -> Run:
         """Return the run as it is now."""
-        return run_of(await (await connected()).retrieve(run_id_of(run)))
+        api = await connected()
+        return run_of(await api.whole(await api.retrieve(run_id_of(run))))
 
     async def list(
         self,
@@ -74,7 +75,8 @@ class Runs:
 
     async def cancel(self, run: AnyRun) -> Run:
         """Ask the run to stop: its task may clean up. One that is over stays as it is."""
-        return run_of(await (await connected()).cancel(run_id_of(run)))
+        api = await connected()
+        return run_of(await api.whole(await api.cancel(run_id_of(run))))
 
     async def replay(
         self,
@@ -104,8 +106,9 @@ class Runs:
 
     async def reschedule(self, run: AnyRun, delay: Duration | datetime) -> Run:
         """Have a run that is delayed begin after `delay` from now on, or at that moment."""
-        at = delay_text(delay)
-        return run_of(await (await connected()).reschedule(run_id_of(run), 0 if at is None else at))
+        at, api = delay_text(delay), await connected()
+        view = await api.reschedule(run_id_of(run), 0 if at is None else at)
+        return run_of(await api.whole(view))
 
     async def tag(self, run: AnyRun, tags: str | Iterable[str]) -> tuple[str, ...]:
         """Add tags to the run, all or none; return those that it has now."""
@@ -138,7 +141,7 @@ class Runs:
             case _:
                 raise Mistake("a run and a tag at once", hint="subscribe to each by itself")
         async for view in views:
-            yield run_of(view)
+            yield run_of(await api.whole(view))
 
     @property
     def sync(self) -> SyncRuns:

@@ -30,6 +30,7 @@ from headrace.sdk.repeating import warn_of
 from headrace.sdk.resuming import resumable, wait_again
 from headrace.sdk.retrying import Retry
 from headrace.sdk.signatures import TaskSignature
+from headrace.wire import packets
 from headrace.wire.durations import duration_ms, moment
 from headrace.wire.registration import TaskSpec
 from headrace.wire.views import TriggerOptions, TriggerOrder
@@ -37,7 +38,6 @@ from headrace.wire.views import TriggerOptions, TriggerOrder
 P = TypeVar("P")
 R = TypeVar("R")
 
-MAX_PAYLOAD = 10 * 1_048_576
 # The very objects that are the defaults: only those are left out of the JSON.
 _NO_PAYLOAD = TriggerOrder().payload
 _NO_METADATA = TriggerOptions().metadata
@@ -120,7 +120,7 @@ class Task(Generic[P, R]):
         debounce: Debounce | None = None,
     ) -> Coroutine[Any, Any, Handle[R]]:
         """Start a run, durably; inside a task this is remembered, and not done again on replay."""
-        raw = self._signature.payload.encode(payload, "payload", most=MAX_PAYLOAD)
+        raw = self._signature.payload.encode(payload, "payload", most=packets.MOST)
         options = TriggerOptions(
             tags=_tags(tags),
             idempotency_key=idempotency_key,
@@ -179,7 +179,7 @@ class Task(Generic[P, R]):
 
     def encoded(self, result: object) -> bytes:
         """Return JSON text of what the function returned."""
-        return self._signature.result.encode(result, "result")
+        return self._signature.result.encode(result, "result", most=packets.MOST)
 
     async def _call(self, *payload: Any) -> Any:
         if self._signature.is_async:

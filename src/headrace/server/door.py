@@ -48,6 +48,7 @@ from headrace.server.replies import (
     refusal,
     with_headers,
 )
+from headrace.server.retrieving import Retrieving
 from headrace.server.routes import Route, guarded
 from headrace.server.signatures import Signatures
 from headrace.server.uses import Turnstile
@@ -93,11 +94,13 @@ class Door:
         self._apis, self._clock, self._chance, self._ready = apis, clock, chance, ready
         self._gate, self._meter = Gate(ring, clock), Meter(rates)
         self._turnstile = Turnstile(ring.store, clock, chance)
+        signatures = Signatures(ring)
         self.routes: Sequence[Route] = guarded(
             [
                 *runs.ROUTES,
                 *changes.ROUTES,
-                *Parcels(Signatures(ring)).routes(),
+                *Retrieving(signatures).routes(),
+                *Parcels(signatures).routes(),
                 *blocked.ROUTES,
                 *feeds.ROUTES,
                 *keys.ROUTES,

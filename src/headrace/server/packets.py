@@ -14,25 +14,22 @@ from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorize
 from headrace.ports import Packet
 from headrace.server.calls import Answer, Call
 from headrace.server.policy import SecretKey, Uploads
-from headrace.server.routes import Param, Route
-from headrace.server.signatures import PACKETS, Signatures, Signed
+from headrace.server.retrieving import SIGNED, Presigned, given
+from headrace.server.routes import Route
+from headrace.server.signatures import Signatures, Signed, Way
 from headrace.wire import packets
 from headrace.wire.views import Wire
 
 _encode: Final = msgspec.json.Encoder().encode
 _KINDS: Final = tuple(sorted(packets.KINDS))
-_SIGNED: Final = tuple(
-    Param(name, "query", "part of the signed URL") for name in ("env", "expires", "signature")
-)
+_PATH: Final = "/api/headrace/v1/packets/{key}"
+PUT: Final = Way("PUT", _PATH, ("key",))
+GET: Final = Way("GET", _PATH, ("key",))
 
 
 class _Place(Wire, frozen=True, kw_only=True):
     presigned_url: str
     storage_path: str
-
-
-class _Way(Wire, frozen=True, kw_only=True):
-    presigned_url: str
 
 
 class _Nothing(Wire, frozen=True, kw_only=True):
@@ -49,14 +46,16 @@ class Parcels:
         """Say where a packet can be uploaded to."""
         key = call.params["key"]
         packets.check_key(key)
-        url = self._signatures.url(call, "PUT", key)
+        url = self._signatures.url(call, PUT, {"key": key})
         return Answer(_encode(_Place(presigned_url=url, storage_path=key)))
 
     async def find(self, call: Call) -> Answer:
         """Say where a packet can be downloaded from."""
         key = call.params["key"]
         await call.api.download(key)
-        return Answer(_encode(_Way(presigned_url=self._signatures.url(call, "GET", key))))
+        return Answer(
+            _encode(Presigned(presigned_url=self._signatures.url(call, GET, call.params)))
+        )
 
     async def upload(self, call: Call) -> Answer:
         """Take a packet; its type is that of the body."""
@@ -67,14 +66,7 @@ class Parcels:
 
     async def download(self, call: Call) -> Answer:
         """Give a packet, as the type that it was uploaded as."""
-        packet = await call.api.download(call.params["key"])
-        headers = {
-            "content-type": packet.kind,
-            "x-content-type-options": "nosniff",
-            "content-disposition": "attachment",
-            "cache-control": "private, no-store",
-        }
-        return Answer(packet.body, headers=headers)
+        return given(await call.api.download(call.params["key"]))
 
     def routes(self) -> list[Route]:
         """Declare them."""
@@ -95,7 +87,7 @@ class Parcels:
                 policy=SecretKey("read", "runs"),
                 handler=self.find,
                 summary="Say where a packet can be downloaded from.",
-                gives=_Way,
+                gives=Presigned,
                 errors=(BadRequest, NotFound, Mistake),
                 deep=True,
             ),
@@ -106,8 +98,8 @@ class Parcels:
         return [
             Route(
                 method="PUT",
-                path=f"{PACKETS}{{key}}",
-                policy=Signed(self._signatures, "PUT"),
+                path=_PATH,
+                policy=Signed(self._signatures, PUT),
                 handler=self.upload,
                 summary="Take a packet by a signed URL.",
                 takes=Raw,
@@ -115,17 +107,17 @@ class Parcels:
                 optional=True,
                 gives=_Nothing,
                 errors=(Unauthorized, BadRequest, TooLarge),
-                params=_SIGNED,
+                params=SIGNED,
             ),
             Route(
                 method="GET",
-                path=f"{PACKETS}{{key}}",
-                policy=Signed(self._signatures, "GET"),
+                path=_PATH,
+                policy=Signed(self._signatures, GET),
                 handler=self.download,
                 summary="Give a packet by a signed URL.",
                 gives=Raw,
                 gives_as=_KINDS,
                 errors=(Unauthorized, BadRequest, NotFound),
-                params=_SIGNED,
+                params=SIGNED,
             ),
         ]

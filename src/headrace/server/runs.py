@@ -24,9 +24,10 @@ from headrace.server.calls import Answer, Call, Events, keys_of
 from headrace.server.policy import AnyKey, ListsRuns, OfRun, Scoped, SecretKey
 from headrace.server.queries import PARAMS, query_of
 from headrace.server.routes import Param, Route
-from headrace.server.shown import SHOWN, shown, spoken
+from headrace.server.shown import SHOWN, spoken
 from headrace.wire import http, jsontext
 from headrace.wire.views import (
+    Large,
     Pagination,
     RunView,
     Triggered,
@@ -133,11 +134,6 @@ def _read(body: bytes, call: Call) -> TriggerOrder:
     return order if options is order.options else structs.replace(order, options=options)
 
 
-async def retrieve(call: Call) -> Answer:
-    """Show a run."""
-    return Answer(shown(call, await call.api.retrieve(call.params["run"])))
-
-
 async def cancel(call: Call) -> Answer:
     """Ask a run to stop; one that has ended stays as it is."""
     view = await call.api.cancel(call.params["run"])
@@ -160,6 +156,8 @@ async def result(call: Call) -> Answer:
     ended = _Result(ok=view.is_success, id=view.id, task_identifier=view.task_identifier)
     if not view.is_success:
         return Answer(_encode(structs.replace(ended, error=_fault(view))))
+    outputs: tuple[Large, ...] = ("output",) if "output" in view.large else ()
+    view = await call.api.whole(structs.replace(view, large=outputs))
     output = UNSET if isinstance(view.output, msgspec.UnsetType) else bytes(view.output).decode()
     return Answer(_encode(structs.replace(ended, output=output, output_type="application/json")))
 
@@ -216,16 +214,6 @@ ROUTES: Final = [
         gives=Triggered,
         errors=(NotFound, BadRequest, TooLarge, BadValue),
         params=(_KEY, Param("idempotency-key-ttl", "header", "how long it is kept"), _RETRY),
-    ),
-    Route(
-        method="GET",
-        path="/api/v3/runs/{run}",
-        policy=OfRun("read"),
-        handler=retrieve,
-        summary="Show a run.",
-        gives=SHOWN,
-        errors=(NotFound,),
-        params=(_VERSION,),
     ),
     Route(
         method="GET",

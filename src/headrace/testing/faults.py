@@ -95,9 +95,9 @@ class FailingRuns:
         """Return the run."""
         return await self._faults.read(self._inner.load(run_id))
 
-    async def order(self, run_id: RunId) -> Order | None:
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
         """Return what the run was started with."""
-        return await self._faults.read(self._inner.order(run_id))
+        return await self._faults.read(self._inner.order(run_id, most=most))
 
     async def commit(self, change: Change) -> None:
         """Apply `change`."""

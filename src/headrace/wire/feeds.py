@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from headrace.kernel.model import Instant, TaskId
+from headrace.wire.views import Large
 
 RawStatus: TypeAlias = Literal[
     "DELAYED",
@@ -64,8 +65,8 @@ START = Place()
 class FeedRow:
     """A run as the feed shows it.
 
-    Bodies are JSON text, empty for none; `streams` are those that it writes. `error` is the JSON
-    text of a fault, of one of the types that the clients know.
+    Bodies are JSON text, empty for none, and for what is `large`; `streams` are those that it
+    writes. `error` is the JSON text of a fault, of one of the types that the clients know.
     """
 
     id: str
@@ -86,6 +87,7 @@ class FeedRow:
     metadata: bytes = b""
     output: bytes = b""
     error: bytes = b""
+    large: tuple[Large, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

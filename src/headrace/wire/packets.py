@@ -21,6 +21,8 @@ KINDS = frozenset({JSON, SUPER_JSON, "text/plain"})
 """Types of packets that may be uploaded."""
 MOST = 10 * 1_048_576
 """The most bytes of a payload, which has to be uploaded if it is over 3 MiB."""
+INLINE = 131_072
+"""The most bytes of a payload or output that is shown with its run, or goes with a trigger."""
 LONGEST_KEY = 512
 _KEY = re.compile(r"[A-Za-z0-9_.:@~-]+(?:/[A-Za-z0-9_.:@~-]+)*")
 

@@ -17,6 +17,8 @@ from headrace.errors import Unavailable
 from headrace.kernel.model import Instant, TaskId
 from headrace.wire.durations import iso, moment
 from headrace.wire.feeds import FeedPage, FeedRow, Place, RawStatus
+from headrace.wire.packets import STORE
+from headrace.wire.views import Large
 
 HANDLE: Final = "electric-handle"
 OFFSET: Final = "electric-offset"
@@ -58,12 +60,12 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "costInCents": (_REAL, lambda _: "0"),
     "baseCostInCents": (_REAL, lambda _: "0"),
     "ttl": (_TEXT, lambda row: row.ttl or None),
-    "payload": (_TEXT, lambda row: row.payload.decode() or None),
-    "payloadType": (_TEXT, lambda _: _JSON),
+    "payload": (_TEXT, lambda row: _body(row, "payload", row.payload)),
+    "payloadType": (_TEXT, lambda row: _kind(row, "payload")),
     "metadata": (_TEXT, lambda row: row.metadata.decode() or None),
     "metadataType": (_TEXT, lambda _: _JSON),
-    "output": (_TEXT, lambda row: row.output.decode() or None),
-    "outputType": (_TEXT, lambda _: _JSON),
+    "output": (_TEXT, lambda row: _body(row, "output", row.output)),
+    "outputType": (_TEXT, lambda row: _kind(row, "output")),
     "runTags": (_TEXTS, lambda row: _array(row.tags)),
     "error": ({"type": "jsonb"}, lambda row: row.error.decode() or None),
     "realtimeStreams": (_TEXTS, lambda row: _array(row.streams)),
@@ -133,6 +135,15 @@ def _change(page: FeedPage, row: FeedRow, skip: Collection[str]) -> Message:
     return Message(Headers(operation), f'"public"."TaskRun"/"{row.id}"', value)
 
 
+def _body(row: FeedRow, name: Large, body: bytes) -> Text:
+    """Return the text, or by what it is known: the clients ask for that by run and name."""
+    return f"runs/{row.id}/{name}" if name in row.large else body.decode() or None
+
+
+def _kind(row: FeedRow, name: Large) -> str:
+    return STORE if name in row.large else _JSON
+
+
 def _when(instant: Instant | None) -> Text:
     return None if instant is None else iso(instant).removesuffix("Z")
 
@@ -154,7 +165,13 @@ def _instant(text: Text) -> Instant | None:
     return moment(datetime.fromisoformat(text + "Z")) if text else None
 
 
+def _large(value: Mapping[str, Text]) -> tuple[Large, ...]:
+    names: tuple[Large, ...] = ("payload", "output")
+    return tuple(name for name in names if value.get(f"{name}Type") == STORE)
+
+
 def _row(value: Mapping[str, Text]) -> FeedRow:
+    large = _large(value)
     created, updated = _instant(value["createdAt"]), _instant(value["updatedAt"])
     if created is None or updated is None:
         raise ValueError("a row without its moments")
@@ -173,10 +190,11 @@ def _row(value: Mapping[str, Text]) -> FeedRow:
         ended=_instant(value.get("completedAt")),
         ran_ms=int(value.get("usageDurationMs") or 0),
         ttl=value.get("ttl") or "",
-        payload=_bytes(value.get("payload")),
+        payload=b"" if "payload" in large else _bytes(value.get("payload")),
         metadata=_bytes(value.get("metadata")),
-        output=_bytes(value.get("output")),
+        output=b"" if "output" in large else _bytes(value.get("output")),
         error=_bytes(value.get("error")),
+        large=large,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field, structs
 
 Status: TypeAlias = Literal[
     "DELAYED",
@@ -183,10 +183,15 @@ class Acceptance(Wire, frozen=True, kw_only=True):
     insert: tuple[str, ...] = ()
 
 
+Large: TypeAlias = Literal["payload", "output"]
+"""What of a run may be too large for a view of it."""
+
+
 class RunView(Wire, frozen=True, kw_only=True):
     """A run as everybody outside sees it.
 
-    A `blocked` one has in `acceptable` both sides of the difference, if it can be accepted.
+    A `blocked` one has in `acceptable` both sides of the difference, if it can be accepted. What is
+    `large` is left out: it is to be asked for by itself, over HTTP at a URL that is shown with it.
     """
 
     id: str
@@ -226,8 +231,19 @@ class RunView(Wire, frozen=True, kw_only=True):
     error: ErrorView | UnsetType = UNSET
     blocked: str | UnsetType = UNSET
     acceptable: Acceptance | UnsetType = UNSET
+    large: tuple[Large, ...] = ()
+    payload_presigned_url: str | UnsetType = UNSET
+    output_presigned_url: str | UnsetType = UNSET
     code: CodeView | UnsetType = UNSET
     """Only where one run is asked for that is not over."""
+
+
+def filled(view: RunView, name: Large, body: Raw) -> RunView:
+    """Return the view with one of its large values."""
+    left = tuple(other for other in view.large if other != name)
+    if name == "payload":
+        return structs.replace(view, payload=body, large=left, payload_presigned_url=UNSET)
+    return structs.replace(view, output=body, large=left, output_presigned_url=UNSET)
 
 
 class Pagination(Wire, frozen=True, kw_only=True):

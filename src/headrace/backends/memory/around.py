@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headrace.backends.memory.tables import Tables
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
 from headrace.ports import NEVER, Code
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
@@ -82,8 +83,8 @@ class MemoryCatalog:
 class MemoryBlobs:
     """The `Blobs` port."""
 
-    def __init__(self) -> None:
-        self._values: dict[str, tuple[Instant, bytes]] = {}
+    def __init__(self, tables: Tables) -> None:
+        self._values = tables.blobs
 
     async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
         """Store the value; the same key again replaces it."""

@@ -36,7 +36,7 @@ async def open_memory(clock: Clock | None = None) -> AsyncGenerator[Stores]:
         leases=MemoryLeases(),
         catalog=MemoryCatalog(),
         wakeups=Broadcast(),
-        blobs=MemoryBlobs(),
+        blobs=MemoryBlobs(tables),
         credentials=MemoryCredentials(),
         clock=time,
     )

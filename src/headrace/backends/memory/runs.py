@@ -14,7 +14,7 @@ from headrace.backends.memory.tables import KeyPlace, Tables, Taken
 from headrace.backends.memory.waitpoints import check_timeouts
 from headrace.kernel import machine
 from headrace.kernel.commands import Change, Claim
-from headrace.kernel.effects import durable
+from headrace.kernel.effects import durable, stored_output
 from headrace.kernel.model import (
     Delayed,
     Entry,
@@ -86,9 +86,12 @@ class MemoryRuns:
         """Return the run, without the waits that live in memory only."""
         return self._tables.runs.get(run_id)
 
-    async def order(self, run_id: RunId) -> Order | None:
-        """Return what the run was started with."""
-        return self._tables.orders.get(run_id)
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
+        """Return what the run was started with; a payload of more than `most` bytes is left out."""
+        order = self._tables.orders.get(run_id)
+        if order is None or most is None or len(order.payload) <= most:
+            return order
+        return replace(order, payload=b"", is_large=True)
 
     async def commit(self, change: Change) -> None:
         """Apply `change` whole, or raise and leave everything as it was."""
@@ -181,6 +184,9 @@ def apply(tables: Tables, change: Change) -> None:
     if stored is None or stored.version != before.version:
         raise Conflict
     check_timeouts(tables, change)
+    output = stored_output(change)
+    if output and output not in tables.blobs:
+        raise Conflict
     if isinstance(before.state, Delayed) and not isinstance(after.state, Delayed):
         begun(tables, before.id)
     kept = [
@@ -191,6 +197,8 @@ def apply(tables: Tables, change: Change) -> None:
     keys = [entry.key for entry in (*kept, *change.entries)]
     if len(set(keys)) < len(keys):
         raise Clash
+    if output:
+        tables.blobs[output] = NEVER, tables.blobs[output][1]
     first = change.dropped or 0
     tables.journals[before.id] = [e for e in (*kept, *change.entries) if e.n >= first]
     tables.runs[before.id] = durable(after)

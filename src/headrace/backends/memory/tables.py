@@ -62,6 +62,9 @@ class Tables:
     journals: dict[RunId, list[Entry]] = field(default_factory=dict[RunId, list[Entry]])
     keys: dict[KeyPlace, Taken] = field(default_factory=dict[KeyPlace, Taken])
     tickets: dict[bytes, Instant] = field(default_factory=dict[bytes, Instant])
+    blobs: dict[str, tuple[Instant, bytes]] = field(
+        default_factory=dict[str, tuple[Instant, bytes]]
+    )
     notes: dict[RunId, Notes] = field(default_factory=dict[RunId, Notes])
     records: dict[RunId, dict[StreamId, list[Record]]] = field(
         default_factory=dict[RunId, dict[StreamId, list[Record]]]

@@ -32,7 +32,7 @@ from headrace.backends.sqlite.rows.runs import (
 from headrace.backends.sqlite.waitpoints import check_timeouts, note_waiters
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim
-from headrace.kernel.effects import lasting
+from headrace.kernel.effects import lasting, stored_output
 from headrace.kernel.model import (
     Delayed,
     Entry,
@@ -78,9 +78,9 @@ class SqliteRuns:
         found = await self._reader.rows(SQL["select_run"], (run_id,))
         return run_from(found[0]) if found else None
 
-    async def order(self, run_id: RunId) -> Order | None:
-        """Return what the run was started with."""
-        found = await self._reader.rows(SQL["select_order"], (run_id,))
+    async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
+        """Return what the run was started with; a payload of more than `most` bytes is left out."""
+        found = await self._reader.rows(SQL["select_order"], (run_id, most))
         return order_from(found[0]) if found else None
 
     async def commit(self, change: Change) -> None:
@@ -255,15 +255,13 @@ def apply(transaction: Transaction, change: Change) -> int:
         )
     else:
         code = transaction.names.code(db, after.code)
-        columns = run_columns(after, code)
-        found = db.rows(
-            SQL["update_run"], (before.id, before.version, *columns, *limit_columns(after))
-        )
+        columns = (*run_columns(after, code), *limit_columns(after))
+        found = db.rows(SQL["update_run"], (before.id, before.version, *columns))
     if not found:
         raise Conflict
     check_timeouts(db, change)
     number = cast("int", found[0][0])
-    _note_beginning(db, number, change)
+    _note_state(db, number, change)
     note_waiters(db, number, change)
     if change.undone is not None:
         db.run(SQL["delete_entries"], (number, change.undone))
@@ -278,8 +276,10 @@ def apply(transaction: Transaction, change: Change) -> int:
     return number
 
 
-def _note_beginning(db: Database, number: int, change: Change) -> None:
-    """Let go of the key under which the run was delayed."""
+def _note_state(db: Database, number: int, change: Change) -> None:
+    """Let the output stay with which the run ends; let go of the key under which it was delayed."""
+    if (stored := stored_output(change)) and not db.run(SQL["keep_blob"], (stored,)):
+        raise Conflict
     was, is_ = (isinstance(run.state, Delayed) for run in (change.before, change.after))
     if was and not is_:
         db.run(SQL["delete_debounced"], (number,))

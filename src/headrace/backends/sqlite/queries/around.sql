@@ -99,6 +99,10 @@ DELETE FROM blob WHERE key IN (
     SELECT key FROM blob WHERE until > 0 AND until <= ?1 ORDER BY until, key LIMIT ?2
 );
 
+-- name: keep_blob
+-- With the end of the run whose output it is.
+UPDATE blob SET until = 0 WHERE key = ?1;
+
 -- name: select_blob
 -- One value.
 SELECT value FROM blob WHERE key = ?1;

@@ -27,10 +27,17 @@ SELECT * FROM run_row WHERE no IN (SELECT value FROM json_each(?1));
 -- name: select_order
 -- An empty body and one that is too big look alike in `run`; `large` tells them apart.
 SELECT
-    coalesce(run.payload, (SELECT body FROM large WHERE run = run.no AND part = 'payload'), x''),
+    coalesce(
+        iif(
+            ?2 IS NULL OR length(coalesce(run.payload, big.body)) <= ?2,
+            coalesce(run.payload, big.body), NULL
+        ),
+        x''
+    ),
     coalesce(run.metadata, (SELECT body FROM large WHERE run = run.no AND part = 'metadata'), x''),
-    run.tags, run.parent, run.keys, run.test
-FROM run WHERE run.id = ?1;
+    run.tags, run.parent, run.keys, run.test, coalesce(length(coalesce(run.payload, big.body)) > ?2, 0)
+FROM run LEFT JOIN large AS big ON big.run = run.no AND big.part = 'payload'
+WHERE run.id = ?1;
 
 -- name: update_run
 -- Everything that can change, if the run is still at the version that was decided on.

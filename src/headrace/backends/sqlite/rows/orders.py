@@ -77,8 +77,8 @@ def _packed_keys(order: Order) -> bytes | None:
 
 def order_from(row: Row) -> Order:
     """Return the order that a row of `select_order` holds."""
-    payload, metadata, tags, parent, packed, test = cast(
-        "tuple[bytes, bytes, str | None, RunId | None, bytes | None, int]", row
+    payload, metadata, tags, parent, packed, test, is_large = cast(
+        "tuple[bytes, bytes, str | None, RunId | None, bytes | None, int, int]", row
     )
     keys = _NO_KEYS if packed is None else _keys(packed)
     return Order(
@@ -93,6 +93,7 @@ def order_from(row: Row) -> Order:
         ttl=keys.ttl,
         named=keys.named,
         test=bool(test),
+        is_large=bool(is_large),
     )
 
 

@@ -100,6 +100,8 @@ class StoredBlock(msgspec.Struct, frozen=True, omit_defaults=True):
     gap: Gap | None = None
 
 
+_ELSEWHERE = b"\0"
+"""No JSON text begins so: the key of an output follows, and not the output."""
 _pack = msgspec.msgpack.Encoder().encode
 _cursors = msgspec.msgpack.Decoder(dict[StreamId, int]).decode
 _deadlines = msgspec.msgpack.Decoder(dict[Key, Instant]).decode
@@ -136,8 +138,8 @@ def state_columns(state: State) -> StateColumns:
 def outcome_columns(outcome: Outcome) -> tuple[str, bytes | None]:
     """Return the name of the outcome, and its detail."""
     match outcome:
-        case Completed(output=output):
-            return "completed", output
+        case Completed(output=output, stored=stored):
+            return "completed", _ELSEWHERE + stored.encode() if stored else output
         case Failed(cause=cause):
             return "failed", _pack(cause)
         case Canceled():
@@ -285,7 +287,8 @@ def _state(row: RunRow) -> State:
 def _outcome(name: str, detail: bytes) -> Outcome:
     match name:
         case "completed":
-            return Completed(detail)
+            stored = detail.removeprefix(_ELSEWHERE)
+            return Completed(detail) if stored == detail else Completed(b"", stored.decode())
         case "failed":
             return Failed(_cause(detail))
         case "canceled":
