@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
+from functools import partial
 
 import anyio
 import pytest
 
 from headrace.engine import watching
 from headrace.engine.subscribers import Subscribers
-from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId
-from headrace.ports import Order, Revision, Tagged
+from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId, outward
+from headrace.ports import Draft, Order, Revision, Tagged
 from headrace.wire.feeds import START, FeedPage, FeedQuery, Place, RunFeed, TagFeed
 from tests.engine.house import DECLARED, PATIENCE_S, Ground, House
 
@@ -41,6 +43,10 @@ class Followers:
 
 def _ids(page: FeedPage) -> set[str]:
     return {row.id for row in page.rows}
+
+
+def _has(told: list[int], count: int) -> bool:
+    return len(told) == count
 
 
 @pytest.fixture
@@ -86,6 +92,29 @@ async def test_a_run_with_the_tags_that_nobody_hinted_at_is_told(house: House) -
         await followers.stand(1)
         group.cancel_scope.cancel()
     assert [_ids(page) for page in followers.told] == [{"run_elsewhere"}]
+
+
+@pytest.mark.usefixtures("_soon")
+async def test_a_record_that_nobody_hinted_at_is_read(house: House) -> None:
+    """Another process has appended it; the second one comes once the first was looked for."""
+    run, now = RunId(await house.start()), house.clock.now()
+    stream, told = outward("words"), list[int]()
+
+    async def read() -> None:
+        async with aclosing(house.api.tail(run, "words", inward=False)) as records:
+            async for record in records:
+                told.append(record.seq)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(read)
+        group.start_soon(read)
+        for seq in range(3):
+            await house.until(lambda: house.core.bells.count == 2)
+            await house.stores.streams.append(Draft(run, stream, seq, b"1", now, b"", b""))
+            await house.until(partial(_has, told, 2 * (seq + 1)))
+        group.cancel_scope.cancel()
+    assert told == [0, 0, 1, 1, 2, 2]
+    assert house.core.bells.count == 0
 
 
 # --- hints -------------------------------------------------------------------------------------
