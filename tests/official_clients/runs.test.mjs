@@ -33,6 +33,21 @@ describe("one run", { concurrency: 4 }, () => {
     assert.ok(run.durationMs >= 0);
   });
 
+  test("the events of a run tell what has become of it", async () => {
+    const { id } = await tasks.trigger("review", "told");
+    const told = async () => (await api.listRunEvents(id)).events;
+    const standing = await until("it waits", async () => {
+      const events = await told();
+      return events.at(-1).event === "waiting" && events;
+    });
+    assert.deepEqual(standing.map((one) => one.event), ["created", "started", "waiting"]);
+    assert.equal(standing.at(-1).stream, "approval");
+    await runs.cancel(id);
+    await runs.poll(id, quickly);
+    assert.deepEqual((await told()).map((one) => one.event), ["created", "started", "canceled"]);
+    await assert.rejects(api.listRunEvents("run_nobody"), { status: 404 });
+  });
+
   test("a run that fails says with what", async () => {
     const { id } = await tasks.trigger("fail", "no paper");
     const run = await runs.poll(id, quickly);

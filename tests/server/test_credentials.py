@@ -13,7 +13,11 @@ from headrace.server.door import Door
 from headrace.wire import tokens
 from tests.server.house import DEV, KEY, OTHER_KEY, PROD, Counting, House, ring_of
 
-SIGNED = {"PUT /api/headrace/v1/packets/{key}", "GET /api/headrace/v1/packets/{key}"}
+SIGNED = {
+    "PUT /api/headrace/v1/packets/{key}",
+    "GET /api/headrace/v1/packets/{key}",
+    "GET /api/headrace/v1/runs/{run}/packets/{part}",
+}
 CALLBACK = "POST /api/v1/waitpoints/tokens/{token}/callback/{proof}"
 """Its address is the credential."""
 SECRET_ONLY = {

@@ -46,6 +46,7 @@ CELLS: Final[Mapping[str, Cell]] = {
     "POST /api/v2/runs/{run}/cancel": Cell(),
     "GET /api/v1/runs/{run}/result": Cell(own=404),  # it has not ended
     "GET /api/headrace/v1/runs/{run}/events": Cell(),
+    "GET /api/v1/runs/{run}/events": Cell(),
     "POST /api/v1/auth/jwt/claims": Cell(),
     "POST /api/v1/runs/{run}/replay": Cell('{"payload":2}'),
     "POST /api/v1/runs/{run}/reschedule": Cell('{"delay":"1h"}', own=400),  # it is not delayed
