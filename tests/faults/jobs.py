@@ -126,7 +126,7 @@ async def fails_in_a_handler() -> None:
 
 
 @task
-async def peeks() -> int | None:
+async def peeks_at_news() -> int | None:
     await gate.wait()
     return news.peek()
 

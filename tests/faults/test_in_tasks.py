@@ -165,7 +165,7 @@ async def test_fault_6_what_finds_no_room_is_refused(
 
 async def test_fault_6_a_peek_shows_the_newest(site: Site) -> None:
     """What is said to be the latest message is the oldest one."""
-    run = await site.start(jobs.peeks)
+    run = await site.start(jobs.peeks_at_news)
     await site.waiting(run)
     for number in range(3):
         await site.send(run, number)

@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Final
 
 from tests.fleet.processes import Fleet, Member, fleet
-from tests.openapi import jobs
 from tests.openapi.asking import Wire
 from tests.openapi.world import World
 
 STRANGER: Final = "prod"
 SETTINGS: Final = {"HEADRACE_SNAPSHOT": "off"}
 """Runs that are saved go on with the code that they were saved with: none would be blocked."""
+JOBS: Final = Path(__file__).with_name("jobs.py")
+"""The FILE of the worker. It is not imported: others in this process declare such streams."""
 
 
 @contextmanager
 def site(folder: Path) -> Generator[tuple[World, Member]]:
     """Open a server with a worker; `folder` may be one in memory, so that no disk is waited for."""
     settings = dict(SETTINGS)
-    with fleet(folder, Path(jobs.__file__), settings) as ships:
+    with fleet(folder, JOBS, settings) as ships:
         server, worker = ships.server(), ships.worker()
         world = World(ships.site, Wire(ships.site.port))
 
