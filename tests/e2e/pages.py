@@ -10,6 +10,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FILE: Final = re.compile(r"(?:#|//) ([\w.]+)\n")
 _HEAD: Final = re.compile(r"# terminal (\d)(: fails)?\n")
 
 
@@ -26,6 +27,15 @@ def blocks(page: str, language: str) -> list[str]:
     """Return the page's blocks in this language."""
     text = (ROOT / page).read_text("utf-8")
     return [body for found, body in _BLOCK.findall(text) if found == language]
+
+
+def files(page: str) -> list[tuple[str, str]]:
+    """Return the programs of a page whose first line is a comment with the name of their file."""
+    text = (ROOT / page).read_text("utf-8")
+    named = (
+        (_FILE.match(body), body) for language, body in _BLOCK.findall(text) if language != "sh"
+    )
+    return [(head[1], body) for head, body in named if head is not None]
 
 
 def typed(page: str) -> list[Typed]:

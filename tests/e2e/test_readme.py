@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.desk import SERVES, WRITTEN, Desk, surroundings
 from tests.e2e.pages import Typed, blocks, typed
-from tests.e2e.terminal import Terminal, terminal
+from tests.e2e.terminal import terminal
 
 README = "README.md"
 TUTORIAL = "docs/start/first-approval.md"
-SERVES = "answer one"
-WRITTEN = "8700"
 
 
 @pytest.fixture
-def port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+def environment() -> Mapping[str, str]:
+    return surroundings()
 
 
 @pytest.fixture
-def environment(port: str) -> Mapping[str, str]:
-    """What a person's shell has, without any setting of ours but the port."""
-    rest = {name: value for name, value in os.environ.items() if "HEADRACE" not in name}
-    bin_folder = Path(sys.executable).parent
-    return {**rest, "PATH": f"{bin_folder}:{rest['PATH']}", "HEADRACE_PORT": port}
-
-
-class Desk:
-    """Two terminals side by side."""
-
-    def __init__(self, first: Terminal, second: Terminal, port: str) -> None:
-        self._first, self._second, self._port = first, second, port
-
-    def types(self, it: Typed) -> str:
-        """Type one command of the page; return what it prints."""
-        command = it.command.replace(f"127.0.0.1:{WRITTEN}", f"127.0.0.1:{self._port}")
-        if it.command == "headrace dev":
-            self._first.start(command)
-            return self._first.sees(SERVES)
-        at = self._first if it.terminal == 1 else self._second
-        code, printed = at.run(command)
-        assert (code != 0) == it.fails, f"{command} ended with {code}:\n{printed}"
-        return printed
-
-    def until(self, it: Typed, holds: Callable[[str], bool]) -> str:
-        """Type a command that changes nothing again until it shows what is waited for."""
-        printed = ""
-        for _ in range(30):
-            printed = self.types(it)
-            if holds(printed):
-                return printed
-        raise AssertionError(f"{it.command} shows in the end:\n{printed}")
-
-    def stops_dev(self) -> None:
-        """Press ^C in the first terminal."""
-        self._first.interrupt()
-        self._first.sees("stopped")
+def port(environment: Mapping[str, str]) -> str:
+    return environment["HEADRACE_PORT"]
 
 
 def _page(page: str) -> list[Typed]:

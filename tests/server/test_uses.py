@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from headrace.wire.keys import TokenOrder
+from headrace.wire.keys import PublicTokenOrder
 from tests.server.house import House, Said
 
 UUID = "5f0f9d2e-0000-4000-8000-00000000000"
@@ -42,7 +42,7 @@ async def twice(home: House) -> Sender:
     """One that may send twice, and read as often as it likes."""
     run = await home.run()
     scopes = [f"write:inputStreams:{run}", f"read:runs:{run}", "trigger:tasks", f"write:runs:{run}"]
-    order = TokenOrder(scopes=scopes, uses=2)
+    order = PublicTokenOrder(scopes=scopes, uses=2)
     return Sender(home, run, (await home.api.public_token(order)).token)
 
 
@@ -130,7 +130,7 @@ async def test_starting_runs_is_counted(home: House, twice: Sender) -> None:
 
 async def test_another_token_has_uses_of_its_own(home: House, twice: Sender) -> None:
     await asyncio.gather(*[twice.send() for _ in range(3)])
-    order = TokenOrder(scopes=["write:inputStreams"], uses=1)
+    order = PublicTokenOrder(scopes=["write:inputStreams"], uses=1)
     other = (await home.api.public_token(order)).token
     run = await home.run()
     told = [(await Sender(home, run, other).send()).status for _ in range(2)]

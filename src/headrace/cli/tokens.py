@@ -46,10 +46,10 @@ async def create(
     if as_json:
         emit(made)
         return
-    say(Text(made.id, "bold"))
-    say(f"  {made.url}", style="dim")
+    say(made.id)
     if made.is_cached:
         hint("It was there already, under this key.")
+    hint(f"Whoever has this address completes it, by a POST: {made.url}")
 
 
 @commands.command("list")

@@ -8,7 +8,15 @@ from urllib.parse import quote
 import msgspec
 
 from headrace.client.transport import Call, Transport
-from headrace.wire.keys import KeyList, KeyMade, KeyOrder, KeyView, Rotation, TokenMade, TokenOrder
+from headrace.wire.keys import (
+    KeyList,
+    KeyMade,
+    KeyOrder,
+    KeyView,
+    PublicTokenMade,
+    PublicTokenOrder,
+    Rotation,
+)
 
 KEYS: Final = "/api/headrace/v1/keys"
 _encode: Final = msgspec.json.Encoder().encode
@@ -38,7 +46,7 @@ class KeysClient:
         path = f"{KEYS}/{quote(key_id, safe='')}/rotate"
         return (await self._http.call(Call("POST", path, _encode(rotation)))).parse(KeyMade)
 
-    async def public_token(self, order: TokenOrder) -> TokenMade:
+    async def public_token(self, order: PublicTokenOrder) -> PublicTokenMade:
         """Have a public token signed."""
         call = Call("POST", "/api/v1/auth/public-tokens", _encode(order))
-        return (await self._http.call(call)).parse(TokenMade)
+        return (await self._http.call(call)).parse(PublicTokenMade)

@@ -22,10 +22,10 @@ from headrace.wire.keys import (
     KeyMade,
     KeyOrder,
     KeyView,
+    PublicTokenMade,
+    PublicTokenOrder,
     Rotation,
     Standing,
-    TokenMade,
-    TokenOrder,
 )
 
 NAME_AT_MOST: Final = 128
@@ -88,7 +88,7 @@ class Keeper:
         await self._ring.refresh()
         return KeyMade(key=self._shown(made), secret=secret)
 
-    async def public_token(self, order: TokenOrder) -> TokenMade:
+    async def public_token(self, order: PublicTokenOrder) -> PublicTokenMade:
         """Sign a public token with the newest root key."""
         _check_token(order)
         now = self._clock.now()
@@ -109,7 +109,7 @@ class Keeper:
         )
         if len(token) > tokens.LONGEST:
             raise BadRequest("so many scopes do not fit into a token")
-        return TokenMade(token=token)
+        return PublicTokenMade(token=token)
 
     def _made(self, name: str, scopes: list[str] | None) -> tuple[Credential, str]:
         unique = self._chance.unique
@@ -181,7 +181,7 @@ class EnvKeys(Bound):
         """Make another key in its place; the one from before holds for the grace."""
         return await self._keeper.rotate_key(key_id, rotation)
 
-    async def public_token(self, order: TokenOrder) -> TokenMade:
+    async def public_token(self, order: PublicTokenOrder) -> PublicTokenMade:
         """Sign a public token with the newest root key."""
         return await self._keeper.public_token(order)
 
@@ -201,7 +201,7 @@ def _check_scopes(scopes: list[str]) -> None:
         raise BadRequest("Invalid request body: a scope has 1 to 512 characters")
 
 
-def _check_token(order: TokenOrder) -> None:
+def _check_token(order: PublicTokenOrder) -> None:
     _check_scopes(order.scopes)
     if order.uses is not None and not 0 < order.uses <= USES_AT_MOST:
         message = f"Invalid request body: uses is 1 to {USES_AT_MOST}"
@@ -211,7 +211,7 @@ def _check_token(order: TokenOrder) -> None:
         raise BadRequest(message)
 
 
-def _more(order: TokenOrder) -> dict[str, object]:
+def _more(order: PublicTokenOrder) -> dict[str, object]:
     more: dict[str, object] = {}
     if order.uses is not None:
         more["uses"] = order.uses

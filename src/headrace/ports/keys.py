@@ -11,7 +11,15 @@ from enum import Enum
 from typing import Protocol
 
 from headrace.kernel.model import EnvId, Instant
-from headrace.wire.keys import KeyList, KeyMade, KeyOrder, KeyView, Rotation, TokenMade, TokenOrder
+from headrace.wire.keys import (
+    KeyList,
+    KeyMade,
+    KeyOrder,
+    KeyView,
+    PublicTokenMade,
+    PublicTokenOrder,
+    Rotation,
+)
 from headrace.wire.scopes import Permits
 
 
@@ -122,7 +130,7 @@ class KeysApi(Protocol):
         """Make another key in its place; the one from before holds for the grace."""
         ...
 
-    async def public_token(self, order: TokenOrder) -> TokenMade:
+    async def public_token(self, order: PublicTokenOrder) -> PublicTokenMade:
         """Sign a public token with the newest root key."""
         ...
 

@@ -12,7 +12,7 @@ from headrace.sdk._sync_verbs import SyncAuth
 from headrace.sdk.connection import connected
 from headrace.sdk.deadlines import Duration, seconds_text
 from headrace.sdk.inputs import AnyRun, InputStreamOf, run_id_of
-from headrace.wire.keys import TokenOrder
+from headrace.wire.keys import PublicTokenOrder
 
 
 class Auth:
@@ -37,7 +37,7 @@ class Auth:
         `trigger` names tasks by their ids, `scopes` are passed on as they are. `uses` counts what
         the token starts and sends; with `single_use` it may start one run. `actor` says who it is.
         """
-        order = TokenOrder(
+        order = PublicTokenOrder(
             scopes=[
                 *("read:{}:{}".format(*_placed(place)) for place in read),
                 *(f"write:inputStreams:{_placed(place)[1]}" for place in send),

@@ -20,9 +20,9 @@ from headrace.wire.keys import (
     KeyMade,
     KeyOrder,
     KeyView,
+    PublicTokenMade,
+    PublicTokenOrder,
     Rotation,
-    TokenMade,
-    TokenOrder,
 )
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ async def rotate_key(call: Call) -> Answer:
 
 async def public_token(call: Call) -> Answer:
     """Sign a public token, for what the caller itself may do."""
-    order = await _read(call, TokenOrder)
+    order = await _read(call, PublicTokenOrder)
     permits = call.caller.permits if call.caller else None
     if permits is not None and (denied := permits.denied(order.scopes)):
         # In the very words that the official clients know.
@@ -84,8 +84,8 @@ ROUTES: Final = [
         policy=AnyKey(),
         handler=public_token,
         summary="Sign a public token; a restricted key gives no more than it has.",
-        takes=TokenOrder,
-        gives=TokenMade,
+        takes=PublicTokenOrder,
+        gives=PublicTokenMade,
         errors=(BadRequest, TooLarge, Mistake),
     ),
     Route(

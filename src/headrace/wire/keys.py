@@ -72,7 +72,7 @@ class Realtime(Wire, frozen=True, kw_only=True):
     skip_columns: tuple[str, ...] = ()
 
 
-class TokenOrder(Wire, frozen=True, kw_only=True):
+class PublicTokenOrder(Wire, frozen=True, kw_only=True):
     """What public token to sign. `uses` counts what it starts and sends, not what it reads."""
 
     scopes: list[str]
@@ -83,7 +83,7 @@ class TokenOrder(Wire, frozen=True, kw_only=True):
     actor: str = ""
 
 
-class TokenMade(Wire, frozen=True, kw_only=True):
+class PublicTokenMade(Wire, frozen=True, kw_only=True):
     """A public token."""
 
     token: str

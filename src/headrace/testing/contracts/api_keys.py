@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import BadRequest, Mistake, NotFound
 from headrace.ports import Api
-from headrace.wire.keys import KeyOrder, Realtime, Rotation, TokenOrder
+from headrace.wire.keys import KeyOrder, PublicTokenOrder, Realtime, Rotation
 
 READS = KeyOrder(name="reader", scopes=["read:runs"])
 
@@ -78,7 +78,7 @@ class KeysApiContract:
 
     async def test_a_token_says_what_was_asked_for(self, api: Api) -> None:
         root = await api.create_key(KeyOrder())
-        order = TokenOrder(
+        order = PublicTokenOrder(
             scopes=["write:inputStreams:run_1:approval"],
             expiration_time="1h",
             one_time_use=True,
@@ -95,7 +95,7 @@ class KeysApiContract:
 
     async def test_no_two_tokens_are_the_same(self, api: Api) -> None:
         await api.create_key(KeyOrder())
-        order = TokenOrder(scopes=["read:runs"])
+        order = PublicTokenOrder(scopes=["read:runs"])
         made = [(await api.public_token(order)).token for _ in range(10)]
         assert len(set(made)) == 10
         read = _read(made[0])
@@ -105,19 +105,19 @@ class KeysApiContract:
     @pytest.mark.parametrize(
         ("order", "why"),
         [
-            (TokenOrder(scopes=[]), "Invalid request body"),
-            (TokenOrder(scopes=["r"], expiration_time="soon"), "Invalid expiration time"),
-            (TokenOrder(scopes=["r"], expiration_time="-1h"), "must be in the future"),
-            (TokenOrder(scopes=["r"], expiration_time=-5), "must be in the future"),
-            (TokenOrder(scopes=["r"], expiration_time="31d"), "cannot exceed 30 days"),
-            (TokenOrder(scopes=["r"], expiration_time=1e300), "cannot exceed 30 days"),
-            (TokenOrder(scopes=["r"], uses=0), "uses is 1"),
-            (TokenOrder(scopes=["r"], actor="x" * 129), "actor has at most"),
-            (TokenOrder(scopes=[f"read:runs:{'x' * 400}"] * 20), "do not fit"),
+            (PublicTokenOrder(scopes=[]), "Invalid request body"),
+            (PublicTokenOrder(scopes=["r"], expiration_time="soon"), "Invalid expiration time"),
+            (PublicTokenOrder(scopes=["r"], expiration_time="-1h"), "must be in the future"),
+            (PublicTokenOrder(scopes=["r"], expiration_time=-5), "must be in the future"),
+            (PublicTokenOrder(scopes=["r"], expiration_time="31d"), "cannot exceed 30 days"),
+            (PublicTokenOrder(scopes=["r"], expiration_time=1e300), "cannot exceed 30 days"),
+            (PublicTokenOrder(scopes=["r"], uses=0), "uses is 1"),
+            (PublicTokenOrder(scopes=["r"], actor="x" * 129), "actor has at most"),
+            (PublicTokenOrder(scopes=[f"read:runs:{'x' * 400}"] * 20), "do not fit"),
         ],
     )
     async def test_what_no_token_can_be_is_refused(
-        self, api: Api, order: TokenOrder, why: str
+        self, api: Api, order: PublicTokenOrder, why: str
     ) -> None:
         await api.create_key(KeyOrder())
         with pytest.raises(BadRequest, match=why):
