@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import schemathesis
 from schemathesis import GenerationMode, SerializationContext
@@ -201,9 +201,10 @@ def _headers(case: Drawn, world: World, chance: Random) -> None:
 
 def _query(case: Drawn, world: World, chance: Random) -> None:
     label = case.operation.label
-    if "headrace/v1/packets" in label and chance.random() < STEERED:
-        path, _, query = world.known(f"signed {case.method}", chance).partition("?")
-        case.path_parameters = {"key": path.rpartition("/")[2] or "p"}
+    signed = world.known(f"signed {label}", chance)
+    if signed and chance.random() < STEERED:
+        path, _, query = signed.partition("?")
+        case.path_parameters |= _in_path(label, path)
         case.query = dict(parse_qsl(query))
     if "{proof}" in label and chance.random() < STEERED:
         token, _, proof = world.known("callback", chance).partition("/")
@@ -216,6 +217,12 @@ def _query(case: Drawn, world: World, chance: Random) -> None:
     if "/realtime/v1/runs" in label and chance.random() < STEERED:
         _follow(case, given, world.known(f"feed {label}", chance))
     case.query = given
+
+
+def _in_path(label: str, path: str) -> dict[str, str]:
+    """Return what stands in a path where the operation has its parameters."""
+    places = zip(label.partition(" ")[2].split("/"), path.split("/"), strict=True)
+    return {name[1:-1]: unquote(text) for name, text in places if name.startswith("{")}
 
 
 def _follow(case: Drawn, given: dict[str, Any], place: str) -> None:

@@ -37,12 +37,14 @@ FIXED: Final[Mapping[str, Sequence[str]]] = {
     "task": TASKS,
     "stream": STREAMS,
     "target": ("self", "self", "self", "parent", "root"),
+    "part": ("payload", "output"),
     "packets": ("p/1", "k", "packet"),
     "headrace/v1/packets": ("k", "packet"),
 }
 _TRIGGER: Final = "/api/v1/tasks/{task}/trigger"
 _FRESH: Final[Sequence[tuple[str, object]]] = (
     ("echo", {"payload": [1, None], "options": {"tags": ["red"]}}),
+    ("echo", {"payload": "large" * 40_000}),
     ("fail", {"payload": "so"}),
     ("review", {"payload": {"a": 1}, "options": {"tags": ["red", "user:7"], "metadata": {"n": 1}}}),
     ("chat", {}),
@@ -157,9 +159,12 @@ class World:
         if heard.status != 200 or not heard.body.startswith(b"{"):
             return
         said = _json(heard)
-        if "presignedUrl" in said:
+        if "presignedUrl" in said and "%2F" not in str(
+            said["presignedUrl"]
+        ):  # drawn paths have no /
             url = urlsplit(str(said["presignedUrl"]))
-            self.learn(f"signed {method}", f"{url.path}?{url.query}")
+            place = "runs/{run}/packets/{part}" if "/runs/" in url.path else "packets/{key}"
+            self.learn(f"signed {method} /api/headrace/v1/{place}", f"{url.path}?{url.query}")
         if "secret" in said:
             self.learn("key", str(cast("dict[str, object]", said["key"])["id"]))
         if path.endswith(("/trigger", "/replay")):

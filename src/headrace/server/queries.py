@@ -41,7 +41,7 @@ PARAMS: Final = (
     Param("filter[taskIdentifier]", "query", "tasks, with commas between them"),
     Param("filter[tag]", "query", "tags, any of which suffices"),
     Param("filter[version]", "query", "versions of the code that runs began on"),
-    Param("filter[isTest]", "query", "true or false", Literal["true", "false"]),
+    Param("filter[isTest]", "query", "true or false", Literal["true", "false", ""]),
     Param("filter[createdAt][from]", "query", "a date, or milliseconds since 1970"),
     Param("filter[createdAt][to]", "query", "a date, or milliseconds since 1970"),
     Param("filter[createdAt][period]", "query", "a duration: created within it, up to now"),

@@ -89,7 +89,7 @@ class Retrieving:
                 handler=self.retrieve,
                 summary="Show a run.",
                 gives=SHOWN,
-                errors=(NotFound,),
+                errors=(NotFound, Mistake),
                 params=(_VERSION,),
             ),
             Route(
