@@ -67,6 +67,19 @@ _ELSEWHERE: Final = (
     "these routes are for tasks in JavaScript, which wait by them; tasks here are in Python, and no"
     " run can be made to wait from outside"
 )
+_FIXED: Final = (
+    *runs.ROUTES,
+    *changes.ROUTES,
+    *history.ROUTES,
+    *blocked.ROUTES,
+    *feeds.ROUTES,
+    *keys.ROUTES,
+    *streams.ROUTES,
+    *outputs.ROUTES,
+    *tokens.ROUTES,
+    *streamtokens.ROUTES,
+    *work.ROUTES,
+)
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.server")
 
 
@@ -98,19 +111,9 @@ class Door:
         signatures = Signatures(ring)
         self.routes: Sequence[Route] = guarded(
             [
-                *runs.ROUTES,
-                *changes.ROUTES,
+                *_FIXED,
                 *Retrieving(signatures).routes(),
                 *Parcels(signatures).routes(),
-                *history.ROUTES,
-                *blocked.ROUTES,
-                *feeds.ROUTES,
-                *keys.ROUTES,
-                *streams.ROUTES,
-                *outputs.ROUTES,
-                *tokens.ROUTES,
-                *streamtokens.ROUTES,
-                *work.ROUTES,
                 *self._own(),
             ]
         )
