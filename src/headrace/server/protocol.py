@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from headrace.server.calls import LEAVING, LET_PAUSE
 from headrace.server.holding import Holding
 from headrace.server.replies import OPEN
+from headrace.server.whole import Whole
 
 HEAD_S: Final = 15.0
 """The head of a request arrives within so long of its first byte."""
@@ -124,8 +125,10 @@ class Guarded(Holding):
 
     def on_headers_complete(self) -> None:
         """Wait for the body from now on."""
-        self._stage = _Stage.BODY
+        self._stage, before = _Stage.BODY, self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.scope["method"] != "HEAD":
+            self.cycle.transport = Whole(self.transport)  # type: ignore[assignment]  # all it uses
         self.scope["extensions"] = {LEAVING: {"on": self.on_leaving}}
 
     def on_body(self, body: bytes) -> None:
