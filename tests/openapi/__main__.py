@@ -50,7 +50,8 @@ def main(
         PAGE.write_text(page(outcome), "utf-8")
     console.print(
         f"{outcome.cases:,} cases of {len(outcome.operations)} operations in"
-        f" {outcome.took_s:.0f} s, {outcome.held} held, {sum(outcome.slow.values())} slow once"
+        f" {outcome.took_s:.0f} s, {outcome.held} held, {sum(outcome.slow.values())} slow once,"
+        f" {outcome.stalls} times the machine stood still"
     )
     console.print(outcome.faults() or "nothing was found", markup=False)
     sys.exit(not outcome.is_good or outcome.cases < cases)

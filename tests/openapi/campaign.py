@@ -1,6 +1,6 @@
 """All routes asked at random, each answer judged.
 
-Owns: how many of what in which order, and when something slow is a hang.
+Owns: how many of what in which order, and how often something may be slow.
 Must never know: what an answer should be.
 """
 
@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,15 +28,13 @@ from schemathesis.core.result import Ok
 
 from tests.openapi.asking import Asked, Heard
 from tests.openapi.cases import MODES, Operation, may_hold, steer
+from tests.openapi.hanging import judged
 from tests.openapi.judging import Drawn, Fault, Judge
 from tests.openapi.outcome import Outcome
 from tests.openapi.pulse import Pulse
 from tests.openapi.site import site
 from tests.openapi.world import World
 
-SLOW_S: Final = 1.0
-TRIES: Final = 2
-"""So often is something slow asked again, alone, before it is said to hang."""
 STRIKES: Final = 3
 """So often may an operation be slow, on a machine at ease, in a way that does not come again."""
 BATCH: Final = 10
@@ -126,19 +124,23 @@ class Campaign:
         self._world.heard(case.method, urlsplit(asked.target).path, heard)
 
     def _hang(self, label: str, asked: Asked, heard: Heard) -> Sequence[Fault]:
-        """Tell whether something slow hangs: it comes again, or is met on a machine at ease."""
-        if heard.end == "held" or heard.elapsed_s <= SLOW_S:
-            return ()
-        at_ease = self._pulse.was_at_ease(time.monotonic() - heard.elapsed_s)
-        again = [self._world.wire.ask(asked) for _ in range(TRIES)]
-        detail = ", ".join(f"{one.elapsed_s:.2f} s" for one in (heard, *again))
-        if all(one.end != "held" and one.elapsed_s > SLOW_S for one in again):
-            self._outcome.hanging.add(label)
-            return [Fault("it hangs", detail)]
-        self._outcome.slow[label] += at_ease
-        if at_ease and (heard.end == "silent" or self._outcome.slow[label] >= STRIKES):
-            return [Fault("it hangs, and not again", detail)]
-        return ()
+        found = judged(self._world.wire, self._pulse, asked, heard)
+        match found.verdict:
+            case "quick":
+                return ()
+            case "stalled":
+                self._outcome.stalls += 1
+                return ()
+            case "hang":
+                self._outcome.hanging.add(label)
+                return [Fault("it hangs", found.times)]
+            case "once":
+                self._outcome.slow[label] += 1
+                if heard.end == "silent" or self._outcome.slow[label] >= STRIKES:
+                    return [Fault("it hangs, and not again", found.times)]
+                return ()
+            case _:
+                assert_never(found.verdict)
 
 
 def _request(case: Drawn) -> requests.PreparedRequest:

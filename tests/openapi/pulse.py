@@ -42,8 +42,16 @@ class Pulse:
         due = time.monotonic() + BEAT_S
         while not self._over.wait(max(0.0, due - time.monotonic())):
             now = time.monotonic()
-            self._late.append((now, now - due))
+            self.note(now, now - due)
             due = now + BEAT_S
+
+    def note(self, when: float, late_s: float) -> None:
+        """Remember how late a beat was."""
+        self._late.append((when, late_s))
+
+    def feel(self, seconds: float) -> None:
+        """Let some beats pass."""
+        self._over.wait(seconds)
 
     def was_at_ease(self, since: float) -> bool:
         """Tell whether every beat since then was on time."""
