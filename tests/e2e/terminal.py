@@ -8,13 +8,14 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import termios
 import threading
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -93,8 +94,10 @@ class Terminal:
         self._type("\x03")
 
     def close(self) -> None:
-        """Close the window: what runs in it is hung up on."""
+        """Close the window: what runs in it is hung up on, and ended where it ignores that."""
         self._is_closing = True
+        with suppress(OSError):  # nothing runs any more
+            os.killpg(os.tcgetpgrp(self._master), signal.SIGTERM)
         self._reader.join()
         os.close(self._master)
         os.close(self._slave)
