@@ -6,13 +6,12 @@ is gone is started again on what it left behind. Must never know: which workflow
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -20,15 +19,14 @@ from headrace.engine import open_engine
 from headrace.errors import Unavailable
 from headrace.ports import Clock, Filter, Stores
 from headrace.testing.clock import ManualClock
-from headrace.testing.faults import Crash, Fault, failing
+from headrace.testing.faults import Fault, failing
 from headrace.wire.views import RunView, TriggerOrder
 from tests.crash.household import ENV, INPUTS, Household, Job, NoChance
+from tests.crash.perils import lived, patiently
 from tests.worker.workflows import Cancel, Pass, Send, Workflow, World
 
-T = TypeVar("T")
 Opening = Callable[[Clock], AbstractAsyncContextManager[Stores]]
 NEVER: Final = Fault(at=0)
-TRIES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,8 @@ class Story:
         world = World(failures=self.flow.failures)
         job = _job(self.flow, world)
         async with opening(self.clock) as stores:
-            end = await self._in_peril(stores, job)
-            if end is None:
-                end = await self._life(stores, stores, job)
+            life = partial(self._life, sound=stores, job=job)
+            end, self.writes = await lived(stores, self.fault, life)
         self.done = Counter(world.done)
         return end
 
@@ -82,20 +79,6 @@ class Story:
             found = await stores.runs.find(Filter(ENV, size=1))
             return {type(run.state).__name__ for run in found}
 
-    async def _in_peril(self, stores: Stores, job: Job) -> End | None:
-        """Live with the fault; return None if it was the end of the process."""
-        broken, faults = failing(stores, self.fault)
-        try:
-            return await self._life(broken, stores, job)
-        except (Crash, Unavailable):
-            return None  # one that cannot even open its store does not come up
-        except BaseExceptionGroup as errors:
-            if errors.subgroup(Crash) is None:
-                raise
-            return None  # what else it said was said while it went down
-        finally:
-            self.writes = faults.writes
-
     async def _life(self, stores: Stores, sound: Stores, job: Job) -> End:
         """Serve and work; what happens from outside goes on where it was left."""
         self.lives += 1
@@ -110,7 +93,7 @@ class Story:
     async def _go_on(self, house: Household) -> None:
         if not self._run:
             trigger = partial(house.api.trigger, "job", TriggerOrder(), request_key="start")
-            self._run = (await _patiently(trigger)).id
+            self._run = (await patiently(trigger)).id
         await house.settle()
         while self._happened < len(self.flow.events):
             event = self.flow.events[self._happened]
@@ -126,9 +109,9 @@ class Story:
         match event:
             case Send(stream=stream, body=body):
                 key = f"event {self._happened}"
-                await _patiently(partial(house.api.send, self._run, stream, body, key=key))
+                await patiently(partial(house.api.send, self._run, stream, body, key=key))
             case Cancel():
-                await _patiently(partial(house.api.cancel, self._run))
+                await patiently(partial(house.api.cancel, self._run))
 
     async def _end(self, house: Household) -> End:
         await house.over(self._run)
@@ -140,16 +123,6 @@ class Story:
             sent=tuple([await house.log(self._run, name, inward=True) for name in INPUTS]),
             written=await house.log(self._run, "out", inward=False),
         )
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until there is an answer."""
-    for _ in range(TRIES):
-        try:
-            return await call()
-        except Unavailable:
-            await asyncio.sleep(0)
-    return await call()
 
 
 def _job(flow: Workflow, world: World) -> Job:

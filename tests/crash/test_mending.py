@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias
 
 import pytest
 
@@ -23,19 +23,19 @@ import headrace.worker.worker
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
-from headrace.errors import Mistake, Unavailable
+from headrace.errors import Mistake
 from headrace.kernel.model import Blocked, RunId
 from headrace.ports import Stores
 from headrace.testing.clock import ManualClock
-from headrace.testing.faults import Crash, Fault, failing
+from headrace.testing.faults import Fault
 from headrace.wire.views import Acceptance, TriggerOrder
 from tests.crash.household import Household, Job, NoChance
+from tests.crash.perils import lived, patiently
 from tests.crash.stories import NEVER, Opening
 from tests.crash.test_every_write import faults
 from tests.explorer.loop import QuietLoop
 from tests.sdk.played import step, wait
 
-T = TypeVar("T")
 How: TypeAlias = Literal["accept", "restart"]
 HOWS: Final[tuple[How, ...]] = ("accept", "restart")
 ACCEPTANCE: Final = Acceptance(skip=(1,), insert=("new#0",))
@@ -87,17 +87,9 @@ class Story:
     async def tell(self, opening: Opening) -> list[str]:
         """Go from the trigger to the end of the run, whatever breaks; return what is wrong."""
         async with opening(self.clock) as stores:
-            broken, count = failing(stores, self.fault)
-            try:
-                return await self._live(broken, stores)
-            except (Crash, Unavailable):
-                return await self._live(stores, stores)
-            except BaseExceptionGroup as errors:
-                if errors.subgroup(Crash) is None:
-                    raise
-                return await self._live(stores, stores)
-            finally:
-                self.writes = count.writes
+            live = partial(self._live, sound=stores)
+            wrong, self.writes = await lived(stores, self.fault, live)
+            return wrong
 
     async def _live(self, stores: Stores, sound: Stores) -> list[str]:
         self.lives += 1
@@ -110,10 +102,10 @@ class Story:
 
     async def _go_on(self, house: Household, sound: Stores) -> list[str]:
         trigger = partial(house.api.trigger, "job", TriggerOrder(), request_key="start")
-        run = (await _patiently(trigger)).id
+        run = (await patiently(trigger)).id
         await house.settle()
         self.version = 2
-        await _patiently(partial(house.api.send, run, "x", b"7", key="x"))
+        await patiently(partial(house.api.send, run, "x", b"7", key="x"))
         await house.settle()
         await self._mended(house, sound, run)
         await house.over(run)
@@ -126,9 +118,9 @@ class Story:
         self.was_blocked = True
         with suppress(Mistake):  # it had happened, though nobody was told
             if self.how == "accept":
-                await _patiently(partial(house.api.accept, run, ACCEPTANCE))
+                await patiently(partial(house.api.accept, run, ACCEPTANCE))
             else:
-                await _patiently(partial(house.api.restart, run))
+                await patiently(partial(house.api.restart, run))
 
     async def _verdict(self, house: Household, sound: Stores, run: str) -> list[str]:
         view, wrong = await house.api.retrieve(run), list[str]()
@@ -145,14 +137,6 @@ class Story:
         if [seq for _, seq, _ in taken] != [0]:
             wrong.append(f"it took {taken}")
         return wrong
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await call()
-        except Unavailable:
-            await asyncio.sleep(0)
 
 
 def _all_of(how: How, tell: Callable[[Story], list[str]], *, crashes_only: bool = False) -> None:

@@ -6,12 +6,12 @@ The task leaves at each of its waits. It is gone through once for each write and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pytest
 
@@ -24,16 +24,16 @@ from headrace.errors import Unavailable
 from headrace.kernel.model import Completed, Over, Run, RunId, Waiting, inward, later
 from headrace.ports import Api, Stores
 from headrace.testing.clock import ManualClock
-from headrace.testing.faults import Crash, Fault, failing
+from headrace.testing.faults import Fault
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.wire.views import TriggerOrder
 from tests.crash.household import ENV, NoChance
+from tests.crash.perils import lived, patiently
 from tests.crash.saver import ROUNDS, STREAM, TASK, Saver, World
 from tests.crash.stories import NEVER, Opening
 from tests.crash.test_every_write import faults
 from tests.explorer.loop import QuietLoop
 
-T = TypeVar("T")
 PATIENCE: Final = 3_000
 GLANCE_S: Final = 0.0005
 LOOKS: Final = 20
@@ -62,16 +62,8 @@ class Story:
     async def tell(self, opening: Opening) -> list[str]:
         """Go from the trigger to the end of the run, whatever breaks; return what is wrong."""
         async with opening(self.clock) as stores:
-            broken, count = failing(stores, self.fault)
-            try:
-                await self._live(broken, stores)
-            except (Crash, Unavailable):
-                await self._live(stores, stores)
-            except BaseExceptionGroup as errors:
-                if errors.subgroup(Crash) is None:
-                    raise
-                await self._live(stores, stores)
-            self.writes = count.writes
+            live = partial(self._live, sound=stores)
+            _, self.writes = await lived(stores, self.fault, live)
             return [*self.world.wrong, *await self._verdict(stores)]
 
     async def _live(self, stores: Stores, sound: Stores) -> None:
@@ -81,7 +73,7 @@ class Story:
             if self.lives > 1:
                 await self._bury()
             api: Api = engine.at(ENV)
-            await _patiently(partial(api.register, DECLARED))
+            await patiently(partial(api.register, DECLARED))
             saver = Saver(api, f"worker {self.lives}", self.world)
             working = group.create_task(saver.run())
             try:
@@ -98,12 +90,12 @@ class Story:
     async def _go_on(self, api: Api, sound: Stores) -> None:
         """Send each value when the run has been left, or when it seems to be kept."""
         trigger = partial(api.trigger, TASK, TriggerOrder(), request_key="start")
-        self.run = (await _patiently(trigger)).id
+        self.run = (await patiently(trigger)).id
         for number in range(ROUNDS):
             await self._until(sound, partial(_left, number))
             send = partial(api.send, self.run, STREAM, b"%d" % (number + 7), key=str(number))
             with suppress(Unavailable):
-                await _patiently(send)
+                await patiently(send)
         assert await self._until(sound, lambda _: False)
 
     async def _until(self, sound: Stores, holds: Callable[[Run], bool]) -> bool:
@@ -138,14 +130,6 @@ class Story:
 def _left(number: int, run: Run) -> bool:
     """Tell whether nobody holds the run, and it has got that many values."""
     return run.state == Waiting(None) and run.cursors.get(inward(STREAM), 0) >= number
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await call()
-        except Unavailable:
-            await asyncio.sleep(0)
 
 
 def _all_of(tell: Callable[[Story], list[str]], *, drops: bool) -> None:

@@ -27,10 +27,11 @@ from headrace.kernel.model import RunId, WaitpointId, at_waitpoint
 from headrace.ports import Stores
 from headrace.sdk.execution import require
 from headrace.testing.clock import ManualClock
-from headrace.testing.faults import Crash, Fault, failing
+from headrace.testing.faults import Fault
 from headrace.wire.tokenviews import TokenOrder, TokenQuery
 from headrace.wire.views import TriggerOrder
 from tests.crash.household import Household, Job, NoChance
+from tests.crash.perils import TRIES, lived, patiently
 from tests.crash.stories import NEVER, Opening
 from tests.crash.test_every_write import faults
 from tests.explorer.loop import QuietLoop
@@ -40,7 +41,6 @@ RUNS: Final = ("a", "b")
 HOUR_MS: Final = 3_600_000
 LOOKS: Final = 5
 """As often as a server rests at the most between two looks for what it owes."""
-TRIES: Final = 10
 # What a process says while it ends is no failure of the test.
 pytestmark = [
     pytest.mark.timeout(120),
@@ -85,17 +85,9 @@ class Story:
     async def tell(self, opening: Opening) -> list[str]:
         """Go from the making of the token to the end of the runs; return what is wrong."""
         async with opening(self.clock) as stores:
-            broken, count = failing(stores, self.fault)
-            try:
-                return await self._live(broken, stores)
-            except (Crash, Unavailable):
-                return await self._live(stores, stores)
-            except BaseExceptionGroup as errors:
-                if errors.subgroup(Crash) is None:
-                    raise
-                return await self._live(stores, stores)
-            finally:
-                self.writes = count.writes
+            live = partial(self._live, sound=stores)
+            wrong, self.writes = await lived(stores, self.fault, live)
+            return wrong
 
     async def _live(self, stores: Stores, sound: Stores) -> list[str]:
         self.lives += 1
@@ -122,21 +114,11 @@ class Story:
 
     async def _made(self, house: Household) -> str:
         order = TokenOrder(timeout="1h", idempotency_key="the token")
-        for _ in range(TRIES):
-            try:
-                return (await house.api.create_token(order)).id
-            except Unavailable:
-                await asyncio.sleep(0)
-        raise AssertionError("there is no token")
+        return (await patiently(partial(house.api.create_token, order))).id
 
     async def _started(self, house: Household, name: str) -> str:
         order = TriggerOrder(payload=msgspec.Raw(f'"{self.token}"'.encode()))
-        for _ in range(TRIES):
-            try:
-                return (await house.api.trigger("job", order, request_key=name)).id
-            except Unavailable:
-                await asyncio.sleep(0)
-        raise AssertionError("there is no run")
+        return (await patiently(partial(house.api.trigger, "job", order, request_key=name))).id
 
     async def _completed(self, house: Household, sound: Stores) -> None:
         """Complete it, and ask again only if nothing is on disk."""

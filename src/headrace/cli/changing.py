@@ -22,12 +22,13 @@ async def replay(
         str, typer.Option(metavar="JSON", help="Another payload; @FILE reads a file, - stdin.")
     ] = "",
     tag: Annotated[
-        list[str] | None, typer.Option(help="Tags in place of its own; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Tags in place of its own; may be given again."),
     ] = None,
     delay: Annotated[str, typer.Option(help='Start later: "5m", "2h", a date.')] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Start another run with what this one was started with, and print its id."""
+    """Start a run with what this one was given, and print its id."""
     order = ReplayOrder(
         payload=Raw(json_of(payload)) if payload else UNSET,
         tags=list(tag) if tag else None,

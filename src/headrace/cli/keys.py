@@ -30,7 +30,9 @@ async def create(
     name: Annotated[str, typer.Option(help="What it is for, to tell it from others.")] = "",
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="A restricted key, with this scope; may be given again."),
+        typer.Option(
+            metavar="SCOPE", help="A restricted key, with this scope; may be given again."
+        ),
     ] = None,
     env: Env = "",
     as_json: AsJson = False,
@@ -85,9 +87,8 @@ async def rotate(
         made = await api.rotate_key(key, Rotation(grace=grace))
     _show_made(made, as_json=as_json)
     if not as_json:
-        hint(
-            f"The one from before holds for {grace} more. At once: {command('keys', 'revoke', key)}"
-        )
+        end = command("keys", "revoke", key)
+        hint(f"The one from before holds for {grace} more. To end it at once: {end}")
 
 
 @asynccontextmanager

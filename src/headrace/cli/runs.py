@@ -16,18 +16,20 @@ from headrace.wire.views import Acceptance, RunQuery, RunView, Status
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 RunId: TypeAlias = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Statuses: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="Only with this status; may be given again.")
+    list[str] | None,
+    typer.Option(metavar="STATUS", help="Only with this status; may be given again."),
 ]
 Tasks: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="Only of this task; may be given again.")
+    list[str] | None, typer.Option(metavar="TASK", help="Only of this task; may be given again.")
 ]
 Tags: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="Only with this tag; may be given again.")
+    list[str] | None, typer.Option(metavar="TAG", help="Only with this tag; may be given again.")
 ]
 Versions: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="Only those that began on this code; may be given again.")
+    list[str] | None,
+    typer.Option(metavar="VERSION", help="Only those that began on this code; may be given again."),
 ]
-commands: Final = typer.Typer(help="See and stop runs.", no_args_is_help=True)
+commands: Final = typer.Typer(help="See, stop, change and repeat runs.", no_args_is_help=True)
 
 
 @commands.command("list")
@@ -124,7 +126,7 @@ async def unblock(run: RunId, *, as_json: AsJson = False) -> None:
 @commands.command("restart")
 @told
 async def restart(run: RunId, *, as_json: AsJson = False) -> None:
-    """Begin a blocked run again from the top; all that it remembers is forgotten."""
+    """Begin a blocked run again from the top; its journal goes."""
     async with server() as api:
         view = await api.restart(run)
     _tell(view, f"Run {run} begins again.", as_json=as_json)
@@ -147,7 +149,7 @@ async def accept(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a blocked run although its code asks for something else than its journal holds."""
+    """Replay a blocked run in spite of what differs, as you name it."""
     acceptance = Acceptance(skip=tuple(skip or ()), insert=tuple(insert or ()))
     if acceptance == Acceptance():
         raise BadRequest("name what is accepted: --skip N, --insert KEY", hint=_hint(run))

@@ -31,6 +31,9 @@ DEBUG: Final = "HEADRACE_DEBUG"
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print JSON, one value a line, for programs.")
 ]
+Tags: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="TAG", help="A tag; may be given again.")
+]
 
 
 class Exit(IntEnum):

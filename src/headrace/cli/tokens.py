@@ -10,7 +10,7 @@ from msgspec import UnsetType
 from rich.text import Text
 
 from headrace.cli.asking import json_of, server
-from headrace.cli.screen import AsJson, emit, hint, out, say, told
+from headrace.cli.screen import AsJson, Tags, emit, hint, out, say, told
 from headrace.cli.showing import MARGIN, ago, ahead, command, table
 from headrace.errors import BadRequest
 from headrace.wire.tokenviews import (
@@ -36,7 +36,7 @@ async def create(
         str, typer.Option(help="How long it can be completed: 1h, 7d, or an ISO date.")
     ] = "",
     key: Annotated[str, typer.Option(help="Idempotency key: again, it is the same token.")] = "",
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
+    tag: Tags = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token; say its id, and the address that completes it."""
@@ -57,10 +57,12 @@ async def create(
 async def list_tokens(
     *,
     status: Annotated[
-        list[str] | None, typer.Option(help="Only with this status; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="STATUS", help="Only with this status; may be given again."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(help="Only with this tag; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="TAG", help="Only with this tag; may be given again."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many at most.")] = 25,
     after: Annotated[str, typer.Option(help="Go on after this token.")] = "",

@@ -13,7 +13,7 @@ from msgspec import Raw
 from rich.text import Text
 
 from headrace.cli.asking import NOTHING, json_of, server
-from headrace.cli.screen import AsJson, Exit, emit, hint, say, told, waiting_for
+from headrace.cli.screen import AsJson, Exit, Tags, emit, hint, say, told, waiting_for
 from headrace.cli.showing import left, show_record, status, text_of, verdict
 from headrace.errors import Mistake
 from headrace.ports import Api
@@ -34,7 +34,7 @@ async def trigger(
         str, typer.Argument(metavar="PAYLOAD", help="JSON; @FILE reads a file, - stdin.")
     ] = "",
     *,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; may be given again.")] = None,
+    tag: Tags = None,
     delay: Annotated[str, typer.Option(help='Start later: "5m", "2h", a date.')] = "",
     key: Annotated[str, typer.Option(help="Idempotency key: the same key, the same run.")] = "",
     debounce: DebounceKey = "",

@@ -10,14 +10,13 @@ from typing import Final
 import msgspec
 
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call
 from headrace.server.policy import SecretKey
 from headrace.server.routes import Route
-from headrace.wire import jsontext
 from headrace.wire.views import Acceptance, RunView
 
 BODY: Final = 1_048_576
-_acceptance: Final = msgspec.json.Decoder(Acceptance, strict=True).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -33,15 +32,8 @@ async def restart(call: Call) -> Answer:
 
 async def accept(call: Call) -> Answer:
     """Have a blocked run replayed with differences that are accepted."""
-    acceptance = _read(await call.body(BODY))
+    acceptance = read_as(Acceptance, await call.body(BODY))
     return Answer(_encode(await call.api.accept(call.params["run"], acceptance)))
-
-
-def _read(body: bytes) -> Acceptance:
-    try:
-        return _acceptance(jsontext.check(body))
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
 
 
 ROUTES: Final = [

@@ -5,17 +5,18 @@ Owns: how their requests read and their answers look. Must never know: what a ch
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from headrace.errors import BadRequest, BadValue, Mistake, NotFound, TooLarge
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.policy import OfKind, SecretKey
 from headrace.server.routes import Param, Route
 from headrace.server.shown import SHOWN, shown
-from headrace.wire import http, jsontext
+from headrace.wire import http
 from headrace.wire.changes import (
     Amendment,
     Described,
@@ -34,14 +35,13 @@ BODY: Final = 16_384
 _ENVELOPE: Final = 4
 """Levels that a body puts around the values in it."""
 _encode: Final = msgspec.json.Encoder().encode
-T = TypeVar("T")
 _RETRY: Final = Param(http.REQUEST_KEY, "header", "one per call, the same on its retries")
 
 
 async def replay(call: Call) -> Answer:
     """Start another run with what this one was started with."""
     raw = await call.body(http.TRIGGER_BODY)
-    order = _read(raw, ReplayOrder) if raw.strip() else ReplayOrder()
+    order = read_as(ReplayOrder, raw, levels=_ENVELOPE) if raw.strip() else ReplayOrder()
     key, request_key = keys_of(call)
     if key:
         order = msgspec.structs.replace(order, idempotency_key=key)
@@ -51,13 +51,13 @@ async def replay(call: Call) -> Answer:
 
 async def reschedule(call: Call) -> Answer:
     """Have a delayed run begin at another time."""
-    asked = _read(await call.body(BODY), Rescheduling)
+    asked = read_as(Rescheduling, await call.body(BODY), levels=_ENVELOPE)
     return Answer(shown(call, await call.api.reschedule(call.params["run"], asked.delay)))
 
 
 async def add_tags(call: Call) -> Answer:
     """Add tags to a run: all of them, or none."""
-    given = _read(await call.body(BODY), Tagging).tags
+    given = read_as(Tagging, await call.body(BODY), levels=_ENVELOPE).tags
     tags = await call.api.tag(
         call.params["run"], (given,) if isinstance(given, str) else tuple(given)
     )
@@ -72,7 +72,7 @@ async def read_metadata(call: Call) -> Answer:
 
 async def amend_metadata(call: Call) -> Answer:
     """Change the metadata of a run, its parent and its root."""
-    amendment = _read(await call.body(METADATA_BODY), Amendment)
+    amendment = read_as(Amendment, await call.body(METADATA_BODY), levels=_ENVELOPE)
     _, request_key = keys_of(call)
     found = await call.api.amend(call.params["run"], amendment, request_key=request_key)
     return Answer(_encode(Described(metadata=Raw(found))))
@@ -80,17 +80,9 @@ async def amend_metadata(call: Call) -> Answer:
 
 async def free_key(call: Call) -> Answer:
     """Let an idempotency key be used again."""
-    asked = _read(await call.body(BODY), FreeingKey)
+    asked = read_as(FreeingKey, await call.body(BODY), levels=_ENVELOPE)
     await call.api.free_key(asked.task_identifier, call.params["key"])
     return Answer(_encode(FreedKey(id=call.params["key"])))
-
-
-def _read(raw: bytes, shape: type[T]) -> T:
-    text = jsontext.parse(raw, depth=jsontext.MAX_DEPTH + _ENVELOPE)[1]
-    try:
-        return msgspec.json.decode(text, type=shape)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
 
 
 ROUTES: Final = [

@@ -6,15 +6,15 @@ Must never know: how a key is made or kept.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call
 from headrace.server.policy import AnyKey, RootKey
 from headrace.server.routes import Route
-from headrace.wire import jsontext
 from headrace.wire.keys import (
     KeyList,
     KeyMade,
@@ -25,15 +25,15 @@ from headrace.wire.keys import (
     Rotation,
 )
 
-T = TypeVar("T")
 BODY: Final = 262_144
+_NOTHING: Final = b"{}"
 KEYS: Final = "/api/headrace/v1/keys"
 _encode: Final = msgspec.json.Encoder().encode
 
 
 async def create_key(call: Call) -> Answer:
     """Make a key of the caller's environment."""
-    order = await _read(call, KeyOrder)
+    order = read_as(KeyOrder, await call.body(BODY) or _NOTHING)
     return Answer(_encode(await call.api.create_key(order)))
 
 
@@ -49,13 +49,13 @@ async def revoke_key(call: Call) -> Answer:
 
 async def rotate_key(call: Call) -> Answer:
     """Make another key in its place."""
-    rotation = await _read(call, Rotation)
+    rotation = read_as(Rotation, await call.body(BODY) or _NOTHING)
     return Answer(_encode(await call.api.rotate_key(call.params["key"], rotation)))
 
 
 async def public_token(call: Call) -> Answer:
     """Sign a public token, for what the caller itself may do."""
-    order = await _read(call, PublicTokenOrder)
+    order = read_as(PublicTokenOrder, await call.body(BODY) or _NOTHING)
     permits = call.caller.permits if call.caller else None
     if permits is not None and (denied := permits.denied(order.scopes)):
         # In the very words that the official clients know.
@@ -67,14 +67,6 @@ async def public_token(call: Call) -> Answer:
         }
         return Answer(_encode(said), 403)
     return Answer(_encode(await call.api.public_token(order)))
-
-
-async def _read(call: Call, shape: type[T]) -> T:
-    body = await call.body(BODY)
-    try:
-        return msgspec.json.decode(jsontext.check(body or b"{}"), type=shape)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
 
 
 ROUTES: Final = [

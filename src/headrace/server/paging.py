@@ -13,6 +13,7 @@ from msgspec import Meta
 from headrace.errors import BadRequest
 from headrace.kernel.model import Instant
 from headrace.server.calls import Call
+from headrace.server.routes import Param
 from headrace.wire import durations
 
 _PAGES: Final = range(1, 101)
@@ -20,6 +21,16 @@ SIZE: TypeAlias = Annotated[int, Meta(ge=_PAGES[0], le=_PAGES[-1])]
 """How many are shown at once."""
 _LONGEST: Final = 15
 """Digits of a moment."""
+PAGES: Final = (
+    Param("page[size]", "query", "1 to 100, normally 25", SIZE),
+    Param("page[after]", "query", "the cursor of the page before: pagination.next"),
+    Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
+)
+CREATED: Final = (
+    Param("filter[createdAt][from]", "query", "a date, or milliseconds since 1970"),
+    Param("filter[createdAt][to]", "query", "a date, or milliseconds since 1970"),
+    Param("filter[createdAt][period]", "query", "a duration: created within it, up to now"),
+)
 
 
 def given_once(call: Call) -> dict[str, str]:

@@ -37,7 +37,9 @@ class Gate:
             return Caller(token.env, token, token, token.digest)
         holder = self._keys.find(secret)
         if holder is None:
-            raise Unauthorized("Invalid API key")
+            raise Unauthorized(
+                "Invalid API key", hint="this server has no such key, or has it no more"
+            )
         return Caller(holder.env, None, holder.permits, holder.digest)
 
 

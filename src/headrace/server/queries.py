@@ -10,7 +10,8 @@ from typing import Final, Literal, get_args
 from headrace.errors import BadRequest
 from headrace.server.calls import Call
 from headrace.server.paging import (
-    SIZE,
+    CREATED,
+    PAGES,
     given_once,
     moment,
     page_size,
@@ -34,17 +35,13 @@ _BELONGS: Final = (
 )
 _OWN_QUEUE: Final = "task/"
 PARAMS: Final = (
-    Param("page[size]", "query", "1 to 100, normally 25", SIZE),
-    Param("page[after]", "query", "the cursor of the page before: pagination.next"),
-    Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
+    *PAGES,
     Param("filter[status]", "query", "statuses, with commas between them"),
     Param("filter[taskIdentifier]", "query", "tasks, with commas between them"),
     Param("filter[tag]", "query", "tags, any of which suffices"),
     Param("filter[version]", "query", "versions of the code that runs began on"),
     Param("filter[isTest]", "query", "true or false", Literal["true", "false", ""]),
-    Param("filter[createdAt][from]", "query", "a date, or milliseconds since 1970"),
-    Param("filter[createdAt][to]", "query", "a date, or milliseconds since 1970"),
-    Param("filter[createdAt][period]", "query", "a duration: created within it, up to now"),
+    *CREATED,
     Param("filter[batch]", "query", "there are no batches: nothing is found"),
     Param("filter[schedule]", "query", "there are no schedules: nothing is found"),
     Param("filter[bulkAction]", "query", "there are no bulk actions: nothing is found"),

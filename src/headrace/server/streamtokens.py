@@ -11,22 +11,19 @@ from typing import Final
 import msgspec
 
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.policy import SecretKey
 from headrace.server.routes import Param, Route
-from headrace.wire import http, jsontext
+from headrace.wire import http
 from headrace.wire.tokenviews import TOKEN_ORDER, StreamTokenCreated, StreamTokenOrder
 
 _encode: Final = msgspec.json.Encoder().encode
-_order: Final = msgspec.json.Decoder(StreamTokenOrder).decode
 
 
 async def token_of_stream(call: Call) -> Answer:
     """Make a token that shows the next message of an input stream."""
-    try:
-        order = _order(jsontext.check(await call.body(TOKEN_ORDER)))
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
+    order = read_as(StreamTokenOrder, await call.body(TOKEN_ORDER))
     _, request_key = keys_of(call)
     made = await call.api.token_of_stream(call.params["run"], order, request_key=request_key)
     return Answer(_encode(made))

@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Raw, Struct, UnsetType, structs
 
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call, keys_of
 from headrace.server.paging import (
-    SIZE,
+    CREATED,
+    PAGES,
     given_once,
     moment,
     page_size,
@@ -40,7 +42,6 @@ _ENVELOPE: Final = 1
 """Levels that the body of a completion puts around its value."""
 _NOTHING: Final = b"{}"
 _encode: Final = msgspec.json.Encoder().encode
-_order: Final = msgspec.json.Decoder(TokenOrder).decode
 
 
 class Completion(Struct, frozen=True):
@@ -60,16 +61,10 @@ class _Claims(Struct, frozen=True):
     pub: bool
 
 
-_completion: Final = msgspec.json.Decoder(Completion).decode
-
-
 async def create_token(call: Call) -> Answer:
     """Make a token."""
     body = await call.body(TOKEN_ORDER)
-    try:
-        order = _order(jsontext.check(body or _NOTHING))
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
+    order = read_as(TokenOrder, body or _NOTHING)
     _, request_key = keys_of(call)
     made = await call.api.create_token(order, request_key=request_key)
     headers = {http.CLAIMS: _encode(_Claims(sub=call.env, pub=True)).decode()}
@@ -95,11 +90,7 @@ async def list_tokens(call: Call) -> Answer:
 async def complete_token(call: Call) -> Answer:
     """Give a token its value; one that has one keeps it."""
     body = await call.body(TOKEN_DATA)
-    depth = jsontext.MAX_DEPTH + _ENVELOPE
-    try:
-        completion = _completion(jsontext.parse(body or _NOTHING, depth=depth)[1])
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
+    completion = read_as(Completion, body or _NOTHING, levels=_ENVELOPE)
     await call.api.complete_token(call.params["token"], bytes(completion.data))
     return Answer(_encode(Completed()))
 
@@ -173,15 +164,11 @@ ROUTES: Final = [
         gives=TokenPage,
         errors=(BadRequest,),
         params=(
-            Param("page[size]", "query", "1 to 100, normally 25", SIZE),
-            Param("page[after]", "query", "the cursor of the page before: pagination.next"),
-            Param("page[before]", "query", "the cursor of the page behind: pagination.previous"),
+            *PAGES,
             Param("filter[status]", "query", "statuses, with commas between them"),
             Param("filter[idempotencyKey]", "query", "the key that it was made under"),
             Param("filter[tags]", "query", "tags, any of which suffices"),
-            Param("filter[createdAt][period]", "query", "made within this time, such as 7d"),
-            Param("filter[createdAt][from]", "query", "not made before: ISO date, or ms"),
-            Param("filter[createdAt][to]", "query", "not made after: ISO date, or ms"),
+            *CREATED,
         ),
     ),
     Route(

@@ -12,17 +12,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headrace.errors import BadRequest, NotFound, TooLarge
 from headrace.ports import Api
+from headrace.server.bodies import read_as
 from headrace.server.calls import Answer, Call
 from headrace.server.policy import AdminKey
 from headrace.server.routes import Route
 from headrace.server.talk import Ended, Pipe, converse
-from headrace.wire import jsontext
 from headrace.wire.registration import Registration
 
 WORKER: Final = "/api/headrace/v1/worker"
 REGISTRATIONS: Final = "/api/headrace/v1/registrations"
 _MOST: Final = 8 * 1_048_576
-_registration: Final = msgspec.json.Decoder(Registration).decode
 _encode: Final = msgspec.json.Encoder().encode
 _CODES: Final = {Ended.GONE: 1000, Ended.DETACHED: 1001, Ended.MALFORMED: 1007, Ended.FAILED: 1011}
 
@@ -33,12 +32,7 @@ class _Ok(msgspec.Struct, frozen=True):
 
 async def register(call: Call) -> Answer:
     """Declare tasks and streams, durably."""
-    _, text = jsontext.parse(await call.body(_MOST))
-    try:
-        registration = _registration(text)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid request body: {error}") from None
-    await call.api.register(registration)
+    await call.api.register(read_as(Registration, await call.body(_MOST)))
     return Answer(_encode(_Ok()))
 
 
