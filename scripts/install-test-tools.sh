@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests use beside Python packages: faketime, to set a program's clock, Chromium, to
-# look at the examples' pages, and npm packages: the official JavaScript clients, and what the pages
-# are built with. Does nothing when they are there, and says what it does when they are not.
-# Where a system's package cannot be installed it says so, and fails nothing: the tests that want it are
-# then skipped, and say so as well. Without the clients the tests would prove nothing: that is a failure.
+# Installs what the tests use beside Python packages: Postgres and a pooler for it, and s2-lite, of which
+# tests start their own; faketime, to set a program's clock, Chromium, to look at the examples' pages, and
+# npm packages: the official JavaScript clients, and what the pages are built with. Does nothing when they
+# are there, and says what it does when they are not.
+# Where faketime, Chromium or s2-lite cannot be installed it says so, and fails nothing: the tests that want
+# it are then skipped, and say so as well. Without the others the tests would prove nothing: a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -34,10 +35,29 @@ install() {
     fi
 }
 
+postgres_is_there() {
+    { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 \
+        && { command -v pgbouncer || [ -x /usr/sbin/pgbouncer ]; } >/dev/null 2>&1
+}
+
+# Debian makes and starts a server of its own when the package is installed; we want none.
+install_postgres() {
+    command -v apt-get >/dev/null || { echo "install-test-tools: install PostgreSQL and pgbouncer by hand" >&2; exit 1; }
+    [ "$(id -u)" = 0 ] || { echo "install-test-tools: run 'sudo apt-get install postgresql pgbouncer' once" >&2; exit 1; }
+    export DEBIAN_FRONTEND=noninteractive
+    mkdir -p /etc/postgresql-common/createcluster.d
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/headrace.conf
+    echo "install-test-tools: installing PostgreSQL and pgbouncer (Debian's packages), about 60 MB"
+    apt-get update -qq >/dev/null
+    apt-get install -qq -y postgresql pgbouncer >/dev/null
+}
+
 fetch() {
     apt-get install -q -y --no-install-recommends "$1" >&2
 }
 
 faketime_is_there || install faketime "set the clock"
+postgres_is_there || install_postgres
 chromium_is_there || install chromium "look at pages"
+scripts/install-s2-lite.sh
 .venv/bin/python -m tests.official_clients.packages

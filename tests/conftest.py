@@ -8,6 +8,8 @@ import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
+from tests.services.postgres import Postgres, emptied, postgres
+
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
@@ -44,6 +46,23 @@ def unblocked_loop() -> Iterator[BlockBuster]:
     """Make every blocking call that our code does inside an event loop an error."""
     # Only ours: what a library does on its own account is not ours to repair.
     blockbuster = BlockBuster("headrace")
+    # Whenever it connects, asyncpg looks for certificates and a file with passwords.
+    for function in blockbuster.functions.values():
+        function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_dsn_and_args")
     blockbuster.activate()
     yield blockbuster
     blockbuster.deactivate()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A Postgres of our own, for all tests of this process that do not break it."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def database(postgres_server: Postgres) -> str:
+    """The URL of a database without a row in it."""
+    await emptied(postgres_server.dsn())
+    return postgres_server.dsn()

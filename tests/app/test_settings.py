@@ -18,6 +18,8 @@ def test_everything_set_is_read() -> None:
     environment = {
         "HEADRACE_HOME": "/h",
         "HEADRACE_DATABASE": "sqlite:///x.db",
+        "HEADRACE_STREAMS": "s2://my-streams",
+        "HEADRACE_S2_TOKEN": "a token for s2",
         "HEADRACE_URL": "https://a.test/",
         "HEADRACE_SECRET_KEY": "tr_dev_k",
         "HEADRACE_MASTER_KEY": "a master key of some length",
@@ -35,6 +37,8 @@ def test_everything_set_is_read() -> None:
     assert read(environment) == Settings(
         home=Path("/h"),
         database="sqlite:///x.db",
+        streams="s2://my-streams",
+        s2_token="a token for s2",
         url="https://a.test",
         key="tr_dev_k",
         master="a master key of some length",
@@ -54,6 +58,7 @@ def test_everything_set_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("HEADRACE_STREAMS", "kafka://topic"),
         ("HEADRACE_PORT", "65536"),
         ("HEADRACE_PORT", "-1"),
         ("HEADRACE_PORT", "http"),

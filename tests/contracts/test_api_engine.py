@@ -7,6 +7,7 @@ import pytest
 
 from headrace.app.connecting import SystemChance
 from headrace.backends.memory import open_memory
+from headrace.backends.postgres import open_postgres
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
 from headrace.kernel.model import EnvId
@@ -26,6 +27,16 @@ class TestEngineOnSqlite(ApiContract):
     async def api(self, tmp_path: Path) -> AsyncIterator[Api]:
         async with (
             open_sqlite(tmp_path / "a.db") as stores,
+            open_engine(stores, SystemChance()) as engine,
+        ):
+            yield engine.at(EnvId("dev"))
+
+
+class TestEngineOnPostgres(ApiContract):
+    @pytest.fixture
+    async def api(self, database: str) -> AsyncIterator[Api]:
+        async with (
+            open_postgres(database) as stores,
             open_engine(stores, SystemChance()) as engine,
         ):
             yield engine.at(EnvId("dev"))

@@ -1,8 +1,8 @@
-"""Two stores, one story: whatever is asked, SQLite answers as the memory backend does."""
+"""Two stores, one story: whatever is asked, another answers as the memory backend does."""
 
 import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
@@ -63,13 +63,16 @@ class Pair(RuleBasedStateMachine):
         self.open = ExitStack()
         folder = Path(self.open.enter_context(tempfile.TemporaryDirectory()))
         self.portal = self.open.enter_context(start_blocking_portal())
-        sqlite = open_sqlite(folder / "headrace.db", settings=Settings(wal_pages=20))
         self.stores = [
             self.open.enter_context(self.portal.wrap_async_context_manager(opened))
-            for opened in (open_memory(), sqlite)
+            for opened in (open_memory(), self.compared(folder))
         ]
         self.now = T0
         self.stale: Run | None = None
+
+    def compared(self, folder: Path) -> AbstractAsyncContextManager[Stores]:
+        """Return the store that is compared with the one in memory."""
+        return open_sqlite(folder / "headrace.db", settings=Settings(wal_pages=20))
 
     def teardown(self) -> None:
         self.open.close()
@@ -83,8 +86,8 @@ class Pair(RuleBasedStateMachine):
             except (Conflict, Clash, HeadraceError) as error:
                 return type(error).__name__
 
-        memory, sqlite = [self.portal.call(answer, stores) for stores in self.stores]
-        assert sqlite == memory
+        memory, compared = [self.portal.call(answer, stores) for stores in self.stores]
+        assert compared == memory
         return memory
 
     def load(self, name: RunId) -> Run | None:

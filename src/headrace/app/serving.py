@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
 from headrace.app.settings import Settings, database_path
+from headrace.backends.s2 import open_s2, place_of
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
@@ -37,6 +38,8 @@ class Served:
     key_path: Path | None
     """Where the key is kept; `None` if the environment gave it."""
     api: Api
+    streams: str = ""
+    """Where the streams are, if that is not the database."""
 
 
 @asynccontextmanager
@@ -49,7 +52,8 @@ async def serving(
         vault = await anyio.to_thread.run_sync(vault_of, setting, home)
         path, env = database_path(setting.database, home.path), given_env(key)
         async with (
-            open_sqlite(path) as stores,
+            open_sqlite(path) as near,
+            _streams(setting, near) as stores,
             _engine(stores, Keyring(stores.credentials, vault, stores.clock, {env: (key,)})) as (
                 engine,
                 ring,
@@ -74,7 +78,19 @@ async def serving(
             ) as port:
                 url = f"http://{_shown(setting.host)}:{port}"
                 async with _published(home, url, api, env):
-                    yield Served(url, path, None if setting.key else home.key_path, api)
+                    key_path = None if setting.key else home.key_path
+                    yield Served(url, path, key_path, api, _shown_streams(setting))
+
+
+def _streams(setting: Settings, stores: Stores) -> AbstractAsyncContextManager[Stores]:
+    """Open the streams where the settings say, beside the database."""
+    if not setting.streams:
+        return nullcontext(stores)
+    return open_s2(setting.streams, stores, SystemChance(), token=setting.s2_token)
+
+
+def _shown_streams(setting: Settings) -> str:
+    return str(place_of(setting.streams, setting.s2_token)) if setting.streams else ""
 
 
 @asynccontextmanager

@@ -25,6 +25,8 @@ KEY_LETTERS: Final = 16
 SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
     "HEADRACE_DATABASE": "sqlite:///PATH; without it headrace.db in the home folder",
+    "HEADRACE_STREAMS": "database, or s2://BASIN?endpoint=http://HOST:PORT; database",
+    "HEADRACE_S2_TOKEN": "the access token for S2; s2-lite asks for none",
     "HEADRACE_URL": "where the server is; without it the one that runs on the home folder",
     "HEADRACE_SECRET_KEY": "the root key, sent or accepted; without it the one in the home folder",
     "HEADRACE_MASTER_KEY": "seals the root keys in the database; else the one in the home folder",
@@ -52,6 +54,8 @@ class Settings:
 
     home: Path | None = None
     database: str = ""
+    streams: str = ""
+    s2_token: str = field(default="", repr=False)
     url: str = ""
     key: str = field(default="", repr=False)
     master: str = field(default="", repr=False)
@@ -75,6 +79,8 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(
         home=Path(home) if home else None,
         database=environment.get("HEADRACE_DATABASE", ""),
+        streams=streams_place(environment.get("HEADRACE_STREAMS", ""), "HEADRACE_STREAMS"),
+        s2_token=environment.get("HEADRACE_S2_TOKEN", "").strip(),
         url=url.rstrip("/"),
         key=_key(environment.get("HEADRACE_SECRET_KEY", "")),
         master=_long(environment.get("HEADRACE_MASTER_KEY", ""), "HEADRACE_MASTER_KEY"),
@@ -106,6 +112,19 @@ def database_path(database: str, home: Path) -> Path:
         message = f"HEADRACE_DATABASE names a database of kind {database.partition(':')[0]!r}"
         raise BadRequest(message, hint="This version opens sqlite:///PATH.")
     return Path(rest)
+
+
+def streams_place(text: str, name: str) -> str:
+    """Return where streams are kept: nothing for the database, else the URL."""
+    if text in {"", "database"}:
+        return ""
+    if not text.startswith("s2://"):
+        kind = text.partition(":")[0][:20]  # what follows may hold a secret
+        raise BadRequest(
+            f"{name} names a place of kind {kind!r}",
+            hint="It is database, or s2://BASIN?endpoint=http://HOST:PORT.",
+        )
+    return text
 
 
 def _key(text: str) -> str:

@@ -11,7 +11,7 @@ from headrace.app.home import Home, keep_file
 from headrace.app.settings import REPLAYS, SNAPSHOTS, Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
-from headrace.cli.running import listening, show_server, until_told
+from headrace.cli.running import StreamsPlace, listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, hint, told_for_long
 from headrace.cli.signs import Signs
 from headrace.cli.supervisor import Notice, Started, Supervisor
@@ -28,6 +28,7 @@ async def dev(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
+    streams: StreamsPlace = "",
     snapshot: Annotated[
         str, typer.Option(help="When runs are saved: warm, always (at every wait), off.")
     ] = "",
@@ -44,7 +45,7 @@ async def dev(
 
     path = _file(file)
     manner = _manner(snapshot, replay)
-    setting, home = listening(surroundings(), host, port)
+    setting, home = listening(surroundings(), host, port, streams)
     log_to_stderr()
     with until_told():
         async with serving_many(setting, home, wait_for_tasks=True) as served:
@@ -69,6 +70,7 @@ def _place(setting: Settings, home: Home, url: str) -> dict[str, str]:
         "HEADRACE_HOME": str(home.path.absolute()),
         "HEADRACE_URL": url,
         "HEADRACE_STRICT": "0" if setting.strict is False else "1",
+        "HEADRACE_S2_TOKEN": "",  # the server's own
     }
 
 

@@ -11,14 +11,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import anyio
 import psutil
+import typer
 from rich.text import Text
 
 from headrace.app.home import NAME, Home
-from headrace.app.settings import Settings
+from headrace.app.settings import Settings, streams_place
 from headrace.cli.screen import emit, say
 from headrace.cli.signs import fact, near
 from headrace.errors import Mistake
@@ -26,13 +27,20 @@ from headrace.errors import Mistake
 if TYPE_CHECKING:
     from headrace.app.serving import Served
 
+StreamsPlace: TypeAlias = Annotated[
+    str, typer.Option("--streams", help="Where streams are: database, or s2://BASIN?endpoint=URL.")
+]
 
-def listening(known: tuple[Settings, Home], host: str, port: int | None) -> tuple[Settings, Home]:
+
+def listening(
+    known: tuple[Settings, Home], host: str, port: int | None, streams: str = ""
+) -> tuple[Settings, Home]:
     """Return settings and home of a server here, with what the command line says on top."""
     setting, _ = known
     home = Home(setting.home or Path.cwd() / NAME)
     port = setting.port if port is None else port
-    setting = replace(setting, host=host or setting.host, port=port)
+    place = streams_place(streams, "--streams") if streams else setting.streams
+    setting = replace(setting, host=host or setting.host, port=port, streams=place)
     if home.path.is_dir():
         home.lock().release()  # a server on the same folder would not get the port, either
     if setting.port and (who := _holder(setting.port)):
@@ -66,11 +74,15 @@ def show_server(served: Served, *, as_json: bool) -> None:
             "key": key,
             "database": str(served.database),
         }
+        if served.streams:
+            event["streams"] = served.streams
         emit(event)
         return
     say(Text.assemble(("headrace", "bold"), " serves at ", (served.url, "bold cyan")))
     fact("key", key)
     fact("database", near(served.database))
+    if served.streams:
+        fact("streams", served.streams)
 
 
 @contextmanager

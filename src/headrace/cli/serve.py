@@ -9,7 +9,7 @@ import typer
 
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
-from headrace.cli.running import listening, show_server, until_told
+from headrace.cli.running import StreamsPlace, listening, show_server, until_told
 from headrace.cli.screen import AsJson, Exit, err, told_for_long
 from headrace.cli.signs import fact
 
@@ -19,12 +19,13 @@ async def serve(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
+    streams: StreamsPlace = "",
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine and API; workers come from elsewhere."""
     from headrace.app.process import serving_many  # noqa: PLC0415 - too much to load for `send`
 
-    setting, home = listening(surroundings(), host, port)
+    setting, home = listening(surroundings(), host, port, streams)
     log_to_stderr()
     with until_told():
         async with serving_many(setting, home) as served:

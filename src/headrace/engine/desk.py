@@ -17,7 +17,7 @@ from headrace.errors import Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
-from headrace.ports import Clash, Conflict, Delivering, Stores
+from headrace.ports import Clash, Conflict, Delivering, Extending, Stores
 
 TRIES = 20
 """How often a batch is decided again because another process was faster."""
@@ -223,9 +223,10 @@ class Desk:
 
     async def _decided(self, batch: list[_Slip]) -> Sheet:
         """Decide the batch and commit it, again if another process was faster."""
-        answered = frozenset[Key]()
+        answered, written = frozenset[Key](), set[tuple[StreamId, int]]()
         for attempt in range(TRIES):
             sheet = await self._sheet(answered)
+            sheet.written = written
             for slip in batch:
                 await slip.decide(sheet)
             self._landing.prepare(sheet)
@@ -282,9 +283,21 @@ class Desk:
             push.is_spent = not is_done
 
     async def _append(self, sheet: Sheet) -> None:
+        if isinstance(self._streams, Extending):
+            return await self._extend(self._streams, sheet)
         for draft in sheet.drafts:
-            if (await self._streams.append(draft)).seq != draft.seq:
-                raise Clash
+            if (await self._streams.append(draft)).duplicate:
+                raise Clash  # another process was faster, perhaps with another body
+            sheet.written.add((draft.stream, draft.seq))
+        return None
+
+    async def _extend(self, streams: Extending, sheet: Sheet) -> None:
+        for stream in dict.fromkeys(draft.stream for draft in sheet.drafts):
+            rest = [draft for draft in sheet.drafts if draft.stream == stream]
+            while rest:
+                count = await streams.extend(rest)
+                sheet.written.update((draft.stream, draft.seq) for draft in rest[:count])
+                rest = rest[count:]
 
 
 def _without(run: Run, answered: Container[Key]) -> Run:

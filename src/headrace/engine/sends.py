@@ -65,6 +65,8 @@ class Message:
     key: bytes
     trusted: bool
     spec: StreamSpec | None
+    seq: int = -1
+    """Where it was to stand when this was decided last."""
 
     async def __call__(self, sheet: Sheet) -> object:
         """Check, append, and let whoever waits take it: all in one commit."""
@@ -79,7 +81,7 @@ class Message:
         await self._limit(sheet, stream, data)
         if (await sheet.tail(stream)).tail > sheet.cursor(stream):
             await sheet.catch_up(stream)  # what another process appended comes first
-        seq = await sheet.append(stream, data, self.key, jsontext.digest(data))
+        self.seq = seq = await sheet.append(stream, data, self.key, jsontext.digest(data))
         record = Record(seq, data, sheet.now)
         took = sheet.apply(Deliver(stream, (record,))).entries
         return Receipt(seq=seq, duplicate=False, resumed=bool(took))
@@ -93,8 +95,9 @@ class Message:
         if isinstance(self.data, Mistake) or record.digest != jsontext.digest(self.data):
             message = "this idempotency key was used before, with another body"
             raise KeyReused(message, hint="Use a new key for a new message.", seq=record.seq)
-        await sheet.catch_up(stream)
-        return Receipt(seq=record.seq, duplicate=True, resumed=False)
+        is_own = self.seq == record.seq and (stream, record.seq) in sheet.written
+        took = await sheet.catch_up(stream)
+        return Receipt(seq=record.seq, duplicate=not is_own, resumed=is_own and took)
 
     def _checked(self, run: Run) -> bytes:
         spec = self.spec

@@ -73,6 +73,7 @@ class Sheet:
         "trouble",
         "undone",
         "unfit",
+        "written",
     )
 
     def __init__(
@@ -109,6 +110,8 @@ class Sheet:
         """Whether another process may have written: the worker is told what it has not heard."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
+        self.written = set[tuple[StreamId, int]]()
+        """What is in the log already, of records that earlier sheets of the same batch appended."""
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
         self.tails = dict(tails.known)
         """Where the streams end once this sheet has landed."""
@@ -192,7 +195,8 @@ class Sheet:
         """Put a record at the end of `stream`; return its number."""
         tail = await self.tail(stream)
         seq = tail.tail
-        self.drafts.append(Draft(self.run.id, stream, seq, body, self.now, key, digest))
+        epoch = self.run.epoch
+        self.drafts.append(Draft(self.run.id, stream, seq, body, self.now, key, digest, epoch))
         self.tails[stream] = Backlog(seq + 1, tail.count + 1, tail.size + len(body))
         return seq
 

@@ -7,7 +7,7 @@ Must never know: HTTP, framing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headrace.engine.bound import Bound
 from headrace.engine.core import Core
@@ -93,7 +93,7 @@ class Writing(Bound):
                 fits(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
     """Values on their way to the run's desk."""
 
@@ -102,6 +102,8 @@ class _Written:
     values: Sequence[bytes]
     writer: str
     first: int
+    places: list[int] = field(default_factory=list[int])
+    """Where they were to stand when this was decided last."""
 
     async def __call__(self, sheet: Sheet) -> object:
         """Append what is new; a run that is over takes nothing new."""
@@ -112,13 +114,14 @@ class _Written:
         for number in range(there, len(self.values)):
             value = self.values[number]
             key = _key(self.writer, self.first + number)
-            await sheet.append(self.stream, value, key, jsontext.digest(value))
+            seq = await sheet.append(self.stream, value, key, jsontext.digest(value))
+            self.places[number:] = [seq]
         return None
 
     async def _there(self, sheet: Sheet) -> int:
         """Count the values that are there: nothing follows on the first that is not."""
-        if not self.writer:
-            return 0
+        if not self.writer:  # no key tells what is there: only that this very job has put it there
+            return sum((self.stream, seq) in sheet.written for seq in self.places)
         for number, value in enumerate(self.values):
             if not await self._is_there(sheet, self.first + number, value):
                 await self._check_gap(sheet, self.first + number)

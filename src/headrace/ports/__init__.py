@@ -13,6 +13,7 @@ from headrace.ports.api import (
     WorkApi,
 )
 from headrace.ports.changes import ChangesApi
+from headrace.ports.extending import Extending
 from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
 from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
@@ -79,6 +80,7 @@ __all__ = [
     "Debouncing",
     "Delivering",
     "Draft",
+    "Extending",
     "FeedApi",
     "Filter",
     "Holder",

@@ -101,7 +101,8 @@ class Draft:
     """A record to append at `seq`.
 
     `key` tells a repeat within the run and stream, `digest` whether its body was another.
-    Without a key there are no repeats. `body` is JSON text.
+    Without a key there are no repeats. `body` is JSON text. `epoch` is that of the run when this
+    was decided: where no transaction checks it, nothing follows on what a later life has written.
     """
 
     run_id: RunId
@@ -111,6 +112,7 @@ class Draft:
     at: Instant
     key: bytes = b""
     digest: bytes = b""
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol, cast
 
 import apsw
 
-from headrace.backends.sqlite.rows import Row
+from headrace.backends.rows import Row
 from headrace.errors import Unavailable
 
 BUSY: Final = (apsw.BusyError, apsw.LockedError, apsw.ProtocolError)

@@ -7,10 +7,10 @@ from typing import Final, cast
 
 import msgspec
 
+from headrace.backends.rows import Row
 from headrace.backends.sqlite.database import Database
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows import Row
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant
 from headrace.ports import Counted, Credential, Use

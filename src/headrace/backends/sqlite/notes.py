@@ -6,10 +6,10 @@ from typing import cast
 
 import msgspec
 
+from headrace.backends.rows import Row
+from headrace.backends.rows.orders import caller_key
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows import Row
-from headrace.backends.sqlite.rows.orders import caller_key
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant, RunId, TaskId
 from headrace.ports import Conflict, Notes

@@ -7,7 +7,7 @@ Must never know: what is stored.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
@@ -15,6 +15,7 @@ from typing import cast
 import anyio
 import anyio.to_thread
 
+from headrace.backends.beside import beside
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
@@ -61,7 +62,7 @@ async def open_sqlite(
         writer = Writer(connect, stamp=stamp, foreign=follow, settings=settings)
         reader.at_rest = writer.at_rest
         wakeups = SqliteWakeups(broadcast, writer)
-        async with _beside(writer.run, wakeups.watch):
+        async with beside(writer.run, wakeups.watch):
             yield Stores(
                 runs=SqliteRuns(reader, writer),
                 revisions=SqliteRevisions(reader),
@@ -102,22 +103,6 @@ async def _opened(
         yield reader, connect, start
     finally:
         reader.close()
-
-
-@asynccontextmanager
-async def _beside(*services: Callable[[], Coroutine[None, None, None]]) -> AsyncGenerator[None]:
-    """Run `services` as long as the body runs; what the body raises comes out as it is."""
-    failure: BaseException | None = None
-    async with anyio.create_task_group() as group:
-        for service in services:
-            group.start_soon(service)
-        try:
-            yield
-        except BaseException as error:  # noqa: BLE001 - raised again below, outside the group
-            failure = error
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from headrace.backends.rows.orders import SMALL, taken_keys
 from headrace.backends.sqlite.queries import SQL
-from headrace.backends.sqlite.rows.orders import SMALL, taken_keys
 from headrace.backends.sqlite.runs import apply, check_unspent
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change

@@ -12,8 +12,8 @@ from time import perf_counter
 import anyio
 import anyio.to_thread
 
+from headrace.backends.rows import Row
 from headrace.backends.sqlite.database import BUSY, TROUBLE, Database, unavailable
-from headrace.backends.sqlite.rows import Row
 
 
 class Reader:

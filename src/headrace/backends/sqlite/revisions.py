@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
+from headrace.backends.rows.orders import tags_from
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows.orders import tags_from
 from headrace.kernel.model import RunId
 from headrace.ports import Revision, Tagged
 

@@ -8,11 +8,8 @@ from typing import Final, cast
 
 import apsw
 
-from headrace.backends.sqlite.database import Database, is_taken
-from headrace.backends.sqlite.queries import SQL
-from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows.footings import footing_from, footing_text
-from headrace.backends.sqlite.rows.orders import (
+from headrace.backends.rows.footings import footing_from, footing_text
+from headrace.backends.rows.orders import (
     debounce_key,
     find_values,
     insert_values,
@@ -20,8 +17,8 @@ from headrace.backends.sqlite.rows.orders import (
     order_from,
     taken_keys,
 )
-from headrace.backends.sqlite.rows.records import entry_from, entry_values
-from headrace.backends.sqlite.rows.runs import (
+from headrace.backends.rows.records import entry_from, entry_values
+from headrace.backends.rows.runs import (
     goes_on_in_place,
     limit_columns,
     packed_cursors,
@@ -29,6 +26,9 @@ from headrace.backends.sqlite.rows.runs import (
     run_columns,
     run_from,
 )
+from headrace.backends.sqlite.database import Database, is_taken
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.waitpoints import check_timeouts, note_waiters
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change, Claim

@@ -7,10 +7,10 @@ from typing import cast
 
 import apsw
 
+from headrace.backends.rows.records import record_from
 from headrace.backends.sqlite.database import is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows.records import record_from
 from headrace.backends.sqlite.runs import apply
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.errors import NotFound

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from headrace.backends.sqlite.database import Database
-from headrace.backends.sqlite.queries import SQL
-from headrace.backends.sqlite.reader import Reader
-from headrace.backends.sqlite.rows.waitpoints import (
+from headrace.backends.rows.waitpoints import (
     find_values,
     waitpoint_from,
     waitpoint_keys,
     waitpoint_values,
 )
+from headrace.backends.sqlite.database import Database
+from headrace.backends.sqlite.queries import SQL
+from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Run, RunId, WaitpointId, waitpoint_of

@@ -5,10 +5,10 @@ Owns: which migrations a file lacks. Must never know: rows. `schema.sql` is what
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import cast
 
 from headrace.backends.sqlite.database import Database
+from headrace.backends.statements import load_numbered
 from headrace.errors import Mistake
 
 APPLICATION = 0x48454144
@@ -17,14 +17,7 @@ APPLICATION = 0x48454144
 
 def load() -> list[str]:
     """Return the scripts; the n-th leads to version n."""
-    files = [
-        file for file in resources.files(__package__ or "").iterdir() if file.name.endswith(".sql")
-    ]
-    files.sort(key=lambda file: file.name)
-    numbers = [int(file.name[:4]) for file in files]
-    if numbers != list(range(1, len(files) + 1)):
-        raise ValueError(f"the migrations are not numbered on: {numbers}")
-    return [file.read_text("utf-8") for file in files]
+    return load_numbered(__package__ or "")
 
 
 def migrate(db: Database, scripts: list[str]) -> None:

@@ -1,34 +1,7 @@
-"""Reads `*.sql` beside this file: each statement has a name and a sentence that says why."""
+"""The statements of SQLite, by name."""
 
-from __future__ import annotations
+from headrace.backends.statements import load, statements
 
-import re
-from collections.abc import Iterator, Mapping
-from importlib import resources
-from types import MappingProxyType
+__all__ = ["SQL", "statements"]
 
-_HEADER = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
-
-
-def statements(text: str) -> Iterator[tuple[str, str]]:
-    """Yield every name with its statement, without comments."""
-    first, *parts = _HEADER.split(text)
-    if first.strip():
-        raise ValueError("a query stands before the first name")
-    for name, body in zip(parts[::3], parts[2::3], strict=True):
-        yield name, body.strip()
-
-
-def load() -> Mapping[str, str]:
-    """Return all statements by name; a name that is there twice is an error."""
-    found: dict[str, str] = {}
-    for file in sorted(resources.files(__package__ or "").iterdir(), key=lambda one: one.name):
-        if file.name.endswith(".sql"):
-            for name, body in statements(file.read_text("utf-8")):
-                if name in found:
-                    raise ValueError(f"two queries are called {name}")
-                found[name] = body
-    return MappingProxyType(found)
-
-
-SQL = load()
+SQL = load(__package__ or "")

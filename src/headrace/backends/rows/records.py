@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias, cast
 
-from headrace.backends.sqlite.rows import Row
+from headrace.backends.rows import Row
 from headrace.kernel.model import Ending, Entry, Instant, Key, Kind, Record, StreamId
 
 EntryRow: TypeAlias = tuple[

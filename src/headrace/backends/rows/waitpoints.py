@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
-from headrace.backends.sqlite.rows import Row
+from headrace.backends.rows import Row
 from headrace.kernel.model import EnvId, Instant, RunId, StreamId, WaitpointId
 from headrace.ports import RecordAt, Retried, Waitpoint, WaitpointFilter
 

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
-from headrace.backends.sqlite.rows import Row
-from headrace.backends.sqlite.rows.runs import run_columns
+from headrace.backends.rows import Row
+from headrace.backends.rows.runs import run_columns
 from headrace.kernel.model import Instant, Run, RunId
 from headrace.ports import NEVER, Filter, Order
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 
 import msgspec
 
-from headrace.backends.sqlite.rows import Row
+from headrace.backends.rows import Row
 from headrace.kernel.model import (
     Blocked,
     Canceled,

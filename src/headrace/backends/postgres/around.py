@@ -1,0 +1,138 @@
+"""Leases, catalog and blobs in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+
+from headrace.backends.postgres.clock import HeardClock
+from headrace.backends.postgres.database import Connection, Database, fetched
+from headrace.backends.postgres.queries import SQL
+from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
+from headrace.ports import NEVER, Code
+from headrace.wire.registration import Registration, StreamSpec, TaskSpec
+
+_pack = msgspec.msgpack.Encoder().encode
+_task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
+_functions = msgspec.msgpack.Decoder(dict[str, str]).decode
+_stream_spec = msgspec.msgpack.Decoder(StreamSpec).decode
+
+
+async def next_number(connection: Connection, name: str) -> int:
+    """Take the next number of a counter; whoever asks after us waits for our commit."""
+    rows = await fetched(connection, SQL["next_number"], (name,))
+    return cast("int", rows[0][0])
+
+
+class PostgresLeases:
+    """The `Leases` port."""
+
+    def __init__(self, database: Database, clock: HeardClock) -> None:
+        self._database, self._clock = database, clock
+
+    async def renew(self, worker: WorkerId, until: Instant) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        rows = await self._database.run(SQL["upsert_lease"], (worker, until))
+        self._clock.hear(cast("int", rows[0][0]))
+
+    async def drop(self, worker: WorkerId) -> None:
+        """Forget the worker."""
+        await self._database.run(SQL["delete_lease"], (worker,))
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        """List workers whose lease ended at or before `now`, longest ago first."""
+        found = await self._database.rows(SQL["select_lapsed"], (now,))
+        return [cast("WorkerId", worker) for (worker,) in found]
+
+    async def extend(self, until: Instant) -> None:
+        """Give every worker known at least until then."""
+        await self._database.run(SQL["extend_leases"], (until,))
+
+
+class PostgresCatalog:
+    """The `Catalog` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
+        """Keep a version's tasks and streams; the latest registration of a name counts."""
+        version = registration.version
+        made_of = (registration.python, _pack(registration.functions))
+        # The last of a name counts; in one order, as everybody writes them.
+        declared = {("task", one.id): _pack(one) for one in registration.tasks}
+        declared |= {("stream", one.name): _pack(one) for one in registration.streams}
+        names = sorted(declared)
+        kinds = [kind for kind, _ in names]
+        specs = [declared[name] for name in names]
+
+        async def work(connection: Connection) -> None:
+            number = await next_number(connection, "deploy")
+            await fetched(connection, SQL["delete_deploy"], (env, version))
+            deploy = (number, env, version, now, *made_of)
+            await fetched(connection, SQL["insert_deploy"], deploy)
+            declarations = (env, version, kinds, [name for _, name in names], specs)
+            await fetched(connection, SQL["upsert_declared"], declarations)
+            await fetched(connection, SQL["forget_functions"], (env,))
+
+        await self._database.transact(work)
+
+    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
+        """Return the task's latest declaration by any version."""
+        specs = await self._specs("select_declared", (env, "task", task_id))
+        return _task_spec(specs[0]) if specs else None
+
+    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
+        """Return the stream's latest declaration by any version."""
+        specs = await self._specs("select_declared", (env, "stream", name))
+        return _stream_spec(specs[0]) if specs else None
+
+    async def listing(self, env: EnvId) -> Registration | None:
+        """Return everything known, by name, under the latest version."""
+        latest = await self._database.rows(SQL["select_latest_deploy"], (env,))
+        if not latest:
+            return None
+        return Registration(
+            version=cast("str", latest[0][0]),
+            tasks=tuple(map(_task_spec, await self._specs("select_all_declared", (env, "task")))),
+            streams=tuple(
+                map(_stream_spec, await self._specs("select_all_declared", (env, "stream")))
+            ),
+        )
+
+    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
+        """Return what the version is made of that declared the task last."""
+        found = await self._database.rows(SQL["select_code"], (env, task_id))
+        if not found:
+            return None
+        version, python, functions = cast("tuple[str, str, bytes | None]", found[0])
+        return Code(version, python, {} if functions is None else _functions(functions))
+
+    async def _specs(self, query: str, values: tuple[str, ...]) -> list[bytes]:
+        return [cast("bytes", spec) for (spec,) in await self._database.rows(SQL[query], values)]
+
+
+class PostgresBlobs:
+    """The `Blobs` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, key: str, value: bytes, until: Instant = NEVER) -> None:
+        """Store the value; the same key again replaces it."""
+        await self._database.run(SQL["upsert_blob"], (key, value, until))
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value."""
+        found = await self._database.rows(SQL["select_blob"], (key,))
+        return cast("bytes", found[0][0]) if found else None
+
+    async def drop(self, key: str) -> None:
+        """Forget the value."""
+        await self._database.run(SQL["delete_blob"], (key,))
+
+    async def purge(self, now: Instant, limit: int) -> int:
+        """Forget up to `limit` values whose time was over at `now`; say how many."""
+        return len(await self._database.run(SQL["purge_blobs"], (now, limit)))

@@ -1,0 +1,84 @@
+"""What the errors of the driver mean: whose fault it is, and whether anything was written.
+
+Owns: the classes. Must never know: any query.
+
+Rule: what breaks while an answer is awaited may or may not have happened; whatever the database
+itself refuses has not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from headrace.errors import BadRequest, HeadraceError, Mistake, Unavailable
+
+AGAIN: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""Two got into each other's way; nothing was written, and once more it goes."""
+TAKEN: Final = (asyncpg.UniqueViolationError, asyncpg.NotNullViolationError)
+"""What was to be written is there already, or what it follows on is not."""
+BAD_TEXT: Final = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.DataError,
+)
+REFUSED: Final = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""The database cannot do it now, and has not."""
+GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+"""The connection is lost, or the server is going down or coming up."""
+WRONG: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
+)
+"""Whoever set this up has to change something."""
+TROUBLE: Final = (*BAD_TEXT, *REFUSED, *WRONG, *GONE)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Tell whether the connection is lost, and with it the answer."""
+    return isinstance(error, GONE) and not isinstance(error, (*BAD_TEXT, *REFUSED, *WRONG))
+
+
+def meaning(error: Exception, place: str, *, lost: str = "") -> HeadraceError:
+    """Say what is wrong, and whether trying again helps. `lost` is what of it may have happened."""
+    if isinstance(error, BAD_TEXT):
+        hint = "Leave out U+0000 and half characters."
+        return BadRequest(f"a text cannot be stored: {error}", hint=hint)
+    if isinstance(error, WRONG):
+        return _wrong(error, place)
+    if isinstance(error, asyncpg.DiskFullError):
+        hint = "Its disk is full. Make room, then try again; nothing has to be restarted."
+    elif isinstance(error, asyncpg.TooManyConnectionsError):
+        hint = "Raise its max_connections, or let each server open fewer with `connections=`."
+    elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        hint = "It is a standby that can only be read. Name the primary."
+    else:
+        hint = "Try again."
+    why = str(error) or type(error).__name__
+    return Unavailable(f"the database {place} {lost or 'cannot be used'}: {why}", hint=hint)
+
+
+def _wrong(error: Exception, place: str) -> Mistake:
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        hint = "Make it with `createdb`, or name one that is there."
+    elif isinstance(error, asyncpg.InsufficientPrivilegeError):
+        hint = "Its user has to own the schema `headrace`, or be allowed to make it."
+    else:
+        hint = "Check the user, the password and the options in its URL."
+    return Mistake(f"the database {place} cannot be used: {error}", hint=hint)

@@ -1,0 +1,178 @@
+"""Opens the database and puts the ports together.
+
+Owns: what a database has to be like, the clock's start, the life of the lanes.
+Must never know: what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import anyio
+import asyncpg
+
+from headrace.backends.beside import beside
+from headrace.backends.postgres.around import PostgresBlobs, PostgresCatalog, PostgresLeases
+from headrace.backends.postgres.clock import HeardClock
+from headrace.backends.postgres.creating import Creator
+from headrace.backends.postgres.database import (
+    Settings,
+    connected,
+    fetched,
+    parted,
+    reaching,
+    shown,
+)
+from headrace.backends.postgres.faults import TROUBLE, is_gone, meaning
+from headrace.backends.postgres.keys import PostgresCredentials
+from headrace.backends.postgres.landing import Lander
+from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.migrations import SCRIPTS, migrate, version_of
+from headrace.backends.postgres.notes import PostgresNotebook, PostgresTaken
+from headrace.backends.postgres.postponing import PostgresPostponing
+from headrace.backends.postgres.queries import SQL
+from headrace.backends.postgres.revisions import PostgresRevisions
+from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots
+from headrace.backends.postgres.streams import PostgresStreams
+from headrace.backends.postgres.waitpoints import PostgresWaitpoints
+from headrace.backends.postgres.wakeups import PostgresWakeups
+from headrace.errors import Mistake
+from headrace.ports import Clock, Stores
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+NOT_OURS: Final = (
+    asyncpg.ProtocolViolationError,  # a pooler: "unsupported startup parameter"
+    asyncpg.UndefinedObjectError,
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.InvalidParameterValueError,
+)
+"""Whoever answers does not take the settings of a session."""
+
+
+EAR: Final = "headrace: listening"
+LANES: Final = 2
+"""Creations and landings, each a group at a time."""
+
+
+@asynccontextmanager
+async def open_postgres(
+    dsn: str,
+    *,
+    clock: Clock | None = None,
+    settings: Settings | None = None,
+    migrating: bool = True,
+) -> AsyncGenerator[Stores]:
+    """Open the store in the database at `dsn`.
+
+    `migrating`: bring its schema up to the present; else it has to be.
+    """
+    dsn, settings = parted(dsn, settings or Settings())
+    settings, start = await _prepared(dsn, settings, migrating=migrating)
+    heard = HeardClock(start)
+    writing = replace(settings, connections=LANES)  # nobody who reads is in their way
+    async with connected(dsn, settings) as database, connected(dsn, writing) as lanes:
+        number = (await database.run(SQL["next_number"], ("server",)))[0][0]
+        creations, landings = Lane(lanes, Creator(heard)), Lane(lanes, Lander(heard))
+        wakeups = PostgresWakeups(
+            database,
+            heard,
+            name=f"server-{cast('int', number)}",
+            connect=None if settings.pooler else lambda: _connection(dsn, settings, name=EAR),
+            written=lambda: creations.groups + landings.groups,
+        )
+        services = (creations.run, landings.run, wakeups.hear, wakeups.tell)
+        async with beside(*services):
+            yield Stores(
+                runs=PostgresRuns(database, creations, landings),
+                revisions=PostgresRevisions(database),
+                notebook=PostgresNotebook(database),
+                taken=PostgresTaken(database),
+                postponing=PostgresPostponing(database, Lander(heard)),
+                snapshots=PostgresSnapshots(database),
+                streams=PostgresStreams(database, landings),
+                waitpoints=PostgresWaitpoints(database, clock),
+                leases=PostgresLeases(database, heard),
+                catalog=PostgresCatalog(database),
+                wakeups=wakeups,
+                blobs=PostgresBlobs(database),
+                credentials=PostgresCredentials(database),
+                clock=heard if clock is None else clock,
+            )
+
+
+async def migrate_postgres(dsn: str) -> int:
+    """Bring the schema of the database up to the present; return its version."""
+    dsn, settings = parted(dsn, Settings())
+    await _prepared(dsn, settings, migrating=True)
+    return len(SCRIPTS)
+
+
+async def _prepared(dsn: str, settings: Settings, *, migrating: bool) -> tuple[Settings, int]:
+    """Migrate; return how the database is to be used, and where time starts."""
+    end, pause = perf_counter() + settings.patience_s, 0.02
+    while True:
+        try:
+            async with _connection(dsn, settings, is_unhurried=True) as connection:
+                await _checked(connection, shown(dsn))
+                await _at_present(connection, shown(dsn), migrating=migrating)
+                rows = await fetched(connection, SQL["select_start"], ())
+                return settings, cast("int", rows[0][0])
+        except NOT_OURS as error:
+            if settings.pooler:
+                raise meaning(error, shown(dsn)) from error
+            settings = replace(settings, pooler=True)
+        except TROUBLE as error:
+            if not is_gone(error) or perf_counter() > end:
+                raise meaning(error, shown(dsn), lost="cannot be reached") from error
+            await anyio.sleep(pause)
+            pause = min(pause * 2, 0.5)
+
+
+async def _checked(connection: Connection, place: str) -> None:
+    """Refuse a database that loses what it has acknowledged."""
+    try:
+        rows = await fetched(connection, "SHOW synchronous_commit", ())
+    except asyncpg.UndefinedObjectError:
+        return  # no Postgres, but something that speaks as one
+    if rows[0][0] == "off":
+        raise Mistake(
+            f"the database {place} acknowledges commits before they are on disk",
+            hint="Set synchronous_commit = on, for the server or for the user of headrace.",
+        )
+
+
+async def _at_present(connection: Connection, place: str, *, migrating: bool) -> None:
+    if migrating:
+        await migrate(connection)
+        return
+    version = await version_of(connection) or 0
+    if version < len(SCRIPTS):
+        raise Mistake(
+            f"the schema of {place} is {version}, this headrace needs {len(SCRIPTS)}",
+            hint="Run `headrace db migrate`; servers may go on meanwhile.",
+        )
+
+
+@asynccontextmanager
+async def _connection(
+    dsn: str, settings: Settings, *, name: str = "headrace", is_unhurried: bool = False
+) -> AsyncGenerator[Connection]:
+    """Open a connection of its own."""
+    # asyncpg names each option; they are one thing to us.
+    options = cast("Any", reaching(settings, name=name, is_unhurried=is_unhurried))
+    connection = await asyncpg.connect(dsn, **options)
+    try:
+        yield connection
+    finally:
+        if connection.is_closed():
+            connection.terminate()
+        else:
+            with anyio.move_on_after(1, shield=True):
+                await connection.close()
+            connection.terminate()

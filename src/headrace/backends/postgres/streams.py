@@ -1,0 +1,98 @@
+"""Logs in Postgres, and the change of a run in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from headrace.backends.postgres.database import (
+    AGAIN_AT_MOST,
+    Connection,
+    Database,
+    busy,
+    fetched,
+)
+from headrace.backends.postgres.faults import TAKEN
+from headrace.backends.postgres.landing import Landing, has_gap, landing
+from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.names import Names
+from headrace.backends.postgres.queries import SQL
+from headrace.backends.rows.records import record_from
+from headrace.errors import NotFound
+from headrace.kernel.commands import Change
+from headrace.kernel.model import Record, RunId, StreamId
+from headrace.ports import Appended, Backlog, Clash, Draft
+
+
+class PostgresStreams:
+    """The ports `Streams` and `Delivering`."""
+
+    def __init__(self, database: Database, landings: Lane[Landing]) -> None:
+        self._database, self._landings = database, landings
+        self._names = Names("number_streams")
+
+    async def append(self, draft: Draft) -> Appended:
+        """Append at `draft.seq`, or return where its key stands."""
+        for _ in range(AGAIN_AT_MOST):
+            try:
+                return await self._database.call(lambda connection: self._append(connection, draft))
+            except TAKEN as error:
+                # The key may have come between our look at it and our writing.
+                if not (draft.key and await self.known(draft.run_id, draft.stream, draft.key)):
+                    raise Clash from error
+        raise busy(self._database.place)
+
+    async def _append(self, connection: Connection, draft: Draft) -> Appended:
+        await self._names.learn(connection, [(draft.stream,)])
+        values = (
+            draft.run_id,
+            self._names[(draft.stream,)],
+            draft.seq,
+            draft.body,
+            draft.at,
+            draft.key or None,
+            draft.digest or None,
+        )
+        found = await fetched(connection, SQL["append_record"], values)
+        if not found:
+            raise NotFound(f"there is no run {draft.run_id}")
+        seq, digest = cast("tuple[int | None, bytes | None]", found[0])
+        if seq is None:
+            return Appended(draft.seq)
+        return Appended(seq, duplicate=True, same=(digest or b"") == draft.digest)
+
+    async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
+        """Append every draft at its number and apply `change`, whole or not at all."""
+        if has_gap(drafts):
+            raise Clash
+        await self._landings.write(landing(change, drafts))
+
+    async def read(
+        self, run_id: RunId, stream: StreamId, start: int, limit: int
+    ) -> Sequence[Record]:
+        """Return up to `limit` records from number `start` on."""
+        values = (run_id, stream, start, limit)
+        return [
+            record_from(row) for row in await self._database.rows(SQL["select_records"], values)
+        ]
+
+    async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
+        """Return the record that was appended under `key`, without its body."""
+        found = await self._database.rows(SQL["select_known"], (run_id, stream, key))
+        return record_from(found[0]) if found else None
+
+    async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
+        """Weigh what stands from number `start` on."""
+        found = await self._database.rows(SQL["select_ends"], (run_id, stream, start))
+        if not found:
+            return Backlog()
+        tail, total, before = cast("tuple[int, int, int]", found[0])
+        if start >= tail:
+            return Backlog(tail)
+        return Backlog(tail, tail - start, total - before)
+
+    async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
+        """Weigh the whole of each stream of the run that holds a record."""
+        found = await self._database.rows(SQL["select_all_ends"], (run_id,))
+        rows = cast("list[tuple[StreamId, int, int]]", found)
+        return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}

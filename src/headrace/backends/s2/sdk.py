@@ -1,0 +1,128 @@
+"""What is used of the official client, with its types: its own decorators hide them.
+
+Owns: the client's life and manners. Its own retries are off: an append that is repeated blindly is
+there twice. Must never know: what is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from datetime import timedelta
+from typing import Final, Protocol, cast
+
+from s2_sdk import (
+    S2,
+    AppendAck,
+    AppendInput,
+    AppendRetryPolicy,
+    BasinConfig,
+    BasinInfo,
+    Endpoints,
+    Page,
+    ReadBatch,
+    ReadLimit,
+    ReadUnwrittenError,
+    Record,
+    Retry,
+    S2ClientError,
+    S2Error,
+    S2ServerError,
+    SeqNum,
+    SeqNumMismatchError,
+    SequencedRecord,
+    StreamConfig,
+    StreamInfo,
+    StreamPosition,
+    Timeout,
+)
+
+from headrace.backends.s2.place import Patience, Place
+
+QUICK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+
+
+class Stream(Protocol):
+    """One stream."""
+
+    async def append(self, inp: AppendInput, /) -> AppendAck: ...
+    async def check_tail(self) -> StreamPosition: ...
+    async def read(self, *, start: SeqNum, limit: ReadLimit) -> ReadBatch: ...
+
+
+class Streams(Protocol):
+    """The streams of one basin."""
+
+    def stream(self, name: str, /) -> Stream: ...
+    async def list_streams(
+        self, *, prefix: str = "", start_after: str = "", limit: int = 1_000
+    ) -> Page[StreamInfo]: ...
+    async def delete_stream(self, name: str, /) -> None: ...
+
+
+class Client(Protocol):
+    """All basins that the token may use. It belongs to one event loop."""
+
+    def basin(self, name: str, /) -> Streams: ...
+    async def get_basin_config(self, name: str, /) -> BasinConfig: ...
+    async def create_basin(self, name: str, /, *, config: BasinConfig) -> BasinInfo: ...
+    async def reconfigure_basin(self, name: str, /, *, config: BasinConfig) -> BasinConfig: ...
+    async def close(self) -> None: ...
+
+
+def client_of(place: Place, patience: Patience) -> Client:
+    """Return a client for the place."""
+    where = place.endpoint
+    client = S2(
+        place.token,
+        endpoints=Endpoints(where, where) if where else Endpoints.default(),
+        timeout=Timeout(
+            request=timedelta(seconds=patience.silence),
+            connection=timedelta(seconds=patience.connecting),
+        ),
+        retry=Retry(max_attempts=1, append_retry_policy=AppendRetryPolicy.NO_SIDE_EFFECTS),
+    )
+    return cast("Client", client)
+
+
+def acknowledge_at_once(client: Client) -> int:
+    """Have what arrives next acknowledged at once, where the system can; tell on how many ways.
+
+    s2-lite sends an answer in two parts, the second when the first is acknowledged; the system
+    would put that off by 40 ms, for there might be something to send along. It forgets this with
+    the next request. The client shows nobody its connections: without them it is only slower.
+    """
+    count, pool = 0, getattr(client, "_pool", None)
+    hosts: dict[str, list[object]] = getattr(pool, "_hosts", {})
+    for connection in itertools.chain.from_iterable(hosts.values()):
+        writer = getattr(getattr(connection, "_conn", None), "_writer", None)
+        if QUICK is None or not isinstance(writer, asyncio.StreamWriter) or writer.is_closing():
+            continue
+        found = writer.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.IPPROTO_TCP, QUICK, 1)
+            count += 1
+    return count
+
+
+__all__ = [
+    "AppendAck",
+    "AppendInput",
+    "BasinConfig",
+    "Client",
+    "ReadLimit",
+    "ReadUnwrittenError",
+    "Record",
+    "S2ClientError",
+    "S2Error",
+    "S2ServerError",
+    "SeqNum",
+    "SeqNumMismatchError",
+    "SequencedRecord",
+    "Stream",
+    "StreamConfig",
+    "Streams",
+    "acknowledge_at_once",
+    "client_of",
+]

@@ -1,0 +1,103 @@
+"""Behind a transaction pooler everything works; what others have done is heard by looking."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from headrace.backends.postgres import open_postgres
+from headrace.kernel import commands as c
+from headrace.kernel.machine import decide
+from headrace.kernel.model import RunId
+from headrace.ports import Counted, Delivering, Order, Stores
+from headrace.testing.contracts.credentials import use
+from headrace.testing.contracts.delivering import taken
+from headrace.testing.contracts.given import (
+    APPROVAL,
+    ENV,
+    T0,
+    TASK,
+    WORKER,
+    draft,
+    executing,
+    queued,
+    remembered,
+    saved,
+)
+from headrace.testing.contracts.wakeups import heard
+from tests.services.pgbouncer import pgbouncer
+from tests.services.postgres import Postgres
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres_server: Postgres) -> Iterator[int]:
+    with pgbouncer(postgres_server.port) as port:
+        yield port
+
+
+@pytest.fixture(params=["", "?pooler=transaction"])
+async def pooled(
+    database: str, pooler: int, request: pytest.FixtureRequest
+) -> AsyncIterator[Stores]:
+    """A store that has been told of the pooler, or has to notice."""
+    assert database
+    dsn = f"postgresql://headrace@127.0.0.1:{pooler}/postgres{request.param}"
+    async with open_postgres(dsn) as stores:
+        yield stores
+
+
+async def test_every_kind_of_write_works(pooled: Stores) -> None:
+    run = await executing(pooled)
+    change = remembered(run, "/a#0", "/b#0")
+    await pooled.runs.commit(change)
+    await pooled.runs.commit(kept := saved(change.after, b"frames", drops=True))
+    assert await pooled.snapshots.read(run.id, 2) == b"frames"
+    assert (await pooled.streams.append(draft(run, 0, key=b"k"))).seq == 0
+    assert (await pooled.streams.append(draft(run, 1, key=b"k"))).duplicate
+    assert await pooled.credentials.use(use(1), 1, 1_000) is Counted.NEW
+    await pooled.runs.commit(decide(kept.after, c.Complete(run.epoch, b"1"), T0))
+    assert await pooled.snapshots.read(run.id, 2) is None
+
+
+async def test_many_at_once_keep_apart(pooled: Stores) -> None:
+    """More than the pooler has connections, each in several statements somewhere."""
+    await asyncio.gather(*[pooled.runs.create(queued(f"run-{n}"), Order()) for n in range(60)])
+    claims = [pooled.runs.claim(c.Claim(WORKER), ENV, [TASK], T0, 10) for _ in range(9)]
+    runs = [run for some in await asyncio.gather(*claims) for run in some]
+    assert len({run.id for run in runs}) == len(runs) == 60
+    assert isinstance(pooled.streams, Delivering)
+    deliver = pooled.streams.deliver
+    changes = [taken(run, draft(run, 0)) for run in runs]
+    await asyncio.gather(
+        *[deliver([draft(run, 0)], change) for run, change in zip(runs, changes, strict=True)],
+        *[pooled.runs.load(run.id) for run in runs],
+        *[pooled.credentials.use(use(n), 5, 1_000) for n in range(20)],
+    )
+    for change in changes:
+        assert await pooled.runs.load(change.after.id) == change.after
+        assert len(await pooled.streams.read(change.after.id, APPROVAL, 0, 9)) == 1
+
+
+async def test_who_listens_looks_at_least_every_second(pooled: Stores, database: str) -> None:
+    async with open_postgres(database) as stores, pooled.wakeups.listen() as hints:
+        await heard(hints, RunId("another"))
+        await stores.wakeups.announce(RunId("run-1"))
+        async with asyncio.timeout(2):
+            await heard(hints, RunId("run-1"))
+
+
+async def test_who_is_behind_it_is_heard_by_others(pooled: Stores, database: str) -> None:
+    run = RunId("run-1")
+    async with open_postgres(database) as stores, stores.wakeups.listen() as hints:
+        async with asyncio.timeout(10):
+            while True:
+                await pooled.wakeups.announce(run)
+                try:
+                    async with asyncio.timeout(0.2):
+                        while await anext(hints) != run:
+                            pass
+                        return
+                except TimeoutError:
+                    continue
