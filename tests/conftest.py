@@ -9,6 +9,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from tests.services.postgres import Postgres, emptied, postgres
+from tests.services.redis import RedisServer, redis_server
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
@@ -66,3 +67,10 @@ async def database(postgres_server: Postgres) -> str:
     """The URL of a database without a row in it."""
     await emptied(postgres_server.dsn())
     return postgres_server.dsn()
+
+
+@pytest.fixture(scope="session")
+def redis_of_all() -> Iterator[RedisServer]:
+    """A Redis of our own, for all tests of this process that do not break it."""
+    with redis_server() as server:
+        yield server

@@ -4,8 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from headrace.backends.clocks import CarriedClock
 from headrace.backends.memory import open_memory
+from headrace.backends.memory.waitmap import MemoryWaitMap
+from headrace.kernel.model import Instant
 from headrace.ports import Stores
+from headrace.ports.waitmap import WaitMap
 from headrace.testing.contracts.stores import (
     BlobsContract,
     CatalogContract,
@@ -23,6 +27,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    WaitMapContract,
     WaitpointsContract,
     WakeupsContract,
 )
@@ -32,6 +37,16 @@ from headrace.testing.contracts.stores import (
 async def stores() -> AsyncIterator[Stores]:
     async with open_memory() as opened:
         yield opened
+
+
+@pytest.fixture
+def clock() -> CarriedClock:
+    return CarriedClock(Instant(1_700_000_000_000))
+
+
+@pytest.fixture
+def waitmap(clock: CarriedClock) -> WaitMap:
+    return MemoryWaitMap(clock)
 
 
 class TestRuns(RunsContract): ...
@@ -80,6 +95,9 @@ class TestWaitpoints(WaitpointsContract): ...
 
 
 class TestWakeups(WakeupsContract): ...
+
+
+class TestWaitMap(WaitMapContract): ...
 
 
 class TestBlobs(BlobsContract): ...

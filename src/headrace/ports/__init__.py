@@ -47,6 +47,7 @@ from headrace.ports.storage import (
 )
 from headrace.ports.stores import Stores
 from headrace.ports.tokens import TokensApi
+from headrace.ports.waitmap import Live, On, WaitMap
 from headrace.ports.waitpoints import (
     Issued,
     RecordAt,
@@ -88,8 +89,10 @@ __all__ = [
     "Keys",
     "KeysApi",
     "Leases",
+    "Live",
     "Notebook",
     "Notes",
+    "On",
     "Order",
     "OutputsApi",
     "Packet",
@@ -113,6 +116,7 @@ __all__ = [
     "Ticket",
     "TokensApi",
     "Use",
+    "WaitMap",
     "Waitpoint",
     "WaitpointFilter",
     "WaitpointState",

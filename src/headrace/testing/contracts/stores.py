@@ -3,7 +3,8 @@
     class TestRuns(RunsContract): ...
 
 Each asks for the fixture `stores` (an empty, open `Stores`), `SharedContract` also for `twin`, a
-second opener of the same store. Async tests need a plugin, such as anyio's.
+second opener of the same store; `WaitMapContract` for `waitmap` and `clock`. Async tests need a
+plugin, such as anyio's.
 """
 
 from headrace.testing.contracts.blobs import BlobsContract
@@ -22,6 +23,7 @@ from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
 from headrace.testing.contracts.streams import StreamsContract
+from headrace.testing.contracts.waitmap import WaitMapContract
 from headrace.testing.contracts.waitpoints import WaitpointsContract
 from headrace.testing.contracts.wakeups import WakeupsContract
 
@@ -43,6 +45,7 @@ __all__ = [
     "SnapshotsContract",
     "StreamsContract",
     "TakenContract",
+    "WaitMapContract",
     "WaitpointsContract",
     "WakeupsContract",
 ]
