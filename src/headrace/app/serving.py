@@ -6,8 +6,8 @@ Owns: which concrete classes serve. Must never know: workers, commands.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,13 +17,13 @@ import anyio
 from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
-from headrace.app.settings import Settings, database_path
-from headrace.backends.s2 import open_s2, place_of
-from headrace.backends.sqlite import open_sqlite
+from headrace.app.settings import Settings
+from headrace.app.storing import keeping
 from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Stores
 from headrace.server import Door, Rates, serve, serve_unix
+from headrace.wire.vault import Vault
 
 LONGEST_SOCKET: Final = 100
 """What every system takes as the path of a socket file."""
@@ -34,10 +34,11 @@ class Served:
     """A server that runs, and where it keeps what."""
 
     url: str
-    database: Path
+    database: str
     key_path: Path | None
     """Where the key is kept; `None` if the environment gave it."""
     api: Api
+    redis: str = ""
     streams: str = ""
     """Where the streams are, if that is not the database."""
 
@@ -50,14 +51,10 @@ async def serving(
     async with _owned(home):
         key = setting.key or await anyio.to_thread.run_sync(home.made_key)
         vault = await anyio.to_thread.run_sync(vault_of, setting, home)
-        path, env = database_path(setting.database, home.path), given_env(key)
+        env = given_env(key)
         async with (
-            open_sqlite(path) as near,
-            _streams(setting, near) as stores,
-            _engine(stores, Keyring(stores.credentials, vault, stores.clock, {env: (key,)})) as (
-                engine,
-                ring,
-            ),
+            keeping(setting, home) as kept,
+            _engine(kept.stores, vault, {env: (key,)}) as (engine, ring),
         ):
             api = engine.at(env)
 
@@ -67,7 +64,7 @@ async def serving(
             door = Door(
                 engine,
                 ring,
-                clock=stores.clock,
+                clock=kept.stores.clock,
                 chance=SystemChance(),
                 ready=is_ready,
                 rates=Rates(tokens=setting.token_rate, keys=setting.key_rate),
@@ -79,23 +76,15 @@ async def serving(
                 url = f"http://{_shown(setting.host)}:{port}"
                 async with _published(home, url, api, env):
                     key_path = None if setting.key else home.key_path
-                    yield Served(url, path, key_path, api, _shown_streams(setting))
-
-
-def _streams(setting: Settings, stores: Stores) -> AbstractAsyncContextManager[Stores]:
-    """Open the streams where the settings say, beside the database."""
-    if not setting.streams:
-        return nullcontext(stores)
-    return open_s2(setting.streams, stores, SystemChance(), token=setting.s2_token)
-
-
-def _shown_streams(setting: Settings) -> str:
-    return str(place_of(setting.streams, setting.s2_token)) if setting.streams else ""
+                    yield Served(url, kept.database, key_path, api, kept.redis, kept.streams)
 
 
 @asynccontextmanager
-async def _engine(stores: Stores, ring: Keyring) -> AsyncGenerator[tuple[Engine, Keyring]]:
+async def _engine(
+    stores: Stores, vault: Vault, given: Mapping[EnvId, Sequence[str]]
+) -> AsyncGenerator[tuple[Engine, Keyring]]:
     chance = SystemChance()
+    ring = Keyring(stores.credentials, vault, stores.clock, given)
     signer = Signer(ring, stores.clock, chance)
     async with open_engine(stores, chance, signer, keyring=ring) as engine:
         yield engine, ring

@@ -24,7 +24,9 @@ REPLAYS: Final = ("cold", "always")
 KEY_LETTERS: Final = 16
 SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
-    "HEADRACE_DATABASE": "sqlite:///PATH; without it headrace.db in the home folder",
+    "HEADRACE_DATABASE": "sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME; without it "
+    "headrace.db in the home folder",
+    "HEADRACE_REDIS": "redis://[:PASSWORD@]HOST[:PORT][/DB], for hints between servers; none",
     "HEADRACE_STREAMS": "database, or s2://BASIN?endpoint=http://HOST:PORT; database",
     "HEADRACE_S2_TOKEN": "the access token for S2; s2-lite asks for none",
     "HEADRACE_URL": "where the server is; without it the one that runs on the home folder",
@@ -53,7 +55,8 @@ class Settings:
     """The settings of one process. Empty text, or None, is what was not set."""
 
     home: Path | None = None
-    database: str = ""
+    database: str = field(default="", repr=False)
+    redis: str = field(default="", repr=False)
     streams: str = ""
     s2_token: str = field(default="", repr=False)
     url: str = ""
@@ -79,6 +82,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(
         home=Path(home) if home else None,
         database=environment.get("HEADRACE_DATABASE", ""),
+        redis=environment.get("HEADRACE_REDIS", ""),
         streams=streams_place(environment.get("HEADRACE_STREAMS", ""), "HEADRACE_STREAMS"),
         s2_token=environment.get("HEADRACE_S2_TOKEN", "").strip(),
         url=url.rstrip("/"),
@@ -102,6 +106,11 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK
 
 
+def is_shared(database: str) -> bool:
+    """Tell whether other machines may keep their runs in the same database."""
+    return database.startswith(("postgresql://", "postgres://"))
+
+
 def database_path(database: str, home: Path) -> Path:
     """Return the file of the database."""
     if not database:
@@ -110,7 +119,7 @@ def database_path(database: str, home: Path) -> Path:
     if scheme != "sqlite" or not rest:
         # What it says may hold a password: name the scheme at the most.
         message = f"HEADRACE_DATABASE names a database of kind {database.partition(':')[0]!r}"
-        raise BadRequest(message, hint="This version opens sqlite:///PATH.")
+        raise BadRequest(message, hint="It is sqlite:///PATH or postgresql://….")
     return Path(rest)
 
 

@@ -11,7 +11,15 @@ from headrace.app.home import Home, keep_file
 from headrace.app.settings import REPLAYS, SNAPSHOTS, Settings
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
-from headrace.cli.running import StreamsPlace, listening, show_server, until_told
+from headrace.cli.running import (
+    DatabasePlace,
+    RedisPlace,
+    StreamsPlace,
+    kept_at,
+    listening,
+    show_server,
+    until_told,
+)
 from headrace.cli.screen import AsJson, Exit, hint, told_for_long
 from headrace.cli.signs import Signs
 from headrace.cli.supervisor import Notice, Started, Supervisor
@@ -28,6 +36,8 @@ async def dev(
     *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="The port.")] = None,
+    database: DatabasePlace = "",
+    redis: RedisPlace = "",
     streams: StreamsPlace = "",
     snapshot: Annotated[
         str, typer.Option(help="When runs are saved: warm, always (at every wait), off.")
@@ -45,7 +55,7 @@ async def dev(
 
     path = _file(file)
     manner = _manner(snapshot, replay)
-    setting, home = listening(surroundings(), host, port, streams)
+    setting, home = listening(kept_at(surroundings()[0], database, redis, streams), host, port)
     log_to_stderr()
     with until_told():
         async with serving_many(setting, home, wait_for_tasks=True) as served:
@@ -64,13 +74,17 @@ async def dev(
     return Exit.OK
 
 
+OWN: Final = ("HEADRACE_DATABASE", "HEADRACE_REDIS", "HEADRACE_STREAMS", "HEADRACE_S2_TOKEN")
+"""What the server alone needs: some hold secrets."""
+
+
 def _place(setting: Settings, home: Home, url: str) -> dict[str, str]:
     """Say what the worker's environment holds beside ours: which server, and that it is strict."""
     return {
         "HEADRACE_HOME": str(home.path.absolute()),
         "HEADRACE_URL": url,
         "HEADRACE_STRICT": "0" if setting.strict is False else "1",
-        "HEADRACE_S2_TOKEN": "",  # the server's own
+        **dict.fromkeys(OWN, ""),
     }
 
 

@@ -19,7 +19,7 @@ import typer
 from rich.text import Text
 
 from headrace.app.home import NAME, Home
-from headrace.app.settings import Settings, streams_place
+from headrace.app.settings import Settings, is_shared, streams_place
 from headrace.cli.screen import emit, say
 from headrace.cli.signs import fact, near
 from headrace.errors import Mistake
@@ -32,15 +32,30 @@ StreamsPlace: TypeAlias = Annotated[
 ]
 
 
-def listening(
-    known: tuple[Settings, Home], host: str, port: int | None, streams: str = ""
-) -> tuple[Settings, Home]:
+DatabasePlace: TypeAlias = Annotated[
+    str, typer.Option("--database", help="Where runs are: sqlite:///PATH or postgresql://….")
+]
+RedisPlace: TypeAlias = Annotated[
+    str, typer.Option("--redis", help="Where servers tell each other what changed: redis://….")
+]
+
+
+def kept_at(setting: Settings, database: str, redis: str, streams: str) -> Settings:
+    """Return the settings, with the places that the command line names on top."""
+    place = streams_place(streams, "--streams") if streams else setting.streams
+    return replace(
+        setting,
+        database=database or setting.database,
+        redis=redis or setting.redis,
+        streams=place,
+    )
+
+
+def listening(setting: Settings, host: str, port: int | None) -> tuple[Settings, Home]:
     """Return settings and home of a server here, with what the command line says on top."""
-    setting, _ = known
     home = Home(setting.home or Path.cwd() / NAME)
     port = setting.port if port is None else port
-    place = streams_place(streams, "--streams") if streams else setting.streams
-    setting = replace(setting, host=host or setting.host, port=port, streams=place)
+    setting = replace(setting, host=host or setting.host, port=port)
     if home.path.is_dir():
         home.lock().release()  # a server on the same folder would not get the port, either
     if setting.port and (who := _holder(setting.port)):
@@ -72,17 +87,25 @@ def show_server(served: Served, *, as_json: bool) -> None:
             "event": "serving",
             "url": served.url,
             "key": key,
-            "database": str(served.database),
+            "database": served.database,
         }
+        if served.redis:
+            event["redis"] = served.redis
         if served.streams:
             event["streams"] = served.streams
         emit(event)
         return
     say(Text.assemble(("headrace", "bold"), " serves at ", (served.url, "bold cyan")))
     fact("key", key)
-    fact("database", near(served.database))
+    fact("database", _shown(served.database))
+    if served.redis:
+        fact("redis", served.redis)
     if served.streams:
         fact("streams", served.streams)
+
+
+def _shown(database: str) -> str:
+    return database if is_shared(database) else near(Path(database))
 
 
 @contextmanager

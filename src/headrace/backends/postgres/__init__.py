@@ -3,7 +3,7 @@
 from headrace.errors import Mistake
 
 try:
-    from headrace.backends.postgres.database import Settings
+    from headrace.backends.postgres.database import Settings, shown
     from headrace.backends.postgres.opening import migrate_postgres, open_postgres
 except ModuleNotFoundError as error:
     if error.name != "asyncpg":
@@ -13,4 +13,4 @@ except ModuleNotFoundError as error:
         hint="pip install 'headrace[postgres]'",
     ) from error
 
-__all__ = ["Settings", "migrate_postgres", "open_postgres"]
+__all__ = ["Settings", "migrate_postgres", "open_postgres", "shown"]

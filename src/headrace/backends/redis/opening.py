@@ -37,6 +37,7 @@ class Opened:
     wakeups: RedisWakeups
     waitmap: RedisWaitMap
     link: Link
+    place: str
     cautions: tuple[str, ...] = ()
 
 
@@ -55,7 +56,7 @@ async def open_redis(
         # Channels know no databases: the number keeps two installations apart.
         wakeups = RedisWakeups(link, f"headrace:{place.db}", name)
         async with beside(wakeups.hear, wakeups.tell):
-            yield Opened(wakeups, RedisWaitMap(link, clock), link, cautions)
+            yield Opened(wakeups, RedisWaitMap(link, clock), link, str(place), cautions)
 
 
 async def _checked(link: Link, place: Place) -> tuple[str, ...]:
