@@ -48,7 +48,7 @@ def demand_given(setting: Settings) -> None:
 
 async def agree_on_master(blobs: Blobs, vault: Vault) -> None:
     """Refuse another master key than that of the first server on this database."""
-    if await blobs.first(SEALING, _mark(vault)) != _mark(vault):
+    if await blobs.first(SEALING, mark_of(vault)) != mark_of(vault):
         raise Mistake(
             "the keys in this database are sealed with another master key",
             hint=f"Give every server the same {MASTER}; if the one from before is lost,"
@@ -58,7 +58,7 @@ async def agree_on_master(blobs: Blobs, vault: Vault) -> None:
 
 async def change_master(blobs: Blobs, vault: Vault) -> None:
     """Let this master key count from now on."""
-    await blobs.put(SEALING, _mark(vault))
+    await blobs.put(SEALING, mark_of(vault))
 
 
 async def agree_on_root(blobs: Blobs, setting: Settings, env: EnvId, key: str) -> None:
@@ -80,5 +80,6 @@ async def agree_on_root(blobs: Blobs, setting: Settings, env: EnvId, key: str) -
     await blobs.put(place, mark)
 
 
-def _mark(vault: Vault) -> bytes:
+def mark_of(vault: Vault) -> bytes:
+    """Return what tells one master key from another, and shows none."""
     return vault.proof("the same master key")

@@ -86,6 +86,8 @@ def _why(error: Exception) -> str:
     """Return what is wrong, without the system's numbers."""
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or repr(error)
 
 

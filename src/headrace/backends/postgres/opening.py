@@ -60,6 +60,8 @@ NOT_OURS: Final = (
 EAR: Final = "headrace: listening"
 LANES: Final = 2
 """Creations and landings, each a group at a time."""
+EXTRA: Final = LANES + 1
+"""Connections beside those that the URL speaks of: these, and the one that listens."""
 
 
 @asynccontextmanager
