@@ -19,7 +19,7 @@ from tests.services.pgbouncer import pgbouncer
 from tests.services.postgres import Postgres, free_port
 from tests.services.redis import RedisServer
 
-pytestmark = pytest.mark.usefixtures("anyio_backend")  # some of what they need is async
+pytestmark = [pytest.mark.usefixtures("anyio_backend"), pytest.mark.timeout(120)]
 OK, VERDICT, MISTAKE, AWAY = 0, 1, 3, 4
 CANARY: Final = "c4nary"
 ROOT, MASTER = f"tr_dev_{CANARY}0123456789012345678901234567", f"{CANARY}-0123456789-0123456789"

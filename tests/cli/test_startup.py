@@ -19,7 +19,7 @@ from tests.s2.standin import StandIn, failing
 from tests.services.postgres import Postgres, free_port
 from tests.services.redis import redis_server
 
-pytestmark = pytest.mark.usefixtures("anyio_backend")  # some of what they need is async
+pytestmark = [pytest.mark.usefixtures("anyio_backend"), pytest.mark.timeout(120)]
 MISTAKE, AWAY = 3, 4
 CANARY: Final = "c4nary"
 """In every secret, and so in nothing that is printed."""
@@ -231,7 +231,7 @@ def test_the_keys_that_the_page_makes_are_what_servers_need(tmp_path: Path, data
     page = (Path(__file__).parents[2] / "docs/howto/keys.md").read_text("utf-8")
     section = page.partition("## Several servers")[2].partition("\n## ")[0]
     (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    made = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=True)
+    made = subprocess.run(["/bin/bash", "-ec", block], capture_output=True, text=True, check=True)
     keys = dict(line.split("=") for line in made.stdout.splitlines())
     assert set(keys) == set(KEYS)
     shared = {"HEADRACE_DATABASE": database, "HEADRACE_HOST": EVERYWHERE, **keys}

@@ -41,11 +41,14 @@ async def demand_present(path: str | Path) -> None:
     file, hint = Path(path), "Run `headrace db migrate`."
     if not await anyio.to_thread.run_sync(file.exists):
         raise Mistake(f"there is no database {file}, and none may be made", hint=hint)
-    scripts = load()
-    before = await anyio.to_thread.run_sync(_with, file, lambda db: checked(db, len(scripts)))
-    if before < len(scripts):
-        why = f"the schema of {file} is {before}, this headrace needs {len(scripts)}"
-        raise Mistake(why, hint=hint)
+    needed = len(load())
+
+    def work(db: Database) -> int:
+        return checked(db, needed)
+
+    before = await anyio.to_thread.run_sync(_with, file, work)
+    if before < needed:
+        raise Mistake(f"the schema of {file} is {before}, this headrace needs {needed}", hint=hint)
 
 
 def _with(file: Path, work: Callable[[Database], T]) -> T:
