@@ -94,7 +94,7 @@ async def rotate(
 @commands.command("change-master")
 @told
 async def change_master(*, as_json: AsJson = False) -> None:
-    """Let the master key that is set here count for a shared database, where another one did."""
+    """Take the master key that is set here, where the one before is lost."""
     from headrace.app.keeping import change_master_here  # noqa: PLC0415 - see _keys
 
     lost = await change_master_here(*surroundings())
