@@ -149,6 +149,10 @@ class Seats:
         """Return the worker that has been told of the run, and not of the end of its hold."""
         return self._told.get(run_id)
 
+    def all_told(self) -> Sequence[RunId]:
+        """List the runs that some worker has been told of."""
+        return tuple(self._told)
+
     def note(self, seat: Seat, run_id: RunId, hold: Hold) -> None:
         """Remember what the worker has been told of the run."""
         seat.known[run_id] = hold

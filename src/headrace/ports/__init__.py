@@ -46,6 +46,7 @@ from headrace.ports.storage import (
     Wakeups,
 )
 from headrace.ports.stores import Stores
+from headrace.ports.tallying import Tallying
 from headrace.ports.tokens import TokensApi
 from headrace.ports.waitmap import Live, On, WaitMap
 from headrace.ports.waitpoints import (
@@ -112,6 +113,7 @@ __all__ = [
     "StreamsApi",
     "Tagged",
     "Taken",
+    "Tallying",
     "Target",
     "Ticket",
     "TokensApi",
