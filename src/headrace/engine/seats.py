@@ -36,6 +36,8 @@ class Seat:
         self.worker, self.env, self.version = worker, env, hello.version
         self.tasks = frozenset(TaskId(task) for task in hello.tasks)
         self.slots = hello.slots
+        self.number = 0
+        """Of its seats: the worker may have sat down elsewhere since."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0

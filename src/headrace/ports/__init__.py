@@ -43,6 +43,7 @@ from headrace.ports.storage import (
     Runs,
     Snapshots,
     Streams,
+    Unseated,
     Wakeups,
 )
 from headrace.ports.stores import Stores
@@ -117,6 +118,7 @@ __all__ = [
     "Target",
     "Ticket",
     "TokensApi",
+    "Unseated",
     "Use",
     "WaitMap",
     "Waitpoint",
