@@ -104,6 +104,7 @@ async def open_engine(
                 Warden(core).run,
                 Sweeper(core).run,
                 Rechecking(core).run,
+                core.herald.run,
             ]
             if is_shared:
                 loops.append(ring.watch)

@@ -15,6 +15,8 @@ import structlog
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
+from headrace.engine.heralding import Herald
+from headrace.engine.hints import Here, Hint, Left, Seated, heard, said
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
@@ -48,6 +50,9 @@ class Core:
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
         self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
+        self.herald = Herald(self.seats, stores.wakeups, self.name)
+        self.has_company = False
+        """Whether another engine was ever heard of."""
         self._lander = Lander(self.seats, self.teller, self._changed)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
@@ -136,18 +141,44 @@ class Core:
         """Pass on what other engines announce."""
         async with self.stores.wakeups.listen(self.name) as hints:
             self.look_again()  # nobody knows what was announced while nobody listened
+            await self._greet()
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
+                    self._ring(run_id)
+                    await self._greet()  # what was told at first may have been lost
+                elif hint := heard(run_id):
+                    await self._follow(hint)
                 else:
                     self._heard(run_id)
-                self._ring(run_id)
+                    self._ring(run_id)
+
+    async def _greet(self) -> None:
+        if not self.has_company:
+            await self.tell(said(Here(is_new=True)))
+
+    async def _follow(self, hint: Hint) -> None:
+        """Follow up on what another engine tells beside what it has written."""
+        self.has_company = True
+        match hint:
+            case Left(env, task):
+                self.seats.fall_behind(env, task)
+                if self.seats.has_room(env, task):
+                    self.wanted.set()
+            case Seated(worker, number):
+                seat = self.seats.of(worker)
+                if seat is not None and seat.number < number:
+                    self.seats.remove(seat)
+            case Here(is_new):
+                if is_new:
+                    await self.tell(said(Here(is_new=False)))
 
     def _heard(self, run_id: RunId) -> None:
         """Follow up on what another engine has written of the run.
 
         Whose worker sits here is told at once. Others find out when they want to write.
         """
+        self.has_company = True
         desk = self._desks.get(run_id)
         if self.seats.told(run_id) is not None:
             self.look_at(self.desk(run_id))
@@ -168,6 +199,7 @@ class Core:
         """Have a queued run looked for, and the timer wake up for what is due earlier."""
         if isinstance(run.state, Queued):
             self.seats.fall_behind(run.env, run.task)
+            self.herald.leave(run.env, run.task)
         self.wanted.set()
         due = machine.due(run)
         if due is not None and due < self.next_due:
@@ -188,15 +220,16 @@ class Core:
             self._ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
-        """Tell who listens here, and hint to other engines.
-
-        What is durable does not fail because they cannot be told.
-        """
+        """Tell who listens here, and hint to other engines."""
         if run_id == ANY:
             self.look_again()
         self._ring(run_id)
+        await self.tell(run_id)
+
+    async def tell(self, hint: RunId) -> None:
+        """Hint to other engines; what is durable does not fail because they cannot be told."""
         try:
-            await self.stores.wakeups.announce(run_id, self.name)
+            await self.stores.wakeups.announce(hint, self.name)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.kernel.commands import Claim
-from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
+from headrace.kernel.model import EnvId, Instant, Key, RunId, StreamId, TaskId, WorkerId
 from headrace.wire.channel import Hello, Operation, Push, Unread
 
 
@@ -38,6 +38,8 @@ class Seat:
         self.slots = hello.slots
         self.number = 0
         """Of its seats: the worker may have sat down elsewhere since."""
+        self.heard = Instant(0)
+        """When it last said that it is there."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -171,6 +173,10 @@ class Seats:
             return None
         fitting = (s for s in self._seats.values() if s.env == env and task in s.tasks and s.free)
         return max(fitting, key=lambda seat: seat.free, default=None)
+
+    def has_room(self, env: EnvId, task: TaskId) -> bool:
+        """Tell whether a worker here would take a run of the task up."""
+        return any(s.free and s.env == env and task in s.tasks for s in self._seats.values())
 
     def fall_behind(self, env: EnvId, task: TaskId) -> None:
         """Note that a run of `task` was left queued in the store."""
