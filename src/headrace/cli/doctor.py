@@ -13,17 +13,18 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import apsw
 import typer
-from msgspec import Struct
 from rich.text import Text
 
+from headrace.app.checks import Check, services
 from headrace.app.connecting import BRISK, client
 from headrace.app.home import Home, kept_file
-from headrace.app.settings import SETTINGS, Settings, database_path
+from headrace.app.settings import SETTINGS, Settings, database_path, is_shared
 from headrace.cli.asking import surroundings
+from headrace.cli.running import DatabasePlace, RedisPlace, StreamsPlace, kept_at
 from headrace.cli.screen import AsJson, Exit, emit, say, told, waiting_for
 from headrace.cli.surveyor import Found, Seen, surveyed
 from headrace.errors import HeadraceError, NotFound
@@ -41,15 +42,6 @@ MARKS: Final = {
 }
 
 
-class Check(Struct, frozen=True):
-    """One thing that was looked at, and what to do if it is not as it should be."""
-
-    name: str
-    verdict: Literal["ok", "odd", "wrong"]
-    text: str
-    fix: str = ""
-
-
 @told
 async def doctor(
     file: Annotated[
@@ -57,12 +49,16 @@ async def doctor(
         typer.Argument(metavar="FILE", help="The file with the tasks; that of the last worker."),
     ] = None,
     *,
+    database: DatabasePlace = "",
+    redis: RedisPlace = "",
+    streams: StreamsPlace = "",
     as_json: AsJson = False,
 ) -> Exit:
-    """Check machine, folder, server and code; say what to do."""
+    """Check machine, folder, database, server and code; say what to do."""
     if file is not None and not file.is_file():
         raise NotFound(f"there is no file {file}")
     setting, home = surroundings()
+    setting = kept_at(setting, database, redis, streams)
     wrong = False
     with waiting_for("looking", quiet=as_json):
         async for check in _all(setting, home, file or kept_file(home)):
@@ -78,15 +74,25 @@ def _show(check: Check) -> None:
 
 
 async def _all(setting: Settings, home: Home, file: Path | None) -> AsyncGenerator[Check]:
-    yield _python()
-    yield _sqlite()
-    for check in (*_settings(), *_folder(home), _disk(setting, home), _clock(home)):
+    for check in _here(setting, home):
+        yield check
+    async for check in services(setting, home):
         yield check
     async for check in _server(setting, home):
         yield check
     if file is not None:
         for check in code(file, await surveyed(file)):
             yield check
+
+
+def _here(setting: Settings, home: Home) -> Iterator[Check]:
+    """Check this machine; its file and its disk only where they hold the database."""
+    yield _python()
+    if is_shared(setting.database):
+        yield from (*_settings(), *_folder(home))
+        return
+    yield _sqlite()
+    yield from (*_settings(), *_folder(home), _disk(setting, home), _clock(home))
 
 
 def _python() -> Check:

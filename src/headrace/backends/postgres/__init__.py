@@ -4,6 +4,7 @@ from headrace.errors import Mistake
 
 try:
     from headrace.backends.postgres.database import Settings, shown
+    from headrace.backends.postgres.examining import Examined, examine_postgres
     from headrace.backends.postgres.opening import migrate_postgres, open_postgres
 except ModuleNotFoundError as error:
     if error.name != "asyncpg":
@@ -13,4 +14,11 @@ except ModuleNotFoundError as error:
         hint="pip install 'headrace[postgres]'",
     ) from error
 
-__all__ = ["Settings", "migrate_postgres", "open_postgres", "shown"]
+__all__ = [
+    "Examined",
+    "Settings",
+    "examine_postgres",
+    "migrate_postgres",
+    "open_postgres",
+    "shown",
+]

@@ -3,7 +3,7 @@
 from headrace.errors import Mistake
 
 try:
-    from headrace.backends.redis.opening import Opened, open_redis
+    from headrace.backends.redis.opening import Examined, Opened, examine_redis, open_redis
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "redis":
         raise
@@ -12,4 +12,4 @@ except ModuleNotFoundError as error:
         hint="pip install 'headrace[redis]'",
     ) from error
 
-__all__ = ["Opened", "open_redis"]
+__all__ = ["Examined", "Opened", "examine_redis", "open_redis"]

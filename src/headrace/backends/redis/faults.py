@@ -83,6 +83,7 @@ def _unreachable(error: Exception, place: Place, said: str) -> Unavailable:
     if _has(error, ssl.SSLError):
         hint = "Check its certificate (?ca_file=FILE names the authority), or write redis://."
         return Unavailable(f"{place} cannot be reached by TLS: {said}", hint=hint)
+    said = "nothing listens there" if _has(error, ConnectionRefusedError) else said
     hint = "Is it running? Check host and port in the URL; "
     hint += "if it speaks no TLS, write redis://." if place.tls else "with TLS, write rediss://."
     return Unavailable(f"{place} cannot be reached: {said}", hint=hint)

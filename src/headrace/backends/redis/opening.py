@@ -28,6 +28,9 @@ OLDEST: Final = (6, 2)
 PATIENCE_S: Final = 5.0
 ATTEMPT_S: Final = 2.0
 PAUSE_S: Final = 0.1
+TRIES: Final = 5
+ASKED: Final = "headrace:doctor"
+"""A key that is never there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,42 @@ async def open_redis(
         wakeups = RedisWakeups(link, f"headrace:{place.db}", name)
         async with beside(wakeups.hear, wakeups.tell):
             yield Opened(wakeups, RedisWaitMap(link, clock), link, str(place), cautions)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A Redis as it was found."""
+
+    place: str
+    server: str
+    way_ms: float
+    """How long the quickest of a few answers took."""
+    cautions: tuple[str, ...]
+
+
+async def examine_redis(url: str) -> Examined:
+    """Look at the Redis, and whether its user may do what is asked of it; keep nothing there."""
+    place = place_of(url)
+    async with linked(place, ATTEMPT_S) as link:
+        cautions = await _checked(link, place)
+        ways = list[float]()
+        try:
+            for _ in range(TRIES):
+                began = perf_counter()
+                await link.tried("GET", ASKED, patience_s=ATTEMPT_S)
+                ways.append((perf_counter() - began) * 1_000)
+            await link.tried("EVAL", "return 1", 1, ASKED, patience_s=ATTEMPT_S)
+            await link.tried("PUBLISH", f"headrace:{place.db}:doctor", "", patience_s=ATTEMPT_S)
+            facts = cast("Mapping[str, object]", await link.tried("INFO", patience_s=ATTEMPT_S))
+        except NoPermissionError as error:
+            if "info" in str(error).lower():
+                return Examined(str(place), "", min(ways), cautions)
+            raise meaning(error, place) from error
+        except TROUBLE as error:
+            raise meaning(error, place) from error
+    valkey = facts.get("valkey_version")
+    server = f"Valkey {valkey}" if valkey else f"Redis {facts.get('redis_version')}"
+    return Examined(str(place), server, min(ways), cautions)
 
 
 async def _checked(link: Link, place: Place) -> tuple[str, ...]:

@@ -6,12 +6,16 @@ is found by reading, and what a record leads to is offered once it is durable.
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-from typing import Final
+from collections.abc import Generator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TYPE_CHECKING, Final
 
 from headrace.backends.s2.place import Patience, Place, place_of
 from headrace.errors import Mistake
 from headrace.ports import Chance, Stores
+
+if TYPE_CHECKING:
+    from headrace.backends.s2.examining import Examined
 
 LIBRARY: Final = "s2_sdk"
 
@@ -30,8 +34,24 @@ def open_s2(
     stream gets its first record.
     """
     place = place_of(url, token)
-    try:
+    with _library():
         from headrace.backends.s2.opening import opened  # noqa: PLC0415 - not everybody has it
+    return opened(place, stores, chance, patience or Patience())
+
+
+async def examine_s2(url: str, token: str = "") -> Examined:
+    """Look at the basin; it is not made."""
+    place = place_of(url, token)
+    with _library():
+        from headrace.backends.s2.examining import examined  # noqa: PLC0415 - not everybody has it
+    return await examined(place)
+
+
+@contextmanager
+def _library() -> Generator[None]:
+    """Say what to install."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != LIBRARY:
             raise
@@ -39,7 +59,6 @@ def open_s2(
             "streams in S2 need the library s2-sdk, which is not installed",
             hint="Install it: pip install 'headrace[s2]'",
         ) from None
-    return opened(place, stores, chance, patience or Patience())
 
 
-__all__ = ["Patience", "Place", "open_s2", "place_of"]
+__all__ = ["Patience", "Place", "examine_s2", "open_s2", "place_of"]

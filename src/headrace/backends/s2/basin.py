@@ -215,4 +215,6 @@ def _cause(error: BaseException) -> str:
     """Return what is at the bottom of it, in a line."""
     while error.__cause__ is not None:
         error = error.__cause__
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
     return (str(error) or type(error).__name__).splitlines()[0][:200]

@@ -28,8 +28,8 @@ WANTED: Final = sdk.BasinConfig(
     default_stream_config=sdk.StreamConfig(retention_policy="infinite", delete_on_empty_min_age=0),
 )
 """A run may wait for longer than any other retention: its streams end with it."""
-_REFUSED: Final = frozenset({401, 403})
-_MISSING, _PENDING = "basin_not_found", "basin_deletion_pending"
+REFUSED: Final = frozenset({401, 403})
+MISSING, _PENDING = "basin_not_found", "basin_deletion_pending"
 
 
 @asynccontextmanager
@@ -52,11 +52,11 @@ async def ensure(client: sdk.Client, place: Place, patience: Patience) -> None:
     """See to it that the basin is there and keeps what it is given, or say what to do."""
     try:
         found = await _config(client, place, patience)
-        if found is not None and not _fits(found):
+        if found is not None and not fits(found):
             await patient(partial(client.reconfigure_basin, place.basin, config=WANTED), patience)
             _log.warning("the basin keeps new streams for good from now on", basin=place.basin)
     except sdk.S2Error as error:
-        raise _told(error, place) from error
+        raise told_at_start(error, place) from error
 
 
 async def _config(client: sdk.Client, place: Place, patience: Patience) -> sdk.BasinConfig | None:
@@ -64,10 +64,10 @@ async def _config(client: sdk.Client, place: Place, patience: Patience) -> sdk.B
     try:
         return await patient(partial(client.get_basin_config, place.basin), patience)
     except sdk.S2ServerError as error:
-        if error.code == _MISSING:
+        if error.code == MISSING:
             await _make(client, place, patience)
             return None
-        if error.status_code not in _REFUSED:
+        if error.status_code not in REFUSED:
             raise
     # The token may be one for streams only: then this is allowed.
     await patient(partial(client.basin(place.basin).list_streams, limit=1), patience)
@@ -88,7 +88,8 @@ async def _make(client: sdk.Client, place: Place, patience: Patience) -> None:
         # Another server was faster; it wants the same.
 
 
-def _fits(config: sdk.BasinConfig) -> bool:
+def fits(config: sdk.BasinConfig) -> bool:
+    """Tell whether the basin makes streams by itself and keeps them for good."""
     streams = config.default_stream_config
     return (
         config.create_stream_on_append is True
@@ -98,12 +99,12 @@ def _fits(config: sdk.BasinConfig) -> bool:
     )
 
 
-def _told(error: sdk.S2Error, place: Place) -> HeadraceError:
+def told_at_start(error: sdk.S2Error, place: Place) -> HeadraceError:
     """Say at the start what is wrong, and what to do."""
     if not isinstance(error, sdk.S2ServerError):
         hint = "Is it an S2 endpoint, and does s2-lite run there? See docs/howto/local-s2.md."
         return Unavailable(told_of(error, place).message, hint=hint)
-    if error.status_code in _REFUSED:
+    if error.status_code in REFUSED:
         return Mistake(
             f"S2 refuses the token for {place}",
             hint="HEADRACE_S2_TOKEN needs the right to its streams, and to make and configure it.",
