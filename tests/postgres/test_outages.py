@@ -263,7 +263,7 @@ async def _announced(stores: Stores, twin: Stores, run: RunId) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ("mysql://127.0.0.1/x", "is no database"),
+        ("mysql://127.0.0.1/x", "none of Postgres"),
         ("postgresql://headrace@127.0.0.1:{port}/nowhere", '"nowhere" does not exist'),
         ("postgresql://nobody@127.0.0.1:{port}/postgres", '"nobody" does not exist'),
         ("postgresql://headrace@127.0.0.1:{port}/postgres?pooler=perhaps", "pooler=perhaps"),

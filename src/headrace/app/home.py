@@ -81,6 +81,10 @@ class Home:
         self.make()
         return _made(self.path / "snapshot-key", "")
 
+    def master_key(self) -> str:
+        """Return the key that seals the keys in the database, empty if there is none."""
+        return _kept(self.path / "master-key")
+
     def made_master_key(self) -> str:
         """Return the key that seals the keys in the database; make it if there is none."""
         self.make()

@@ -17,8 +17,10 @@ import anyio
 from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
-from headrace.app.settings import Settings
-from headrace.app.storing import keeping
+from headrace.app.settings import Settings, is_shared
+from headrace.app.sharing import agree_on_master, agree_on_root, demand_given
+from headrace.app.skew import comparing
+from headrace.app.storing import Kept, keeping
 from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Stores
@@ -48,12 +50,14 @@ async def serving(
     setting: Settings, home: Home, *, wait_for_tasks: bool = False
 ) -> AsyncGenerator[Served]:
     """Serve until the block ends. `wait_for_tasks`: healthy only once a worker has registered."""
+    demand_given(setting)
     async with _owned(home):
         key = setting.key or await anyio.to_thread.run_sync(home.made_key)
         vault = await anyio.to_thread.run_sync(vault_of, setting, home)
         env = given_env(key)
         async with (
             keeping(setting, home) as kept,
+            _agreed(setting, kept, vault, (env, key)),
             _engine(kept.stores, vault, {env: (key,)}) as (engine, ring),
         ):
             api = engine.at(env)
@@ -77,6 +81,20 @@ async def serving(
                 async with _published(home, url, api, env):
                     key_path = None if setting.key else home.key_path
                     yield Served(url, kept.database, key_path, api, kept.redis, kept.streams)
+
+
+@asynccontextmanager
+async def _agreed(
+    setting: Settings, kept: Kept, vault: Vault, given: tuple[EnvId, str]
+) -> AsyncGenerator[None]:
+    """Refuse what servers on one database disagree on, and watch their clocks."""
+    if not is_shared(setting.database):
+        yield
+        return
+    await agree_on_master(kept.stores.blobs, vault)
+    await agree_on_root(kept.stores.blobs, setting, *given)
+    async with comparing(kept.stores):
+        yield
 
 
 @asynccontextmanager

@@ -26,6 +26,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "HEADRACE_HOME": "the folder of key and database; .headrace here or in a folder above",
     "HEADRACE_DATABASE": "sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME; without it "
     "headrace.db in the home folder",
+    "HEADRACE_MIGRATE": "1: dev and serve bring the database up to the present; 0: they do not, "
+    "and `headrace db migrate` has to; 1",
     "HEADRACE_REDIS": "redis://[:PASSWORD@]HOST[:PORT][/DB], for hints between servers; none",
     "HEADRACE_STREAMS": "database, or s2://BASIN?endpoint=http://HOST:PORT; database",
     "HEADRACE_S2_TOKEN": "the access token for S2; s2-lite asks for none",
@@ -56,6 +58,7 @@ class Settings:
 
     home: Path | None = None
     database: str = field(default="", repr=False)
+    migrates: bool = True
     redis: str = field(default="", repr=False)
     streams: str = ""
     s2_token: str = field(default="", repr=False)
@@ -82,6 +85,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     return Settings(
         home=Path(home) if home else None,
         database=environment.get("HEADRACE_DATABASE", ""),
+        migrates=_switch(environment, "HEADRACE_MIGRATE") is not False,
         redis=environment.get("HEADRACE_REDIS", ""),
         streams=streams_place(environment.get("HEADRACE_STREAMS", ""), "HEADRACE_STREAMS"),
         s2_token=environment.get("HEADRACE_S2_TOKEN", "").strip(),

@@ -37,7 +37,7 @@ class Kept:
 async def keeping(setting: Settings, home: Home) -> AsyncGenerator[Kept]:
     """Open what the settings name."""
     async with AsyncExitStack() as stack:
-        kept = await _database(stack, setting, home)
+        kept = await stack.enter_async_context(database(setting, home))
         if setting.redis:
             kept = await _redis(stack, setting, kept)
         if setting.streams:
@@ -48,19 +48,23 @@ async def keeping(setting: Settings, home: Home) -> AsyncGenerator[Kept]:
         yield kept
 
 
-async def _database(stack: AsyncExitStack, setting: Settings, home: Home) -> Kept:
+@asynccontextmanager
+async def database(setting: Settings, home: Home) -> AsyncGenerator[Kept]:
+    """Open the database alone."""
     if is_shared(setting.database):
         # Loaded only here: who keeps a file need not have the driver.
         from headrace.backends.postgres import open_postgres, shown  # noqa: PLC0415
 
-        stores = await stack.enter_async_context(open_postgres(setting.database))
-        return Kept(stores, shown(setting.database))
+        async with open_postgres(setting.database, migrating=setting.migrates) as stores:
+            yield Kept(stores, shown(setting.database))
+        return
     path = database_path(setting.database, home.path)
-    return Kept(await stack.enter_async_context(open_sqlite(path)), str(path))
+    async with open_sqlite(path, migrating=setting.migrates) as stores:
+        yield Kept(stores, str(path))
 
 
 async def _redis(stack: AsyncExitStack, setting: Settings, kept: Kept) -> Kept:
-    from headrace.backends.redis import open_redis  # noqa: PLC0415 - see _database
+    from headrace.backends.redis import open_redis  # noqa: PLC0415 - see database
 
     name = f"server-{SystemChance().unique(NAME_BYTES).hex()}"
     opened = open_redis(setting.redis, clock=kept.stores.clock, name=name)

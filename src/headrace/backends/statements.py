@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
+from typing import TypeAlias
+
+Told: TypeAlias = Callable[[int, int], None]
+"""Hears to which version a schema has come, and how many there are."""
 
 _HEADER = re.compile(r"^-- name: (\w+)\n((?:-- .*\n)+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """From which version of its schema to which a database was brought."""
+
+    before: int
+    after: int
+
+
+def nobody(_version: int, _last: int) -> None:
+    """Hear nothing."""
 
 
 def statements(text: str) -> Iterator[tuple[str, str]]:

@@ -91,6 +91,21 @@ async def rotate(
         hint(f"The one from before holds for {grace} more. To end it at once: {end}")
 
 
+@commands.command("change-master")
+@told
+async def change_master(*, as_json: AsJson = False) -> None:
+    """Let the master key that is set here count for a shared database, where another one did."""
+    from headrace.app.keeping import change_master_here  # noqa: PLC0415 - see _keys
+
+    lost = await change_master_here(*surroundings())
+    if as_json:
+        emit({"event": "changed", "lost": lost})
+        return
+    say("Servers with this master key may use the database from now on, and no others.")
+    if lost:
+        hint(f"Root keys that it does not open, and that hold no more: {lost}.")
+
+
 @asynccontextmanager
 async def _keys(env: str) -> AsyncGenerator[KeysApi]:
     """Give the keys of the environment of our own key, or of the one that is named."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from headrace.cli import changing, keys, runs, tokens
+from headrace.cli import changing, db, keys, runs, tokens
 from headrace.cli.dev import dev
 from headrace.cli.doctor import doctor
 from headrace.cli.init import init
@@ -56,4 +56,5 @@ runs.commands.command("reschedule")(changing.reschedule)
 runs.commands.command("tag")(changing.tag_run)
 app.add_typer(runs.commands, name="runs")
 app.add_typer(keys.commands, name="keys")
+app.add_typer(db.commands, name="db")
 app.add_typer(tokens.commands, name="tokens")

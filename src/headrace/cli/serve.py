@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import anyio
@@ -18,7 +19,7 @@ from headrace.cli.running import (
     show_server,
     until_told,
 )
-from headrace.cli.screen import AsJson, Exit, err, told_for_long
+from headrace.cli.screen import AsJson, Exit, err, told_for_long, warn
 from headrace.cli.signs import fact
 
 
@@ -30,17 +31,26 @@ async def serve(
     database: DatabasePlace = "",
     redis: RedisPlace = "",
     streams: StreamsPlace = "",
+    no_migrate: Annotated[
+        bool, typer.Option("--no-migrate", help="Leave the database's schema as it is.")
+    ] = False,
     as_json: AsJson = False,
 ) -> Exit:
     """Run engine and API; workers come from elsewhere."""
     from headrace.app.process import serving_many  # noqa: PLC0415 - too much to load for `send`
+    from headrace.app.sharing import missing  # noqa: PLC0415 - see below
 
-    setting, home = listening(kept_at(surroundings()[0], database, redis, streams), host, port)
+    kept = kept_at(surroundings()[0], database, redis, streams)
+    setting, home = listening(kept, host, port)
+    setting = replace(setting, migrates=setting.migrates and not no_migrate)
     log_to_stderr()
     with until_told():
         async with serving_many(setting, home) as served:
             show_server(served, as_json=as_json)
             if not as_json:
+                if lacking := missing(setting):
+                    names = " and ".join(lacking)
+                    warn(f"another server on this database needs the same {names}: set them")
                 fact("workers", f"headrace worker FILE, with HEADRACE_URL={served.url}")
             await anyio.sleep_forever()
     err.print("stopped")

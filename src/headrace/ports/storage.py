@@ -357,6 +357,10 @@ class Blobs(Protocol):
         """Store the value; the same key again replaces it. From `until` on it may be purged."""
         ...
 
+    async def first(self, key: str, value: bytes) -> bytes:
+        """Store the value for good if the key has none; return the one that it has now."""
+        ...
+
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
         ...

@@ -248,6 +248,10 @@ class FailingBlobs:
         """Store a value."""
         await self._faults.write(lambda: self._inner.put(key, value, until))
 
+    async def first(self, key: str, value: bytes) -> bytes:
+        """Store a value where there is none."""
+        return await self._faults.write(lambda: self._inner.first(key, value))
+
     async def purge(self, now: Instant, limit: int) -> int:
         """Forget what is over; no write that anybody waits for."""
         return await self._faults.read(self._inner.purge(now, limit))

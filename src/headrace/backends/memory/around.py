@@ -90,6 +90,10 @@ class MemoryBlobs:
         """Store the value; the same key again replaces it."""
         self._values[key] = until, value
 
+    async def first(self, key: str, value: bytes) -> bytes:
+        """Store the value if the key has none; return the one that it has now."""
+        return self._values.setdefault(key, (NEVER, value))[1]
+
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
         return self._values.get(key, (NEVER, None))[1]

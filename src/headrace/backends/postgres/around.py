@@ -124,6 +124,11 @@ class PostgresBlobs:
         """Store the value; the same key again replaces it."""
         await self._database.run(SQL["upsert_blob"], (key, value, until))
 
+    async def first(self, key: str, value: bytes) -> bytes:
+        """Store the value if the key has none; return the one that it has now."""
+        await self._database.run(SQL["insert_blob"], (key, value))
+        return await self.get(key) or value
+
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
         found = await self._database.rows(SQL["select_blob"], (key,))

@@ -19,7 +19,8 @@ from urllib.parse import parse_qsl, urlencode
 import anyio
 import asyncpg
 
-from headrace.backends.postgres.faults import AGAIN, TROUBLE, is_gone, meaning
+from headrace.backends.postgres.faults import AGAIN, TROUBLE, UNREACHED, is_gone, meaning
+from headrace.backends.postgres.url import well_formed
 from headrace.backends.rows import Row
 from headrace.errors import Mistake, Unavailable
 
@@ -58,10 +59,8 @@ class Settings:
 
 def parted(dsn: str, settings: Settings) -> tuple[str, Settings]:
     """Take our own options out of the URL."""
+    well_formed(dsn)
     place, _, query = dsn.partition("?")
-    scheme = place.partition("://")[0]
-    if scheme not in {"postgres", "postgresql"}:
-        raise Mistake(f"{scheme!r} is no database", hint="It begins with postgresql://")
     options, rest = dict[str, str](), list[tuple[str, str]]()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in {"pooler", "connections"}:
@@ -108,7 +107,7 @@ class Database:
                 return await self._pool.acquire()
             except TROUBLE as error:
                 if not is_gone(error) or perf_counter() > end:
-                    raise meaning(error, self.place, lost="cannot be reached") from error
+                    raise meaning(error, self.place, lost=UNREACHED) from error
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.25)
 

@@ -49,14 +49,22 @@ WRONG: Final = (
 """Whoever set this up has to change something."""
 TROUBLE: Final = (*BAD_TEXT, *REFUSED, *WRONG, *GONE)
 
+UNREACHED: Final = "cannot be reached"
+REACH: Final = "Is it running? Check host and port in its URL, and sslmode if it asks for TLS."
+
 
 def is_gone(error: BaseException) -> bool:
     """Tell whether the connection is lost, and with it the answer."""
     return isinstance(error, GONE) and not isinstance(error, (*BAD_TEXT, *REFUSED, *WRONG))
 
 
-def meaning(error: Exception, place: str, *, lost: str = "") -> HeadraceError:
-    """Say what is wrong, and whether trying again helps. `lost` is what of it may have happened."""
+def meaning(
+    error: Exception, place: str, *, lost: str = "", again: str = "Try again."
+) -> HeadraceError:
+    """Say what is wrong, and whether trying again helps.
+
+    `lost` is what of it may have happened, `again` what to do where all may be well soon.
+    """
     if isinstance(error, BAD_TEXT):
         hint = "Leave out U+0000 and half characters."
         return BadRequest(f"a text cannot be stored: {error}", hint=hint)
@@ -69,9 +77,16 @@ def meaning(error: Exception, place: str, *, lost: str = "") -> HeadraceError:
     elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         hint = "It is a standby that can only be read. Name the primary."
     else:
-        hint = "Try again."
-    why = str(error) or type(error).__name__
+        hint = again
+    why = _why(error)
     return Unavailable(f"the database {place} {lost or 'cannot be used'}: {why}", hint=hint)
+
+
+def _why(error: Exception) -> str:
+    """Return what is wrong, without the system's numbers."""
+    if isinstance(error, TimeoutError):
+        return str(error) or "no answer in time"
+    return (error.strerror if isinstance(error, OSError) else "") or str(error) or repr(error)
 
 
 def _wrong(error: Exception, place: str) -> Mistake:

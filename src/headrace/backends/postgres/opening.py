@@ -6,11 +6,11 @@ Must never know: what is stored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import anyio
 import asyncpg
@@ -27,7 +27,7 @@ from headrace.backends.postgres.database import (
     reaching,
     shown,
 )
-from headrace.backends.postgres.faults import TROUBLE, is_gone, meaning
+from headrace.backends.postgres.faults import REACH, TROUBLE, UNREACHED, is_gone, meaning
 from headrace.backends.postgres.keys import PostgresCredentials
 from headrace.backends.postgres.landing import Lander
 from headrace.backends.postgres.lanes import Lane
@@ -40,9 +40,11 @@ from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots
 from headrace.backends.postgres.streams import PostgresStreams
 from headrace.backends.postgres.waitpoints import PostgresWaitpoints
 from headrace.backends.postgres.wakeups import PostgresWakeups
+from headrace.backends.statements import Migrated, Told, nobody
 from headrace.errors import Mistake
 from headrace.ports import Clock, Stores
 
+T = TypeVar("T")
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -106,30 +108,50 @@ async def open_postgres(
             )
 
 
-async def migrate_postgres(dsn: str) -> int:
-    """Bring the schema of the database up to the present; return its version."""
+async def migrate_postgres(dsn: str, told: Told = nobody) -> Migrated:
+    """Bring the schema of the database up to the present."""
     dsn, settings = parted(dsn, Settings())
-    await _prepared(dsn, settings, migrating=True)
-    return len(SCRIPTS)
+
+    async def work(connection: Connection) -> int:
+        await _checked(connection, shown(dsn))
+        return await migrate(connection, told=told)
+
+    _, before = await reached(dsn, settings, work)
+    return Migrated(before, len(SCRIPTS))
 
 
 async def _prepared(dsn: str, settings: Settings, *, migrating: bool) -> tuple[Settings, int]:
     """Migrate; return how the database is to be used, and where time starts."""
+
+    async def work(connection: Connection) -> int:
+        await _checked(connection, shown(dsn))
+        await _at_present(connection, shown(dsn), migrating=migrating)
+        return cast("int", (await fetched(connection, SQL["select_start"], ()))[0][0])
+
+    return await reached(dsn, settings, work)
+
+
+async def reached(
+    dsn: str, settings: Settings, work: Callable[[Connection], Awaitable[T]]
+) -> tuple[Settings, T]:
+    """Do `work` on a connection of its own; return how the database is to be used, as well.
+
+    Whether a pooler is between is noticed here, and while nobody answers it is tried again.
+    """
     end, pause = perf_counter() + settings.patience_s, 0.02
     while True:
         try:
             async with _connection(dsn, settings, is_unhurried=True) as connection:
-                await _checked(connection, shown(dsn))
-                await _at_present(connection, shown(dsn), migrating=migrating)
-                rows = await fetched(connection, SQL["select_start"], ())
-                return settings, cast("int", rows[0][0])
+                return settings, await work(connection)
         except NOT_OURS as error:
             if settings.pooler:
-                raise meaning(error, shown(dsn)) from error
+                hint = "Check the options in its URL."
+                why = f"the database {shown(dsn)} refuses an option: {error}"
+                raise Mistake(why, hint=hint) from error
             settings = replace(settings, pooler=True)
         except TROUBLE as error:
             if not is_gone(error) or perf_counter() > end:
-                raise meaning(error, shown(dsn), lost="cannot be reached") from error
+                raise meaning(error, shown(dsn), lost=UNREACHED, again=REACH) from error
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.5)
 

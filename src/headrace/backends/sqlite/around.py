@@ -111,6 +111,11 @@ class SqliteBlobs:
         """Store the value; the same key again replaces it."""
         await self._writer.write(lambda t: t.db.run(SQL["upsert_blob"], (key, value, until)))
 
+    async def first(self, key: str, value: bytes) -> bytes:
+        """Store the value if the key has none; return the one that it has now."""
+        await self._writer.write(lambda t: t.db.run(SQL["insert_blob"], (key, value)))
+        return await self.get(key) or value
+
     async def get(self, key: str) -> bytes | None:
         """Return the value."""
         found = await self._reader.rows(SQL["select_blob"], (key,))

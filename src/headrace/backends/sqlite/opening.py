@@ -19,7 +19,7 @@ from headrace.backends.beside import beside
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.sqlite.around import SqliteBlobs, SqliteCatalog, SqliteLeases
-from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
+from headrace.backends.sqlite.database import Database, Settings
 from headrace.backends.sqlite.keys import SqliteCredentials
 from headrace.backends.sqlite.migrations import load, migrate
 from headrace.backends.sqlite.notes import SqliteNotebook, SqliteTaken
@@ -29,10 +29,10 @@ from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.revisions import SqliteRevisions
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
 from headrace.backends.sqlite.streams import SqliteStreams
+from headrace.backends.sqlite.upgrading import demand_present, make, meant
 from headrace.backends.sqlite.waitpoints import SqliteWaitpoints
 from headrace.backends.sqlite.wakeups import SqliteWakeups
 from headrace.backends.sqlite.writer import Writer
-from headrace.errors import Unavailable
 from headrace.kernel.model import Instant
 from headrace.ports import ANYTHING, Clock, Stores
 
@@ -42,10 +42,20 @@ READER_CACHE_KIB = 16_384
 
 @asynccontextmanager
 async def open_sqlite(
-    path: str | Path, *, clock: Clock | None = None, settings: Settings | None = None
+    path: str | Path,
+    *,
+    clock: Clock | None = None,
+    settings: Settings | None = None,
+    migrating: bool = True,
 ) -> AsyncGenerator[Stores]:
-    """Open the store in the file at `path`, which is made if it is not there."""
+    """Open the store in the file at `path`.
+
+    `migrating`: make it if it is not there, and bring its schema up to the present; else both
+    have to be.
+    """
     file, settings = Path(path), settings or Settings()
+    if not migrating:
+        await demand_present(file)
     carried, broadcast = CarriedClock(), Broadcast()
     time = carried if clock is None else clock
 
@@ -92,13 +102,8 @@ async def _opened(
         db.do_not_wait()
         return db
 
-    try:
+    with meant(file):
         reader, start = await anyio.to_thread.run_sync(_prepare, file, settings)
-    except TROUBLE as error:
-        raise unavailable(error, str(file)) from error
-    except OSError as error:
-        why = f"the database {file} cannot be opened: {error.strerror}"
-        raise Unavailable(why, hint="Check the path, and who may write there.") from error
     try:
         yield reader, connect, start
     finally:
@@ -107,9 +112,7 @@ async def _opened(
 
 def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
     """Make, migrate and pre-size the file; return its readers and where time starts."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # -wal and -shm take over its mode
-    _sync_folder(file.parent)
+    make(file)
     db = Database(file, settings, cache_kib=READER_CACHE_KIB)
     migrate(db, load())
     _presize(db, file, settings)
@@ -119,15 +122,6 @@ def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:
         one.read_only()
     db.do_not_wait()
     return Reader(*readers, settings.patience_s), start
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let a power cut not take the new file's name with it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _presize(db: Database, file: Path, settings: Settings) -> None:

@@ -25,6 +25,13 @@ class BlobsContract:
         await stores.blobs.put("a", b"22")
         assert await stores.blobs.get("a") == b"22"
 
+    async def test_the_first_of_several_stays(self, stores: Stores) -> None:
+        assert await stores.blobs.first("a", b"1") == b"1"
+        assert await stores.blobs.first("a", b"2") == b"1"
+        assert await stores.blobs.get("a") == b"1"
+        await stores.blobs.purge(T0, 10)
+        assert await stores.blobs.first("a", b"3") == b"1"
+
     async def test_only_what_is_over_is_purged(self, stores: Stores) -> None:
         for n, until in enumerate((NEVER, T0, T0, later(T0, 1))):
             await stores.blobs.put(f"b-{n}", b"1", until)

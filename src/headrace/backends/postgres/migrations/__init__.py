@@ -19,7 +19,7 @@ import asyncpg
 
 from headrace.backends.postgres.database import Connection, fetched
 from headrace.backends.postgres.queries import SQL
-from headrace.backends.statements import load_numbered
+from headrace.backends.statements import Told, load_numbered, nobody
 from headrace.errors import Mistake, Unavailable
 
 LOCK_MS: Final = 500
@@ -56,14 +56,23 @@ async def version_of(connection: Connection) -> int | None:
     return version
 
 
-async def migrate(connection: Connection, scripts: Sequence[str] = SCRIPTS) -> None:
-    """Bring the database up to the present; others may use it, or do the same."""
-    if (await version_of(connection) or 0) >= len(scripts):
-        return
+async def migrate(
+    connection: Connection, scripts: Sequence[str] = SCRIPTS, told: Told = nobody
+) -> int:
+    """Bring the database up to the present; others may use it, or do the same.
+
+    Return the version that it had; `told` hears which one it has come to, and how many there are.
+    """
+    before = await version_of(connection) or 0
+    if before >= len(scripts):
+        return before
     for name in ("make_schema", "make_ledger", "insert_ledger"):
         await _patiently(connection, SQL[name])
     for number, script in enumerate(scripts, 1):
         await _patiently(connection, script, number)
+        if number > before:
+            told(number, len(scripts))
+    return before
 
 
 async def _patiently(connection: Connection, script: str, number: int = 0) -> None:

@@ -163,6 +163,10 @@ SELECT version FROM headrace.deploy WHERE env = $1 ORDER BY no DESC LIMIT 1;
 INSERT INTO headrace.blob (key, value, until) VALUES ($1, $2, $3)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until;
 
+-- name: insert_blob
+-- For good, unless the key has a value.
+INSERT INTO headrace.blob (key, value, until) VALUES ($1, $2, 0) ON CONFLICT (key) DO NOTHING;
+
 -- name: purge_blobs
 -- Those whose time is over, longest ago first.
 WITH old AS MATERIALIZED (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import cast
 
 from headrace.backends.sqlite.database import Database
-from headrace.backends.statements import load_numbered
+from headrace.backends.statements import Told, load_numbered, nobody
 from headrace.errors import Mistake
 
 APPLICATION = 0x48454144
@@ -20,17 +20,21 @@ def load() -> list[str]:
     return load_numbered(__package__ or "")
 
 
-def migrate(db: Database, scripts: list[str]) -> None:
-    """Bring the file up to the present, in one transaction; another process may do the same."""
-    _checked(db, len(scripts))  # before anything in somebody else's file is changed
+def migrate(db: Database, scripts: list[str], told: Told = nobody) -> int:
+    """Bring the file up to the present, in one transaction; another process may do the same.
+
+    Return the version that it had; `told` hears which one it has come to, and how many there are.
+    """
+    checked(db, len(scripts))  # before anything in somebody else's file is changed
     db.script("PRAGMA journal_mode = WAL")
     if _number(db, "user_version") == len(scripts) and _number(db, "application_id") == APPLICATION:
-        return
+        return len(scripts)
     db.run("BEGIN IMMEDIATE")
     try:
-        version = _checked(db, len(scripts))
-        for script in scripts[version:]:
+        version = checked(db, len(scripts))
+        for number, script in enumerate(scripts[version:], version + 1):
             db.script(script)
+            told(number, len(scripts))
         db.script("INSERT OR IGNORE INTO meta (one, at) VALUES (1, 0)")
         db.script(f"PRAGMA application_id = {APPLICATION}")
         db.script(f"PRAGMA user_version = {len(scripts)}")
@@ -39,9 +43,11 @@ def migrate(db: Database, scripts: list[str]) -> None:
         if db.in_transaction:
             db.run("ROLLBACK")
         raise
+    return version
 
 
-def _checked(db: Database, present: int) -> int:
+def checked(db: Database, present: int) -> int:
+    """Return the version of the file, if it is one of ours and not too new."""
     version, mark = _number(db, "user_version"), _number(db, "application_id")
     if mark != APPLICATION and (mark or version or _number(db, "schema_version")):
         raise Mistake(

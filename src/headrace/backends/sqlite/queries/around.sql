@@ -93,6 +93,10 @@ SELECT version FROM deploy WHERE env = ?1 ORDER BY no DESC LIMIT 1;
 INSERT INTO blob (key, value, until) VALUES (?1, ?2, ?3)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until;
 
+-- name: insert_blob
+-- For good, unless the key has a value.
+INSERT INTO blob (key, value, until) VALUES (?1, ?2, 0) ON CONFLICT (key) DO NOTHING;
+
 -- name: purge_blobs
 -- Those whose time is over, longest ago first.
 DELETE FROM blob WHERE key IN (

@@ -1,0 +1,90 @@
+"""Makes the file and brings its schema up to the present, or says that somebody has to.
+
+Owns: the file's mode, what is said of a file that cannot be opened.
+Must never know: what is stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import anyio.to_thread
+
+from headrace.backends.sqlite.database import TROUBLE, Database, Settings, unavailable
+from headrace.backends.sqlite.migrations import checked, load, migrate
+from headrace.backends.statements import Migrated, Told, nobody
+from headrace.errors import Mistake, Unavailable
+
+T = TypeVar("T")
+CACHE_KIB: Final = 16_384
+
+
+async def migrate_sqlite(path: str | Path, told: Told = nobody) -> Migrated:
+    """Make the file if it is not there, and bring its schema up to the present."""
+
+    def work(db: Database) -> Migrated:
+        scripts = load()
+        return Migrated(migrate(db, scripts, told), len(scripts))
+
+    return await anyio.to_thread.run_sync(_with, Path(path), work, True)
+
+
+async def sqlite_version(path: str | Path) -> Migrated:
+    """Return the version of the file's schema, and the one it should be; change nothing."""
+
+    def work(db: Database) -> Migrated:
+        scripts = load()
+        return Migrated(checked(db, len(scripts)), len(scripts))
+
+    return await anyio.to_thread.run_sync(_with, Path(path), work, False)
+
+
+async def demand_present(file: Path) -> None:
+    """Refuse a file that would have to be made, or changed."""
+    hint = "Run `headrace db migrate`."
+    if not await anyio.to_thread.run_sync(file.exists):
+        raise Mistake(f"there is no database {file}, and none may be made", hint=hint)
+    found = await sqlite_version(file)
+    if found.before < found.after:
+        why = f"the schema of {file} is {found.before}, this headrace needs {found.after}"
+        raise Mistake(why, hint=hint)
+
+
+def _with(file: Path, work: Callable[[Database], T], is_made: bool) -> T:  # noqa: FBT001 - called by position
+    with meant(file):
+        if is_made:
+            make(file)
+        with closing(Database(file, Settings(), cache_kib=CACHE_KIB)) as db:
+            return work(db)
+
+
+@contextmanager
+def meant(file: Path) -> Generator[None]:
+    """Say in our own words what is wrong with a file."""
+    try:
+        yield
+    except TROUBLE as error:
+        raise unavailable(error, str(file)) from error
+    except OSError as error:
+        why = f"the database {file} cannot be opened: {error.strerror}"
+        raise Unavailable(why, hint="Check the path, and who may write there.") from error
+
+
+def make(file: Path) -> None:
+    """Make the file, closed to others, if it is not there."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # -wal and -shm take over its mode
+    _sync_folder(file.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let a power cut not take the new file's name with it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
