@@ -167,7 +167,7 @@ def by_pods(deploy: Path) -> Complaints:
             if one.security_context.get("readOnlyRootFilesystem") is not True:
                 yield f"kubernetes: {name} may write its programs"
             probes = (one.startup_probe, one.readiness_probe, one.liveness_probe)
-            if one.args == ["serve"] and not all(p and p.http_get for p in probes):
+            if one.args[:1] == ["serve"] and not all(p and p.http_get for p in probes):
                 yield f"kubernetes: {name} is not asked how it is"
 
 
@@ -234,6 +234,17 @@ def _mistyped(words: tuple[str, ...]) -> str | None:
     except Exception as error:  # noqa: BLE001 - the class is typer's own affair
         return str(error)
     return None
+
+
+def by_schemas(deploy: Path) -> Complaints:
+    """Let one migrate, and no server: what the database becomes is decided once."""
+    found = processes(deploy)
+    for process in found:
+        if process.role == "serve" and "--no-migrate" not in process.words:
+            yield f"{process.where}: migrates by itself"
+    for form in ("compose", "systemd", "kubernetes"):
+        if not any(p.role == "db" and p.where.startswith(form) for p in found):
+            yield f"{form}: nobody migrates"
 
 
 def by_settings(deploy: Path) -> Complaints:
@@ -402,6 +413,7 @@ JUDGES: Final[tuple[Judge, ...]] = (
     by_hadolint,
     by_haproxy,
     by_commands,
+    by_schemas,
     by_settings,
     by_homes,
     by_ends,

@@ -68,13 +68,15 @@ FAULTS: Final = (
     Fault(judges.by_haproxy, "haproxy/headrace.cfg", "_backend servers", "_backend all", "all"),
     Fault(judges.by_haproxy, "haproxy/headrace.cfg", "timeout server 16m\n", "", "WARNING"),
     Fault(judges.by_haproxy, "haproxy/servers.cfg", "    retries 3\n", "", "the same"),
-    Fault(judges.by_commands, COMPOSE, "command: [serve]", "command: [server]", "server"),
+    Fault(judges.by_commands, COMPOSE, "[serve, --no", "[server, --no", "server"),
     Fault(judges.by_commands, UNIT, "serve --port", "serve --prot", "--prot"),
     Fault(
-        judges.by_commands, SERVE, "args: [serve]", 'args: [serve, --port, "x"]', "valid integer"
+        judges.by_commands, SERVE, "[serve, --no-migrate]", '[serve, --port, "x"]', "valid integer"
     ),
     Fault(judges.by_commands, "kubernetes/worker.yaml", ", /app/tasks.py]", "]", "parameter: file"),
-    Fault(judges.by_commands, UNIT, "%i\nE", "%i --redis redis://:a@b\nE", "everybody"),
+    Fault(judges.by_commands, UNIT, "migrate\nE", "migrate --redis redis://:a@b\nE", "everybody"),
+    Fault(judges.by_schemas, SERVE, "serve, --no-migrate]", "serve]", "by itself"),
+    Fault(judges.by_schemas, COMPOSE, "[db, migrate]", "[doctor]", "compose: nobody"),
     Fault(judges.by_settings, COMPOSE, "HEADRACE_REDIS:", "HEADRACE_REDDIS:", "REDDIS is no"),
     Fault(judges.by_settings, COMPOSE, "HEADRACE_REDIS:", "REDIS:", "is not told"),
     Fault(judges.by_settings, "systemd/env/worker.env", "=100", "=many", "HEADRACE_SLOTS"),
