@@ -118,7 +118,7 @@ def _analyzed(*words: str) -> subprocess.CompletedProcess[str]:
 
 def by_units(deploy: Path) -> Complaints:
     """Judge what systemd does not: users, ends, and who is let in."""
-    for unit in units(deploy):
+    for unit in units(deploy / "systemd"):
         if unit.one("DynamicUser") != "yes":
             yield f"systemd: {unit.name} runs as root"
         if unit.one("Type") != "oneshot" and unit.one("Restart") != "always":

@@ -236,10 +236,10 @@ class Unit:
         return self.one("ExecStart").split()
 
 
-def units(deploy: Path) -> list[Unit]:
-    """Read all unit files."""
+def units(folder: Path) -> list[Unit]:
+    """Read all unit files of a folder."""
     found = list[Unit]()
-    for file in sorted((deploy / "systemd").glob("*.service")):
+    for file in sorted(folder.glob("*.service")):
         values = dict[str, list[str]]()
         for line in file.read_text("utf-8").splitlines():
             name, equals, value = line.partition("=")
@@ -250,7 +250,7 @@ def units(deploy: Path) -> list[Unit]:
 
 
 def _serving(deploy: Path) -> Iterator[Process]:
-    for unit in units(deploy):
+    for unit in units(deploy / "systemd"):
         words = unit.words()
         if words[0].endswith("/headrace"):
             said = dict[str, str]()
