@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 LOCK := requirements/dev.lock
+RUN_LOCK := requirements/run.lock
 PYTEST := $(BIN)/pytest
 CODE := $(wildcard src tests examples tools bench)
 # Programs of several files, each in a folder that is its root.
@@ -111,7 +112,7 @@ exports: setup ## Write down the public names again; the difference is the revie
 	$(BIN)/python tools/exports.py
 
 .PHONY: lock
-lock: ## Resolve the dependencies again into requirements/dev.lock
+lock: ## Resolve the dependencies again into requirements/dev.lock; run.lock is what images need of it
 	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 to 3.14; none was found" >&2; exit 1; }
 	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
@@ -119,6 +120,10 @@ lock: ## Resolve the dependencies again into requirements/dev.lock
 	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --group dev \
 		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file $(LOCK) pyproject.toml
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--extra postgres --extra pydantic --extra redis --extra s2 --constraint $(LOCK) \
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file $(RUN_LOCK) pyproject.toml
 	@rm -rf .cache/lock
 
 .PHONY: clean
