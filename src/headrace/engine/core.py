@@ -41,6 +41,8 @@ class Core:
         self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
     ) -> None:
         self.stores, self.chance, self.keyring = stores, chance, keyring
+        self.name = chance.unique(8).hex()
+        """Under which this engine announces: it needs no telling of what it did itself."""
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
@@ -126,13 +128,26 @@ class Core:
         self.attend(desk)
 
     async def listen(self) -> None:
-        """Pass on what is announced, by this process or another."""
-        async with self.stores.wakeups.listen() as hints:
+        """Pass on what other engines announce."""
+        async with self.stores.wakeups.listen(self.name) as hints:
             self.look_again()  # nobody knows what was announced while nobody listened
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
+                else:
+                    self._heard(run_id)
                 self._ring(run_id)
+
+    def _heard(self, run_id: RunId) -> None:
+        """Follow up on what another engine has written of the run.
+
+        Whose worker sits here is told at once. Others find out when they want to write.
+        """
+        desk = self._desks.get(run_id)
+        if self.seats.told(run_id) is not None:
+            self.look_at(self.desk(run_id))
+        elif desk is not None:
+            desk.doubt()
 
     def _ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
@@ -154,20 +169,31 @@ class Core:
             self.next_due = due
             self.alarm.set()
 
-    async def _changed(self, run: Run) -> None:
-        """Follow up on a commit."""
+    async def _changed(self, run: Run, *, is_news: bool) -> None:
+        """Follow up on a commit, or on the sight of what another engine has committed.
+
+        Who has only looked announces nothing: engines would send each other to look for ever.
+        """
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
         self._schedule(run)
-        await self.announce(run.id)
+        if is_news:
+            await self.announce(run.id)
+        else:
+            self._ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
-        """Hint to other processes; what is durable does not fail because they cannot be told."""
+        """Tell who listens here, and hint to other engines.
+
+        What is durable does not fail because they cannot be told.
+        """
+        if run_id == ANY:
+            self.look_again()
+        self._ring(run_id)
         try:
-            await self.stores.wakeups.announce(run_id)
+            await self.stores.wakeups.announce(run_id, self.name)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
-            self._ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

@@ -339,14 +339,17 @@ ANYTHING = RunId("")
 
 
 class Wakeups(Protocol):
-    """Hints between processes: may lose, may double, may come late, may say `ANYTHING`."""
+    """Hints between engines: may lose, may double, may come late, may say `ANYTHING`.
 
-    async def announce(self, run_id: RunId) -> None:
+    An engine announces under a name of its own, and hears everybody `but` itself: it knows.
+    """
+
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
         ...
 
-    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, by this process or another."""
+    def listen(self, but: str = "") -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, in this process or another; not by `but`."""
         ...
 
 

@@ -1,0 +1,82 @@
+"""Several engines on one store: what a test needs to be sure which of them did what.
+
+Owns: opening them. Must never know: what a test is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from headrace.backends.memory import open_memory
+from headrace.backends.postgres import open_postgres
+from headrace.backends.sqlite import open_sqlite
+from headrace.kernel.model import RunId
+from headrace.ports import Stores
+from headrace.testing.clock import ManualClock
+from tests.engine.house import DECLARED, House, opened
+
+
+class NoHints:
+    """The `Wakeups` port at its worst: everything is lost."""
+
+    async def announce(self, run_id: RunId, by: str = "") -> None:
+        """Tell nobody."""
+
+    @asynccontextmanager
+    async def listen(
+        self,
+        but: str = "",  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[AsyncIterator[RunId]]:
+        """Hear nothing."""
+        yield _silence()
+
+
+async def _silence() -> AsyncGenerator[RunId]:
+    await asyncio.Event().wait()
+    yield RunId("")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the store stands: in memory, or at a place that can be opened more than once."""
+
+    clock: ManualClock
+    place: str = ""
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether all engines have the same store object."""
+        return not self.place.startswith("postgresql:")
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncGenerator[Stores]:
+        """Open it."""
+        if not self.place:
+            async with open_memory(self.clock) as stores:
+                yield stores
+        elif self.is_one:
+            async with open_sqlite(self.place, clock=self.clock) as stores:
+                yield stores
+        else:
+            async with open_postgres(self.place, clock=self.clock) as stores:
+                yield stores
+
+
+@asynccontextmanager
+async def town(
+    site: Site, count: int = 2, *, hints: bool = True
+) -> AsyncGenerator[tuple[House, ...]]:
+    """Run so many engines; `hints`: whether they hear each other."""
+    async with AsyncExitStack() as kept:
+        houses, stores = list[House](), await kept.enter_async_context(site.stores())
+        for n in range(count):
+            if n and not site.is_one:
+                stores = await kept.enter_async_context(site.stores())
+            seen = stores if hints else replace(stores, wakeups=NoHints())
+            houses.append(await kept.enter_async_context(opened(seen, site.clock, f"{n}")))
+        await houses[0].api.register(DECLARED)
+        await houses[0].rest()
+        yield tuple(houses)
