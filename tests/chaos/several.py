@@ -24,7 +24,7 @@ from tests.chaos.callers import SERVERS
 from tests.chaos.campaign import Plan, allow, sending, wall_ms
 from tests.chaos.desk import Desk
 from tests.chaos.ending import endings
-from tests.chaos.shared import ADDRESSES, KEY, Place, Shared, sharing
+from tests.chaos.shared import ADDRESSES, KEY, SNAPSHOT_KEY, Place, Shared, sharing
 from tests.chaos.troubles import Trouble, troubles
 from tests.chaos.works import STANDING
 from tests.fleet.nursery import Nursery
@@ -185,6 +185,9 @@ class Pacer:
 
 @contextmanager
 def _ships(folder: Path, shared: Shared, history: Path) -> Generator[Ships]:
+    """Make folders and fleets. Workers have a home of their own: they come by TCP."""
+    extra = {"HEADRACE_SECRET_KEY": KEY, "HEADRACE_SNAPSHOT_KEY": SNAPSHOT_KEY}
+    extra[workload.HISTORY] = str(history)
     with ExitStack() as stack:
         fleets, nurseries = list[Fleet](), list[Nursery]()
         for n, address in enumerate(ADDRESSES, 1):
@@ -192,10 +195,12 @@ def _ships(folder: Path, shared: Shared, history: Path) -> Generator[Ships]:
             home = place / ".headrace"
             home.mkdir(parents=True, mode=0o700)
             (home / "key").write_text(KEY, "ascii")
-            extra = {**shared.environment(address), workload.HISTORY: str(history)}
-            fleets.append(Fleet(Site(place, free_port(), STANDING.file, extra)))
+            site = Site(place, free_port(), STANDING.file, shared.environment(address))
+            far = Site(folder / f"workers-{n}", site.port, STANDING.file, extra)
+            far.folder.mkdir()
+            fleets.append(Fleet(site))
+            nurseries.append(stack.enter_context(Nursery(Fleet(far))))
             stack.callback(fleets[-1].end)
-            nurseries.append(stack.enter_context(Nursery(fleets[-1])))
         yield Ships(fleets, nurseries)
 
 

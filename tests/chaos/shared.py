@@ -25,6 +25,7 @@ ADDRESSES: Final = ("127.0.0.2", "127.0.0.3")
 """By which the servers reach it, each by its own."""
 BASIN: Final = "headrace-chaos"
 KEY: Final = "tr_dev_chaosandnothingelse"
+SNAPSHOT_KEY: Final = "a snapshot key of sixteen letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,6 @@ class Shared:
             "HEADRACE_REDIS": f"redis://{address}:{self.redis.port}/0",
             "HEADRACE_SECRET_KEY": KEY,
             "HEADRACE_MASTER_KEY": "a master key of sixteen letters",
-            "HEADRACE_SNAPSHOT_KEY": "a snapshot key of sixteen letters",
         }
         if self.lite is not None:
             found["HEADRACE_STREAMS"] = f"s2://{BASIN}?endpoint=http://{address}:{self.lite.port}"

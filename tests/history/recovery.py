@@ -3,7 +3,8 @@
 For each healing, three groups, in milliseconds:
 - sends: first called before it, first acknowledged after it: from the healing to that;
 - values: acknowledged before it, first given to user code after it: from the healing to that;
-- news: acknowledged within `NEWS_S` after it: from the acknowledgement to user code.
+- news: acknowledged within `NEWS_S` after it, and given (or asked for in vain) before anything is
+  broken again: from the acknowledgement to user code.
 
 Must never know: what was broken, or how.
 """
@@ -51,7 +52,12 @@ class _Way:
 def recoveries(story: Story, senders: frozenset[str]) -> list[Recovery]:
     """Measure each healing. Of the sends only those of `senders`: others pause of their own."""
     ways = list(_ways(story).values())
-    return [_recovery(healed, ways, senders) for healed in story.healed]
+    broken = sorted(fault.at for fault in story.faults)
+    found = list[Recovery]()
+    for healed in story.healed:
+        again = next((at for at in broken if at > healed.at), healed.at + NEWS_S * 1_000 * _MS)
+        found.append(_recovery(healed, again, ways, senders))
+    return found
 
 
 def _ways(story: Story) -> Mapping[Key, _Way]:
@@ -69,7 +75,11 @@ def _ways(story: Story) -> Mapping[Key, _Way]:
     return found
 
 
-def _recovery(healed: e.Healed, ways: Sequence[_Way], senders: frozenset[str]) -> Recovery:
+def _recovery(
+    healed: e.Healed, again: int, ways: Sequence[_Way], senders: frozenset[str]
+) -> Recovery:
+    """Measure one healing, until something is broken `again`."""
+    until = min(again, healed.at + NEWS_S * 1_000 * _MS)
     whole, sends, values, news = healed.at, list[float](), list[float](), list[float]()
     for way in ways:
         if way.acknowledged is None:
@@ -80,7 +90,7 @@ def _recovery(healed: e.Healed, ways: Sequence[_Way], senders: frozenset[str]) -
             continue
         if way.acknowledged <= whole < way.given:
             values.append((way.given - whole) / _MS)
-        elif whole < way.acknowledged < whole + NEWS_S * 1_000 * _MS:
+        elif whole < way.acknowledged < until and way.given < again:
             news.append(max(0.0, (way.given - way.acknowledged) / _MS))
     return Recovery(healed.kind, sends, values, news)
 
