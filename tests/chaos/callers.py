@@ -23,7 +23,8 @@ from headrace.wire.http import error_of
 from headrace.wire.views import Receipt
 from tests.chaos.workload import STREAMS
 
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = float(os.environ.get("HEADRACE_TEST_ANSWER_S", "10"))
+"""How long the two that are no client of ours wait for an answer."""
 KINDS: Final = ("http", "sync", "async", "raw")
 SERVERS: Final = "HEADRACE_TEST_SERVERS"
 """Names several, for those that can go from one to the other."""

@@ -35,7 +35,10 @@ from tests.history.recovery import WAKES
 WORKERS: Final = {"worker 1": 0, "worker 2": 1, "worker 3": 1}
 """Each with the server that it works for."""
 SENDERS: Final = {"sync": 0, "async": 1, "http": 0, "raw": 1}
-"""Each with its server; the last two go to the other one when theirs does not answer."""
+"""Each with its server, in every other wave with the other one; the last sends to both in turn, and
+so what the one did not answer goes to the other."""
+ANSWER_S: Final = 1.5
+"""How long the last two wait for an answer before they call again."""
 TWO_AT_ONCE: Final = 0.15
 SETTLE_S: Final = 150.0
 BEAT_S: Final = 0.05
@@ -63,6 +66,37 @@ class Course:
         whole = -(-self.sends // self.per_wave)
         for n in range(whole):
             yield Plan(self.seed * 1_000 + n, messages=self.sends // whole + 1, runs=self.runs)
+
+
+_BRIEF: Final[dict[Place, tuple[str, ...]]] = {
+    "postgres+redis": (
+        "server killed",
+        "Postgres restarted, immediate",
+        "Redis FLUSHALL",
+        "worker halted past its lease",
+        "answers of Postgres lost",
+        "Redis restarted",
+        "Postgres connections terminated",
+        "Redis CLIENT PAUSE",
+        "worker killed",
+        "Redis out of memory",
+    ),
+    "postgres+redis+s2": (
+        "S2 killed",
+        "server killed",
+        "answers of S2 lost",
+        "worker killed",
+        "requests to Redis lost",
+        "Postgres restarted, fast",
+        "server halted",
+        "requests to S2 lost",
+    ),
+}
+
+
+def brief_course(place: Place, seed: int) -> Course:
+    """Return one that is over in less than a minute: one wave, some kinds of trouble."""
+    return Course(place, seed, sends=1_600, runs=6, pace=50.0, calm_s=0.6, kinds=_BRIEF[place])
 
 
 @dataclass(slots=True)
@@ -204,19 +238,16 @@ def _ships(folder: Path, shared: Shared, history: Path) -> Generator[Ships]:
         yield Ships(fleets, nurseries)
 
 
-def _surroundings(ships: Ships) -> dict[str, dict[str, str]]:
+def _surroundings(ships: Ships, turn: int) -> dict[str, dict[str, str]]:
     sites = [one.site for one in ships.fleets]
-    found = {kind: sites[server].caller() for kind, server in SENDERS.items()}
-    for kind, server in (("http", 0), ("raw", 1)):
-        first, second = sites[server].url, sites[1 - server].url
-        found[kind][SERVERS] = f"{first} {second}"
+    both = {"HEADRACE_TEST_ANSWER_S": str(ANSWER_S)}
+    found = {kind: sites[(n + turn) % 2].caller() | both for kind, n in SENDERS.items()}
+    found["raw"][SERVERS] = " ".join(site.url for site in sites)
     return found
 
 
 Judge = Callable[[Plan, list[e.Event]], None]
 """Is given each wave and its history."""
-Progress = Callable[[int], None]
-"""Told how many messages were allowed so far."""
 
 
 def fight(course: Course, folder: Path, judge: Judge) -> None:
@@ -244,7 +275,8 @@ def _waved(wave: Wave, plan: Plan, place: Path) -> list[str]:
     site = wave.ships.fleets[0].site
     with Desk(site, plan.work.streams) as desk:
         runs = desk.trigger(plan.work.tasks, plan.runs)
-        with sending(plan, _surroundings(wave.ships), runs, place) as senders:
+        callers = _surroundings(wave.ships, plan.seed)
+        with sending(plan, callers, runs, place) as senders:
             with Pacer(senders, plan, wave.course.pace) as pacer:
                 while not pacer.is_done:
                     wave.befall()

@@ -184,6 +184,15 @@ held up, 99 % must have gone on within {WELL_MS // 1000} s.
 """
 
 
+def summary(fought: Fought) -> str:
+    """Tell it in some lines, for a screen."""
+    sent, refused = fought.count("acknowledged"), fought.count("unknown")
+    return (
+        f"{sent:,} acknowledged, {refused:,} without an answer, {fought.struck().total()} troubles,"
+        f" {fought.zombies} zombies\n{_table(fought)}"
+    )
+
+
 def written(fought: Fought, old: str) -> str:
     """Return the page with the campaign in place of the last of its kind."""
     parts = [HEAD]
