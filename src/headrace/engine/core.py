@@ -80,6 +80,11 @@ class Core:
         """List the desks in memory."""
         return tuple(self._desks.values())
 
+    def known(self, run_id: RunId) -> Run | None:
+        """Return the run as this process knows it, if it does."""
+        desk = self._desks.get(run_id)
+        return None if desk is None else desk.run
+
     def _tidy(self) -> None:
         surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
         for run_id in list(islice(self._desks, surplus)):

@@ -187,7 +187,7 @@ class Warden:
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
         if not failed and core.seats.of(worker) is None:
-            await core.stores.leases.drop(worker)
+            await core.stores.leases.drop(worker, core.now())
 
 
 class _Lose:

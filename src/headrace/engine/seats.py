@@ -36,6 +36,8 @@ class Seat:
         self.worker, self.env, self.version = worker, env, hello.version
         self.tasks = frozenset(TaskId(task) for task in hello.tasks)
         self.slots = hello.slots
+        self.number = 0
+        """Of its seats: the worker may have sat down elsewhere since."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -148,6 +150,10 @@ class Seats:
     def told(self, run_id: RunId) -> Seat | None:
         """Return the worker that has been told of the run, and not of the end of its hold."""
         return self._told.get(run_id)
+
+    def all_told(self) -> Sequence[RunId]:
+        """List the runs that some worker has been told of."""
+        return tuple(self._told)
 
     def note(self, seat: Seat, run_id: RunId, hold: Hold) -> None:
         """Remember what the worker has been told of the run."""

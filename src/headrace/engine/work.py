@@ -21,6 +21,7 @@ from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import EnvId, RunId, WorkerId, later
+from headrace.ports import Unseated
 from headrace.wire import channel
 from headrace.wire.channel import Hello, Holding, Operation, Renewed
 
@@ -34,7 +35,7 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
     seat.running |= seat.pending  # until it is known which of them only wait
     # First: a run in the hands of a worker without a lease would never be taken from it.
-    await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+    seat.number = await core.stores.leases.sit(seat.worker, later(core.now(), LEASE_MS))
     core.seats.add(seat)
     try:
         for holding in hello.holdings:
@@ -125,7 +126,9 @@ def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
 async def _renew(core: Core, seat: Seat) -> None:
     """Carry the lease on; where the store fails, it lapses, and that is told by fencing."""
     try:
-        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS), seat.number)
+    except Unseated:  # whatever it says here is late: it sits elsewhere, or has to come again
+        core.seats.remove(seat)
     except HeadraceError:
         return
 

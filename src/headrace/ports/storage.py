@@ -42,6 +42,10 @@ class Clash(Exception):
     """
 
 
+class Unseated(Exception):
+    """The worker has sat down elsewhere, or was given up. Nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Debouncing:
     """Of the runs under `key` within (environment, task) one at a time is delayed.
@@ -279,14 +283,25 @@ class Delivering(Protocol):
 
 
 class Leases(Protocol):
-    """Which workers are alive: a row each."""
+    """Which workers are alive: a row each.
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    A worker sits at one server at a time. Its seats are numbered upwards, and a number is never
+    given again, not even when the worker was forgotten in between.
+    """
+
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, its lease not ending before `until`; return the number of its seat."""
         ...
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant.
+
+        `Unseated` when that is not its seat any more.
+        """
+        ...
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease ended at or before `now`."""
         ...
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:

@@ -25,7 +25,7 @@ from headrace.ports import Appended, Backlog, Clash, Draft
 
 
 class PostgresStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
     def __init__(self, database: Database, landings: Lane[Landing]) -> None:
         self._database, self._landings = database, landings
@@ -96,3 +96,8 @@ class PostgresStreams:
         found = await self._database.rows(SQL["select_all_ends"], (run_id,))
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        found = await self._database.rows(SQL["select_tallies"], (list(run_ids),))
+        return dict(cast("list[tuple[RunId, int]]", found))
