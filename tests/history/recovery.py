@@ -3,6 +3,7 @@
 For each healing, three groups, in milliseconds:
 - sends: first called before it, first acknowledged after it: from the healing to that;
 - values: acknowledged before it, first given to user code after it: from the healing to that;
+  of both, time counts until something else is broken: what is held up then is so by that;
 - news: acknowledged within `NEWS_S` after it, and given (or asked for in vain) before anything is
   broken again: from the acknowledgement to user code.
 
@@ -11,14 +12,18 @@ Must never know: what was broken, or how.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tests.history import events as e
 from tests.history.story import Story
 
-NEWS_S = 5
-_MS = 1_000_000
+NEWS_S: Final = 5
+WAKES: Final = "worker wakes"
+"""The fault that says that a process goes on that had stood still for longer than its lease."""
+_MS: Final = 1_000_000
 
 Key = tuple[str, str, str]
 """Run, stream, and the digest of a message."""
@@ -52,10 +57,10 @@ class _Way:
 def recoveries(story: Story, senders: frozenset[str]) -> list[Recovery]:
     """Measure each healing. Of the sends only those of `senders`: others pause of their own."""
     ways = list(_ways(story).values())
-    broken = sorted(fault.at for fault in story.faults)
+    broken = sorted(fault.at for fault in story.faults if fault.kind != WAKES)
     found = list[Recovery]()
     for healed in story.healed:
-        again = next((at for at in broken if at > healed.at), healed.at + NEWS_S * 1_000 * _MS)
+        again = next((at for at in broken if at > healed.at), sys.maxsize)
         found.append(_recovery(healed, again, ways, senders))
     return found
 
@@ -85,11 +90,11 @@ def _recovery(
         if way.acknowledged is None:
             continue
         if way.sender in senders and way.called < whole < way.acknowledged:
-            sends.append((way.acknowledged - whole) / _MS)
+            sends.append((min(way.acknowledged, again) - whole) / _MS)
         if way.given is None:
             continue
         if way.acknowledged <= whole < way.given:
-            values.append((way.given - whole) / _MS)
+            values.append((min(way.given, again) - whole) / _MS)
         elif whole < way.acknowledged < until and way.given < again:
             news.append(max(0.0, (way.given - way.acknowledged) / _MS))
     return Recovery(healed.kind, sends, values, news)
@@ -104,8 +109,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 def zombies(story: Story) -> int:
     """Count the lives that went on after another process had taken their run over.
 
-    A life is named `PROCESS.REST`; the fault `worker wakes` says when a process went on that had
-    stood still.
+    A life is named `PROCESS.REST`.
     """
     found = 0
     for wakes in (fault for fault in story.faults if fault.kind == WAKES):
@@ -120,5 +124,3 @@ def zombies(story: Story) -> int:
         found += sum(newest[run] != wakes.who for run in had)
     return found
 
-
-WAKES = "worker wakes"
