@@ -71,6 +71,14 @@ chaos: setup ## Kill real processes 210 times while 10,000 messages are sent (CH
 chaos-leaving: setup ## Kill 1,100 times while 20,000 messages go to runs that leave while they wait
 	$(BIN)/python -m tests.chaos --leaving --seed $(CHAOS_SEED)
 
+.PHONY: chaos-postgres-redis
+chaos-postgres-redis: setup ## Break two servers and the Postgres and Redis they share, 100,000 sends
+	$(BIN)/python -m tests.chaos --on postgres+redis --seed $(CHAOS_SEED)
+
+.PHONY: chaos-postgres-redis-s2
+chaos-postgres-redis-s2: setup ## The same with streams in S2
+	$(BIN)/python -m tests.chaos --on postgres+redis+s2 --seed $(CHAOS_SEED)
+
 .PHONY: explore
 explore: setup ## Go through every order of what four actors do to a run; takes hours
 	$(BIN)/python -m tests.explorer

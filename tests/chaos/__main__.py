@@ -1,17 +1,21 @@
 """`make chaos`, `make chaos-leaving`: a whole campaign, judged; writes docs/reliability/chaos.md.
 
 python -m tests.chaos [--leaving] [--seed N] [--messages N] [--kills N] [--runs N] [--keep FOLDER]
+python -m tests.chaos --on PLACE [--seed N] [--sends N] [--brief] [--keep FOLDER]
+
+With `--on` it is several servers on what they share, and writes docs/reliability/chaos-shared.md.
 """
 
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,14 +28,19 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tests.chaos import campaign
+from tests.chaos import apart, campaign, several_report
 from tests.chaos.campaign import Plan
 from tests.chaos.report import Outcome, judged, written
+from tests.chaos.several import Course, brief_course, fight
+from tests.chaos.several_report import Fought
+from tests.chaos.shared import PLACES
 from tests.chaos.works import LEAVING
+from tests.history import events as e
 
 LONG: Final = Plan(0, messages=10_000, kills=210, runs=12)
 LONG_LEAVING: Final = Plan(0, messages=20_000, kills=1_100, runs=80, work=LEAVING)
 PAGE: Final = Path(__file__).parents[2] / "docs/reliability/chaos.md"
+SHARED_PAGE: Final = PAGE.with_name("chaos-shared.md")
 
 
 def _fought(plan: Plan, folder: Path, console: Console) -> Outcome:
@@ -52,9 +61,14 @@ def main(
     runs: Annotated[int, typer.Option(help="How many runs read.")] = 0,
     leaving: Annotated[bool, typer.Option(help="Runs leave while they wait.")] = False,
     keep: Annotated[Path | None, typer.Option(help="An empty folder to leave it all in.")] = None,
+    on: Annotated[str, typer.Option(help=f"Several servers on: {', '.join(PLACES)}.")] = "",
+    sends: Annotated[int, typer.Option(help="How many sends are acknowledged, with --on.")] = 0,
+    brief: Annotated[bool, typer.Option(help="Less than a minute, with --on; no page.")] = False,
 ) -> None:
     """Send, kill, judge."""
     console = Console(stderr=True)
+    if on:
+        several(on, seed or secrets.randbelow(1_000_000), sends, keep, is_brief=brief)
     usual = LONG_LEAVING if leaving else LONG
     plan = replace(
         usual,
@@ -76,5 +90,43 @@ def main(
     sys.exit(not outcome.is_good)
 
 
+def several(on: str, seed: int, sends: int, keep: Path | None, *, is_brief: bool) -> NoReturn:
+    """Break what several servers share."""
+    place = next((one for one in PLACES if one == on), None)
+    if place is None:
+        raise typer.BadParameter(f"--on is one of {', '.join(PLACES)}")
+    arguments = ["--on", place, "--seed", str(seed), "--sends", str(sends)]
+    arguments += ["--keep", str(keep)] * (keep is not None) + ["--brief"] * is_brief
+    apart.enter("tests.chaos", arguments)
+    course = brief_course(place, seed) if is_brief else Course(place, seed)
+    fought = Fought(replace(course, sends=sends or course.sends))
+    console, started = Console(stderr=True), time.monotonic()
+
+    def judge(plan: Plan, history: list[e.Event]) -> None:
+        wave = fought.judge(plan, history)
+        console.print(
+            f"{time.monotonic() - started:6,.0f} s: {fought.count('acknowledged'):,} of"
+            f" {fought.course.sends:,} acknowledged, {fought.struck().total()} troubles"
+        )
+        for fault in wave.faults():
+            console.print(f"[red]{fault}[/red]")
+
+    console.print(f"seed {seed}: {fought.course.sends:,} sends on {place}")
+    with tempfile.TemporaryDirectory(prefix="headrace-chaos-") as temporary:
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+        fight(fought.course, keep or Path(temporary), judge)
+    fought.seconds = time.monotonic() - started
+    if not is_brief:
+        old = SHARED_PAGE.read_text("utf-8") if SHARED_PAGE.exists() else ""
+        SHARED_PAGE.write_text(several_report.written(fought, old), "utf-8")
+    console.print(several_report.summary(fought))
+    for fault in fought.faults():
+        console.print(f"[red]{fault}[/red]")
+    sys.exit(bool(fought.faults()))
+
+
 if __name__ == "__main__":
+    # Whoever ends this ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     typer.run(main)

@@ -130,7 +130,7 @@ Every process writes down what it saw before it goes on (the senders with an fsy
 checker compares that with the logs and journals in the database (`tests/history`, itself tested on
 planted faults):
 
-{_promises(one for one in Invariant if one not in LEAVING)}
+{promises(one for one in Invariant if one not in LEAVING)}
 
 ## Last campaign
 
@@ -152,7 +152,7 @@ def _seen(outcome: Outcome) -> str:
     """Tell what every kind of campaign tells."""
     plan, seen = outcome.plan, outcome.evidence
     return f"""| date | {datetime.now(UTC):%Y-%m-%d} |
-| machine | {_machine()} |
+| machine | {machine()} |
 | seed | {plan.seed} |
 | took | {outcome.seconds:.0f} s |
 | calls | {seen.calls:,} |
@@ -176,7 +176,7 @@ import, and so is back soon. Each run counts in its variables what it was given,
 mark every ten values. Somebody looks at the database 20 times a second and notes which snapshots
 stand there. Beside all of the above, the checker demands:
 
-{_promises(one for one in Invariant if one in LEAVING)}
+{promises(one for one in Invariant if one in LEAVING)}
 
 | | |
 |---|--:|
@@ -205,7 +205,7 @@ def written(outcome: Outcome, old: str) -> str:
     return f"{first.rstrip()}\n\n{MARK}{second}"
 
 
-def _machine() -> str:
+def machine() -> str:
     memory = psutil.virtual_memory().total >> 30
     return f"{os.cpu_count()} cores, {memory} GiB, Python {platform.python_version()}"
 
@@ -214,7 +214,8 @@ def _latest(outcome: Outcome) -> int:
     return max(outcome.late_ms, default=0)
 
 
-def _promises(chosen: Iterable[Invariant]) -> str:
+def promises(chosen: Iterable[Invariant]) -> str:
+    """List what the checker demands."""
     return "\n".join(f"- {one.value.partition(': ')[2]};" for one in chosen).rstrip(";") + "."
 
 

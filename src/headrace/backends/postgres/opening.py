@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import anyio
 import asyncpg
@@ -22,9 +22,9 @@ from headrace.backends.postgres.creating import Creator
 from headrace.backends.postgres.database import (
     Settings,
     connected,
+    connection_of,
     fetched,
     parted,
-    reaching,
     shown,
 )
 from headrace.backends.postgres.faults import REACH, TROUBLE, UNREACHED, is_gone, meaning
@@ -87,7 +87,7 @@ async def open_postgres(
             database,
             heard,
             name=f"server-{cast('int', number)}",
-            connect=None if settings.pooler else lambda: _connection(dsn, settings, name=EAR),
+            connect=None if settings.pooler else lambda: connection_of(dsn, settings, name=EAR),
             written=lambda: creations.groups + landings.groups,
         )
         services = (creations.run, landings.run, wakeups.hear, wakeups.tell)
@@ -143,7 +143,7 @@ async def reached(
     end, pause = perf_counter() + settings.patience_s, 0.02
     while True:
         try:
-            async with _connection(dsn, settings, is_unhurried=True) as connection:
+            async with connection_of(dsn, settings, is_unhurried=True) as connection:
                 return settings, await work(connection)
         except NOT_OURS as error:
             if settings.pooler:
@@ -181,22 +181,3 @@ async def _at_present(connection: Connection, place: str, *, migrating: bool) ->
             f"the schema of {place} is {version}, this headrace needs {len(SCRIPTS)}",
             hint="Run `headrace db migrate`; servers may go on meanwhile.",
         )
-
-
-@asynccontextmanager
-async def _connection(
-    dsn: str, settings: Settings, *, name: str = "headrace", is_unhurried: bool = False
-) -> AsyncGenerator[Connection]:
-    """Open a connection of its own."""
-    # asyncpg names each option; they are one thing to us.
-    options = cast("Any", reaching(settings, name=name, is_unhurried=is_unhurried))
-    connection = await asyncpg.connect(dsn, **options)
-    try:
-        yield connection
-    finally:
-        if connection.is_closed():
-            connection.terminate()
-        else:
-            with anyio.move_on_after(1, shield=True):
-                await connection.close()
-            connection.terminate()

@@ -214,3 +214,10 @@ SELECT
 -- name: notify
 -- Many hints in few messages: a message holds 8,000 bytes, and each commit of one waits for the others'.
 SELECT pg_notify('headrace', message) FROM unnest($1::text[]) AS message;
+
+-- name: drop_idle
+-- Connections whose owner waits for the database, and the database for the owner: they end.
+SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = ANY($1::int[])
+    AND wait_event = 'ClientRead'
+    AND clock_timestamp() - state_change > $2::int * interval '1 millisecond';
