@@ -19,6 +19,7 @@ from headrace.engine.heralding import Herald
 from headrace.engine.hints import Here, Hint, Left, Seated, heard, said
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
+from headrace.engine.presence import Presence
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.subscribers import Subscribers
@@ -53,7 +54,12 @@ class Core:
         self.herald = Herald(self.seats, stores.wakeups, self.name)
         self.has_company = False
         """Whether another engine was ever heard of."""
-        self._lander = Lander(self.seats, self.teller, self._changed)
+        # Asked once: a look at a Protocol's verbs costs more than a decision.
+        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
+        self.is_elsewhere = self._delivering is None
+        """Whether records lie elsewhere than runs: then no commit is about both."""
+        self.presence = self._present(stores)
+        self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
         self.alarm = asyncio.Event()
@@ -61,11 +67,18 @@ class Core:
         self.next_due = Instant(0)
         self.tried: dict[EnvId, str] = {}
         """The newest code that blocked runs have been tried with."""
-        # Asked once: a look at a Protocol's verbs costs more than a decision.
-        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group
         self._is_closed = False
         self._desks: OrderedDict[RunId, Desk] = OrderedDict()
+
+    def _present(self, stores: Stores) -> Presence | None:
+        if stores.waitmap is None or not self.is_elsewhere:
+            return None
+        return Presence(stores.waitmap, stores.clock, self.seats, self._certain)
+
+    def _certain(self, run_id: RunId) -> Run | None:
+        desk = self._desks.get(run_id)
+        return None if desk is None else desk.certain
 
     def now(self) -> Instant:
         """Return the store's time."""
