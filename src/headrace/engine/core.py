@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from itertools import islice
 
 import structlog
@@ -16,7 +16,6 @@ from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
 from headrace.engine.heralding import Herald
-from headrace.engine.hints import Here, Hint, Left, Seated, heard, said
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.presence import Presence
@@ -94,14 +93,9 @@ class Core:
             self._desks.move_to_end(run_id)
         return desk
 
-    def desks(self) -> tuple[Desk, ...]:
-        """List the desks in memory."""
-        return tuple(self._desks.values())
-
-    def known(self, run_id: RunId) -> Run | None:
-        """Return the run as this process knows it, if it does."""
-        desk = self._desks.get(run_id)
-        return None if desk is None else desk.run
+    def desks(self) -> Mapping[RunId, Desk]:
+        """Show the desks in memory."""
+        return self._desks
 
     def _tidy(self) -> None:
         surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
@@ -117,14 +111,14 @@ class Core:
             raise Unavailable("the server has stopped", hint="Try again.")
         desk = self.desk(run_id)
         answer = desk.post(job)
-        self.attend(desk)
+        self._attend(desk)
         return answer
 
     def close(self) -> None:
         """Take no more jobs: nobody would do them."""
         self._is_closed = True
 
-    def attend(self, desk: Desk) -> None:
+    def _attend(self, desk: Desk) -> None:
         """See to it that somebody works at the desk."""
         if not desk.working:
             desk.working = True
@@ -139,7 +133,7 @@ class Core:
         self.specs.forget()
         self.seats.all_behind()
         self.wanted.set()
-        for desk in self.desks():
+        for desk in tuple(self._desks.values()):
             if (desk.run is not None and desk.run.waits) or self.seats.told(desk.run_id):
                 self.look_at(desk)
             else:
@@ -148,57 +142,9 @@ class Core:
     def look_at(self, desk: Desk) -> None:
         """Have the run read again now."""
         desk.look_again()
-        self.attend(desk)
+        self._attend(desk)
 
-    async def listen(self) -> None:
-        """Pass on what other engines announce."""
-        async with self.stores.wakeups.listen(self.name) as hints:
-            self.look_again()  # nobody knows what was announced while nobody listened
-            await self._greet()
-            async for run_id in hints:
-                if run_id == ANY:
-                    self.look_again()
-                    self._ring(run_id)
-                    await self._greet()  # what was told at first may have been lost
-                elif hint := heard(run_id):
-                    await self._follow(hint)
-                else:
-                    self._heard(run_id)
-                    self._ring(run_id)
-
-    async def _greet(self) -> None:
-        if not self.has_company:
-            await self.tell(said(Here(is_new=True)))
-
-    async def _follow(self, hint: Hint) -> None:
-        """Follow up on what another engine tells beside what it has written."""
-        self.has_company = True
-        match hint:
-            case Left(env, task):
-                self.seats.fall_behind(env, task)
-                if self.seats.has_room(env, task):
-                    self.wanted.set()
-            case Seated(worker, number):
-                seat = self.seats.of(worker)
-                if seat is not None and seat.number < number:
-                    self.seats.remove(seat)
-            case Here(is_new):
-                if is_new:
-                    await self.tell(said(Here(is_new=False)))
-
-    def _heard(self, run_id: RunId) -> None:
-        """Follow up on what another engine has written of the run.
-
-        Whose worker sits here is told at once. Others find out when they want to write.
-        """
-        self.has_company = True
-        desk = self._desks.get(run_id)
-        if self.seats.told(run_id) is not None:
-            self.look_at(self.desk(run_id))
-        elif desk is not None:
-            desk.doubt()
-
-    def _ring(self, run_id: RunId) -> None:
+    def ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
         self.bells.ring(run_id)
         self.watch.hear(run_id)
@@ -230,13 +176,13 @@ class Core:
         if is_news:
             await self.announce(run.id)
         else:
-            self._ring(run.id)
+            self.ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
         """Tell who listens here, and hint to other engines."""
         if run_id == ANY:
             self.look_again()
-        self._ring(run_id)
+        self.ring(run_id)
         await self.tell(run_id)
 
     async def tell(self, hint: RunId) -> None:

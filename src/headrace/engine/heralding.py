@@ -39,6 +39,6 @@ class Herald:
             self._filled.clear()
             left, self._left = self._left, {}
             for env, task in left:
-                if not self._seats.has_room(env, task):
+                if not any(seat.takes(env, task) for seat in self._seats.all()):
                     await self._wakeups.announce(said(Left(env, task)), self._name)
             await asyncio.sleep(QUIET_S)

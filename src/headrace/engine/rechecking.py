@@ -56,7 +56,7 @@ class Rechecking:
         """Have those runs read again of which the store knows more than we."""
         for seat in self._core.seats.all():
             await self._unseat(seat)
-        told = self._core.seats.all_told()
+        told = [run_id for seat in self._core.seats.all() for run_id in seat.known]
         self._seen = {run_id: seen for run_id in told if (seen := self._seen.get(run_id))}
         for start in range(0, len(told), AT_ONCE):
             some = told[start : start + AT_ONCE]
@@ -84,7 +84,7 @@ class Rechecking:
             self._seen[run_id] = seen
 
     def _is_news(self, run_id: RunId, now: _Seen) -> bool:
-        run, seen = self._core.known(run_id), self._seen.get(run_id)
+        run, seen = self._known(run_id), self._seen.get(run_id)
         version = -1 if seen is None else seen.version
         if now.version > max(version, -1 if run is None else run.version):
             return True
@@ -92,9 +92,13 @@ class Rechecking:
             return now.tally != seen.tally
         return run is None or (now.tally or 0) > _taken(run)
 
+    def _known(self, run_id: RunId) -> Run | None:
+        desk = self._core.desks().get(run_id)
+        return None if desk is None else desk.run
+
     async def _weigh(self, names: Sequence[RunId]) -> None:
         """Weigh what waits in memory stand on: an append changes no run."""
-        pairs = [(run, stream) for run in map(self._core.known, names) for stream in _listened(run)]
+        pairs = [(run, stream) for run in map(self._known, names) for stream in _listened(run)]
         for start in range(0, len(pairs), READ_AT_ONCE):
             some = pairs[start : start + READ_AT_ONCE]
             read = [self._has_more(run, stream) for run, stream in some if run is not None]

@@ -69,6 +69,10 @@ class Seat:
         taken = len(self.running) + self.reserved
         return max(0, self.slots - taken) if self.is_open else 0
 
+    def takes(self, env: EnvId, task: TaskId) -> bool:
+        """Tell whether the worker would take a run of the task up now."""
+        return self.env == env and task in self.tasks and self.free > 0
+
     def drop(self, run_id: RunId) -> None:
         """Forget a run that the worker holds no more."""
         self.known.pop(run_id, None)
@@ -153,10 +157,6 @@ class Seats:
         """Return the worker that has been told of the run, and not of the end of its hold."""
         return self._told.get(run_id)
 
-    def all_told(self) -> Sequence[RunId]:
-        """List the runs that some worker has been told of."""
-        return tuple(self._told)
-
     def note(self, seat: Seat, run_id: RunId, hold: Hold) -> None:
         """Remember what the worker has been told of the run."""
         seat.known[run_id] = hold
@@ -171,12 +171,8 @@ class Seats:
         """Return the worker with most room for a run of `task`, unless older runs are queued."""
         if (env, task) in self._behind:
             return None
-        fitting = (s for s in self._seats.values() if s.env == env and task in s.tasks and s.free)
+        fitting = (seat for seat in self._seats.values() if seat.takes(env, task))
         return max(fitting, key=lambda seat: seat.free, default=None)
-
-    def has_room(self, env: EnvId, task: TaskId) -> bool:
-        """Tell whether a worker here would take a run of the task up."""
-        return any(s.free and s.env == env and task in s.tasks for s in self._seats.values())
 
     def fall_behind(self, env: EnvId, task: TaskId) -> None:
         """Note that a run of `task` was left queued in the store."""
