@@ -148,7 +148,7 @@ class Wave:
             self.pen.write(e.Fault(at=e.instant(), kind=one.kind, who=one.who))
             one.strike(lasts)
         time.sleep(lasts)
-        for one in both:
+        for one in sorted(both, key=_comes_back):
             self._wake(one)
             one.heal()
         self._healed(both, began, down)
@@ -167,6 +167,11 @@ class Wave:
         if any(one.stops_timers for one in both):
             self.pen.write(e.Outage(at=now, from_ms=down, until_ms=wall_ms()))
         time.sleep(max(0, whole - now) / 1e9 + self.course.calm_s)
+
+
+def _comes_back(one: Trouble) -> int:
+    """Say how late: a worker needs its server, a server what it keeps things in."""
+    return ("server", "worker").index(one.who.split()[0]) + 1 if " " in one.who else 0
 
 
 def _whole(one: Trouble, began: int, now: int) -> int:
