@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.chaos import workload
 from tests.chaos.apart import Wire
@@ -65,7 +65,9 @@ class Course:
         """Divide it."""
         whole = -(-self.sends // self.per_wave)
         for n in range(whole):
-            yield Plan(self.seed * 1_000 + n, messages=self.sends // whole + 4, kills=0, runs=self.runs)
+            yield Plan(
+                self.seed * 1_000 + n, messages=self.sends // whole + 4, kills=0, runs=self.runs
+            )
 
 
 _BRIEF: Final[dict[Place, tuple[str, ...]]] = {
@@ -201,7 +203,7 @@ class Pacer:
         self._thread = threading.Thread(target=self._run, name="pacer")
         self.is_done = False
 
-    def __enter__(self) -> Pacer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -276,10 +278,12 @@ def _waved(wave: Wave, plan: Plan, place: Path) -> list[str]:
     with Desk(site, plan.work.streams) as desk:
         runs = desk.trigger(plan.work.tasks, plan.runs)
         callers = _surroundings(wave.ships, plan.seed)
-        with sending(plan, callers, runs, place) as senders:
-            with Pacer(senders, plan, wave.course.pace) as pacer:
-                while not pacer.is_done:
-                    wave.befall()
+        with (
+            sending(plan, callers, runs, place) as senders,
+            Pacer(senders, plan, wave.course.pace) as pacer,
+        ):
+            while not pacer.is_done:
+                wave.befall()
         desk.finish(runs, wave.pen, patience_s=SETTLE_S)
     return runs
 

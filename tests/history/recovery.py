@@ -123,4 +123,3 @@ def zombies(story: Story) -> int:
                 had.add(asked.run)
         found += sum(newest[run] != wakes.who for run in had)
     return found
-

@@ -32,7 +32,7 @@ def given(name: str, at: int, life: str = "1.1") -> e.TakeOk:
     )  # fmt: skip
 
 
-def measured(*events: e.Event) -> tuple[list[float], list[float], list[float]]:
+def measured(*events: e.Event) -> tuple[list[float], ...]:
     (one,) = recoveries(story(*events), frozenset({"raw"}))
     return [*one.sends], [*one.values], [*one.news]
 
@@ -66,8 +66,7 @@ def test_news_count_from_their_acknowledgement() -> None:
 
 def test_what_another_fault_holds_up_counts_until_that() -> None:
     again = e.Fault(at=11_000 * MS, kind="kill")
-    held = measured(*sent("a", 9_000, 13_000), given("a", 13_000), again)
-    assert held == ([1_000], [], [])
+    assert measured(*sent("a", 9_000, 13_000), given("a", 13_000), again) == ([1_000], [], [])
     assert measured(*sent("a", 9_000, 9_100), given("a", 13_000), again) == ([], [1_000], [])
     assert measured(*sent("a", 10_100, 10_200), given("a", 13_000), again) == ([], [], [])
 

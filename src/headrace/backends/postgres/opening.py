@@ -157,5 +157,3 @@ async def _at_present(connection: Connection, place: str, *, migrating: bool) ->
             f"the schema of {place} is {version}, this headrace needs {len(SCRIPTS)}",
             hint="Run `headrace db migrate`; servers may go on meanwhile.",
         )
-
-
