@@ -137,3 +137,14 @@ async def _follow(house: House, query: RunFeed | TagFeed, place: Place, fed: lis
             if page.rows[-1].ended is not None:
                 fed.append(page.rows[-1].status)
                 return
+
+
+async def test_a_worker_that_has_moved_is_let_go(site: Site) -> None:
+    async with town(site, hints=False) as (here, there), attached(here) as before:
+        job = await parked(here, await before.job(await here.start()))
+        async with attached(there, job.holding):
+            for _ in range(4):  # it is silent for longer than a lease lasts
+                await soon(here, there)
+            await before.ended()
+            assert not here.core.seats.all()
+            assert there.core.seats.all()

@@ -88,6 +88,8 @@ async def town(
             seen = stores if delivers else behind(stores, Gates(), delivers=False)
             seen = seen if hints else replace(seen, wakeups=NoHints())
             houses.append(await kept.enter_async_context(opened(seen, site.clock, f"{n}")))
+        if hints and count > 1:
+            await houses[0].until(lambda: all(house.core.has_company for house in houses))
         await houses[0].api.register(DECLARED)
         await houses[0].rest()
         yield tuple(houses)

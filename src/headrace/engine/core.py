@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from itertools import islice
 
 import structlog
@@ -15,8 +15,10 @@ import structlog
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
+from headrace.engine.heralding import Herald
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
+from headrace.engine.presence import Presence
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.subscribers import Subscribers
@@ -48,7 +50,15 @@ class Core:
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
         self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
-        self._lander = Lander(self.seats, self.teller, self._changed)
+        self.herald = Herald(self.seats, stores.wakeups, self.name)
+        self.has_company = False
+        """Whether another engine was ever heard of."""
+        # Asked once: a look at a Protocol's verbs costs more than a decision.
+        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
+        self.is_elsewhere = self._delivering is None
+        """Whether records lie elsewhere than runs: then no commit is about both."""
+        self.presence = self._present(stores)
+        self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
         self.alarm = asyncio.Event()
@@ -56,11 +66,18 @@ class Core:
         self.next_due = Instant(0)
         self.tried: dict[EnvId, str] = {}
         """The newest code that blocked runs have been tried with."""
-        # Asked once: a look at a Protocol's verbs costs more than a decision.
-        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group
         self._is_closed = False
         self._desks: OrderedDict[RunId, Desk] = OrderedDict()
+
+    def _present(self, stores: Stores) -> Presence | None:
+        if stores.waitmap is None or not self.is_elsewhere:
+            return None
+        return Presence(stores.waitmap, stores.clock, self.seats, self._certain)
+
+    def _certain(self, run_id: RunId) -> Run | None:
+        desk = self._desks.get(run_id)
+        return None if desk is None else desk.certain
 
     def now(self) -> Instant:
         """Return the store's time."""
@@ -76,14 +93,9 @@ class Core:
             self._desks.move_to_end(run_id)
         return desk
 
-    def desks(self) -> tuple[Desk, ...]:
-        """List the desks in memory."""
-        return tuple(self._desks.values())
-
-    def known(self, run_id: RunId) -> Run | None:
-        """Return the run as this process knows it, if it does."""
-        desk = self._desks.get(run_id)
-        return None if desk is None else desk.run
+    def desks(self) -> Mapping[RunId, Desk]:
+        """Show the desks in memory."""
+        return self._desks
 
     def _tidy(self) -> None:
         surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
@@ -99,14 +111,14 @@ class Core:
             raise Unavailable("the server has stopped", hint="Try again.")
         desk = self.desk(run_id)
         answer = desk.post(job)
-        self.attend(desk)
+        self._attend(desk)
         return answer
 
     def close(self) -> None:
         """Take no more jobs: nobody would do them."""
         self._is_closed = True
 
-    def attend(self, desk: Desk) -> None:
+    def _attend(self, desk: Desk) -> None:
         """See to it that somebody works at the desk."""
         if not desk.working:
             desk.working = True
@@ -121,7 +133,7 @@ class Core:
         self.specs.forget()
         self.seats.all_behind()
         self.wanted.set()
-        for desk in self.desks():
+        for desk in tuple(self._desks.values()):
             if (desk.run is not None and desk.run.waits) or self.seats.told(desk.run_id):
                 self.look_at(desk)
             else:
@@ -130,31 +142,9 @@ class Core:
     def look_at(self, desk: Desk) -> None:
         """Have the run read again now."""
         desk.look_again()
-        self.attend(desk)
+        self._attend(desk)
 
-    async def listen(self) -> None:
-        """Pass on what other engines announce."""
-        async with self.stores.wakeups.listen(self.name) as hints:
-            self.look_again()  # nobody knows what was announced while nobody listened
-            async for run_id in hints:
-                if run_id == ANY:
-                    self.look_again()
-                else:
-                    self._heard(run_id)
-                self._ring(run_id)
-
-    def _heard(self, run_id: RunId) -> None:
-        """Follow up on what another engine has written of the run.
-
-        Whose worker sits here is told at once. Others find out when they want to write.
-        """
-        desk = self._desks.get(run_id)
-        if self.seats.told(run_id) is not None:
-            self.look_at(self.desk(run_id))
-        elif desk is not None:
-            desk.doubt()
-
-    def _ring(self, run_id: RunId) -> None:
+    def ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
         self.bells.ring(run_id)
         self.watch.hear(run_id)
@@ -168,6 +158,7 @@ class Core:
         """Have a queued run looked for, and the timer wake up for what is due earlier."""
         if isinstance(run.state, Queued):
             self.seats.fall_behind(run.env, run.task)
+            self.herald.leave(run.env, run.task)
         self.wanted.set()
         due = machine.due(run)
         if due is not None and due < self.next_due:
@@ -185,18 +176,19 @@ class Core:
         if is_news:
             await self.announce(run.id)
         else:
-            self._ring(run.id)
+            self.ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
-        """Tell who listens here, and hint to other engines.
-
-        What is durable does not fail because they cannot be told.
-        """
+        """Tell who listens here, and hint to other engines."""
         if run_id == ANY:
             self.look_again()
-        self._ring(run_id)
+        self.ring(run_id)
+        await self.tell(run_id)
+
+    async def tell(self, hint: RunId) -> None:
+        """Hint to other engines; what is durable does not fail because they cannot be told."""
         try:
-            await self.stores.wakeups.announce(run_id, self.name)
+            await self.stores.wakeups.announce(hint, self.name)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.engine.core import Core
+from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.seats import Seat
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
-from headrace.ports import Tallying
+from headrace.ports import NEVER, Tallying, Unseated
 
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
@@ -52,7 +54,9 @@ class Rechecking:
 
     async def look(self) -> None:
         """Have those runs read again of which the store knows more than we."""
-        told = self._core.seats.all_told()
+        for seat in self._core.seats.all():
+            await self._unseat(seat)
+        told = [run_id for seat in self._core.seats.all() for run_id in seat.known]
         self._seen = {run_id: seen for run_id in told if (seen := self._seen.get(run_id))}
         for start in range(0, len(told), AT_ONCE):
             some = told[start : start + AT_ONCE]
@@ -61,6 +65,15 @@ class Rechecking:
             else:
                 await self._compare(some, None)
                 await self._weigh(some)
+
+    async def _unseat(self, seat: Seat) -> None:
+        """Let a worker go that is silent, if it has sat down elsewhere."""
+        core = self._core
+        if core.now() - seat.heard > LEASE_MS:
+            try:
+                await core.stores.leases.renew(seat.worker, NEVER, seat.number)
+            except Unseated:
+                core.seats.remove(seat)
 
     async def _compare(self, names: Sequence[RunId], tallies: Mapping[RunId, int] | None) -> None:
         found = await self._core.stores.revisions.of(names)
@@ -71,7 +84,7 @@ class Rechecking:
             self._seen[run_id] = seen
 
     def _is_news(self, run_id: RunId, now: _Seen) -> bool:
-        run, seen = self._core.known(run_id), self._seen.get(run_id)
+        run, seen = self._known(run_id), self._seen.get(run_id)
         version = -1 if seen is None else seen.version
         if now.version > max(version, -1 if run is None else run.version):
             return True
@@ -79,9 +92,13 @@ class Rechecking:
             return now.tally != seen.tally
         return run is None or (now.tally or 0) > _taken(run)
 
+    def _known(self, run_id: RunId) -> Run | None:
+        desk = self._core.desks().get(run_id)
+        return None if desk is None else desk.run
+
     async def _weigh(self, names: Sequence[RunId]) -> None:
         """Weigh what waits in memory stand on: an append changes no run."""
-        pairs = [(run, stream) for run in map(self._core.known, names) for stream in _listened(run)]
+        pairs = [(run, stream) for run in map(self._known, names) for stream in _listened(run)]
         for start in range(0, len(pairs), READ_AT_ONCE):
             some = pairs[start : start + READ_AT_ONCE]
             read = [self._has_more(run, stream) for run, stream in some if run is not None]

@@ -22,7 +22,6 @@ from headrace.ports.packets import Packet, PacketsApi
 from headrace.ports.postponing import Postponed, Postponing
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
-    ANYTHING,
     NEVER,
     Appended,
     Backlog,
@@ -44,7 +43,6 @@ from headrace.ports.storage import (
     Snapshots,
     Streams,
     Unseated,
-    Wakeups,
 )
 from headrace.ports.stores import Stores
 from headrace.ports.tallying import Tallying
@@ -59,6 +57,7 @@ from headrace.ports.waitpoints import (
     Waitpoints,
     WaitpointState,
 )
+from headrace.ports.wakeups import ANYTHING, Wakeups
 
 __all__ = [
     "ANYTHING",

@@ -7,8 +7,7 @@ carries its environment all the same, and whoever serves a caller compares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -346,25 +345,6 @@ class Catalog(Protocol):
 
     async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
         """Return what the version is made of that declared the task last."""
-        ...
-
-
-ANYTHING = RunId("")
-"""Announced instead of a run's id: any run may have changed, look again."""
-
-
-class Wakeups(Protocol):
-    """Hints between engines: may lose, may double, may come late, may say `ANYTHING`.
-
-    An engine announces under a name of its own, and hears everybody `but` itself: it knows.
-    """
-
-    async def announce(self, run_id: RunId, by: str = "") -> None:
-        """Say that something about the run has changed."""
-        ...
-
-    def listen(self, but: str = "") -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, in this process or another; not by `but`."""
         ...
 
 

@@ -16,10 +16,10 @@ from headrace.ports.storage import (
     Runs,
     Snapshots,
     Streams,
-    Wakeups,
 )
 from headrace.ports.waitmap import WaitMap
 from headrace.ports.waitpoints import Waitpoints
+from headrace.ports.wakeups import Wakeups
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from headrace.backends.rows.records import record_from
 from headrace.backends.sqlite.database import is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.revisions import FEW
 from headrace.backends.sqlite.runs import apply
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.errors import NotFound
@@ -69,7 +70,8 @@ class SqliteStreams:
 
     async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
         """Count the records of all input streams of each run."""
-        found = await self._reader.search(SQL["select_tallies"], (json.dumps(run_ids),))
+        read = self._reader.rows if len(run_ids) <= FEW else self._reader.search
+        found = await read(SQL["select_tallies"], (json.dumps(run_ids),))
         return dict(cast("list[tuple[RunId, int]]", found))
 
 
