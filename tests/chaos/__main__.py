@@ -33,7 +33,7 @@ from tests.chaos.campaign import Plan
 from tests.chaos.report import Outcome, judged, written
 from tests.chaos.several import Course, brief_course, fight
 from tests.chaos.several_report import Fought
-from tests.chaos.shared import PLACES
+from tests.chaos.shared import PLACES, Place
 from tests.chaos.works import LEAVING
 from tests.history import events as e
 
@@ -90,9 +90,13 @@ def main(
     sys.exit(not outcome.is_good)
 
 
+def _end(_: int, __: object) -> NoReturn:
+    sys.exit("ended")
+
+
 def several(on: str, seed: int, sends: int, keep: Path | None, *, is_brief: bool) -> NoReturn:
     """Break what several servers share."""
-    place = next((one for one in PLACES if one == on), None)
+    place: Place | None = next((one for one in PLACES if one == on), None)
     if place is None:
         raise typer.BadParameter(f"--on is one of {', '.join(PLACES)}")
     arguments = ["--on", place, "--seed", str(seed), "--sends", str(sends)]
@@ -128,5 +132,5 @@ def several(on: str, seed: int, sends: int, keep: Path | None, *, is_brief: bool
 
 if __name__ == "__main__":
     # Whoever ends this ends what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
+    signal.signal(signal.SIGTERM, _end)
     typer.run(main)

@@ -81,4 +81,5 @@ class Wire:
 
 
 def _nft(rules: str) -> None:
-    subprocess.run(["nft", "-f", "-"], input=rules.encode(), check=True)
+    nft = shutil.which("nft") or "nft"
+    subprocess.run([nft, "-f", "-"], input=rules.encode(), check=True)

@@ -200,7 +200,7 @@ def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
         campaign.start()
         runs = desk.trigger(work.tasks, plan.runs)
         stack.enter_context(Watch(ships.site.database, histories / "watch.jsonl"))
-        callers = dict.fromkeys(KINDS, ships.site.caller())
+        callers: dict[str, dict[str, str]] = {kind: ships.site.caller() for kind in KINDS}
         with sending(plan, callers, runs, histories) as senders:
             campaign.rage(senders, progress)
         desk.finish(runs, pen, patience_s=SETTLE_S)

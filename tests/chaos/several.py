@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from tests.chaos import workload
 from tests.chaos.apart import Wire
@@ -150,7 +150,7 @@ class Wave:
             self.pen.write(e.Fault(at=e.instant(), kind=one.kind, who=one.who))
             one.strike(lasts)
         time.sleep(lasts)
-        for one in both:
+        for one in sorted(both, key=_comes_back):
             self._wake(one)
             one.heal()
         self._healed(both, began, down)
@@ -169,6 +169,11 @@ class Wave:
         if any(one.stops_timers for one in both):
             self.pen.write(e.Outage(at=now, from_ms=down, until_ms=wall_ms()))
         time.sleep(max(0, whole - now) / 1e9 + self.course.calm_s)
+
+
+def _comes_back(one: Trouble) -> int:
+    """Say how late: a worker needs its server, a server what it keeps things in."""
+    return ("server", "worker").index(one.who.split()[0]) + 1 if " " in one.who else 0
 
 
 def _whole(one: Trouble, began: int, now: int) -> int:
@@ -198,7 +203,7 @@ class Pacer:
         self._thread = threading.Thread(target=self._run, name="pacer")
         self.is_done = False
 
-    def __enter__(self) -> Pacer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -273,10 +278,12 @@ def _waved(wave: Wave, plan: Plan, place: Path) -> list[str]:
     with Desk(site, plan.work.streams) as desk:
         runs = desk.trigger(plan.work.tasks, plan.runs)
         callers = _surroundings(wave.ships, plan.seed)
-        with sending(plan, callers, runs, place) as senders:
-            with Pacer(senders, plan, wave.course.pace) as pacer:
-                while not pacer.is_done:
-                    wave.befall()
+        with (
+            sending(plan, callers, runs, place) as senders,
+            Pacer(senders, plan, wave.course.pace) as pacer,
+        ):
+            while not pacer.is_done:
+                wave.befall()
         desk.finish(runs, wave.pen, patience_s=SETTLE_S)
     return runs
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from headrace.engine import LEASE_MS
+from headrace.engine.dispatch import LEASE_MS
 from tests.chaos.apart import Wire
 from tests.chaos.shared import ADDRESSES, Shared
 from tests.fleet.processes import Member

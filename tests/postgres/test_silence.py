@@ -11,7 +11,13 @@ import asyncpg
 import pytest
 
 from headrace.backends.postgres import open_postgres
-from headrace.backends.postgres.database import Database, Settings, connected, fetched
+from headrace.backends.postgres.database import (
+    Connection,
+    Database,
+    Settings,
+    connected,
+    fetched,
+)
 from headrace.errors import Unavailable
 from headrace.kernel.model import RunId
 from tests.services.postgres import Postgres
@@ -58,8 +64,7 @@ async def test_of_a_write_whose_answer_was_lost_it_is_told_soon(way: Proxy, far:
 async def test_the_locks_of_a_transaction_that_hears_nothing_are_given_back(
     way: Proxy, far: Database, database: str
 ) -> None:
-    async def locking(connection: object) -> None:
-        assert isinstance(connection, asyncpg.pool.PoolConnectionProxy)
+    async def locking(connection: Connection) -> None:
         await fetched(connection, "LOCK TABLE headrace.meta IN ACCESS EXCLUSIVE MODE", ())
         way.mute = True
         await fetched(connection, "SELECT 1", ())
