@@ -162,7 +162,7 @@ def _apart(scale: Scale, pythons: Sequence[str]) -> tuple[Apart, ...]:
         Apart(
             f"await loop by {Path(python).name}",
             frozenset({"awaits"}),
-            lambda _, python=python: awaits(python, scale.loops),
+            partial(_looped, python, scale.loops),
             once=True,
         )
         for python in pythons
@@ -176,6 +176,10 @@ def _apart(scale: Scale, pythons: Sequence[str]) -> tuple[Apart, ...]:
         Apart("kill -9 of the worker", kills, partial(killed_worker, scale.kills)),
         Apart("kill -9 of the server", kills, partial(killed_server, scale.kills)),
     )
+
+
+async def _looped(python: str, loops: int, _: Corner) -> Sample:
+    return await awaits(python, loops)
 
 
 class Plan:
