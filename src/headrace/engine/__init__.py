@@ -18,6 +18,7 @@ from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
+from headrace.engine.rechecking import Rechecking
 from headrace.engine.signing import Sign, Signer
 from headrace.engine.sweeping import Sweeper
 from headrace.errors import HeadraceError
@@ -102,6 +103,8 @@ async def open_engine(
                 Timer(core).run,
                 Warden(core).run,
                 Sweeper(core).run,
+                Rechecking(core).run,
+                core.herald.run,
             ]
             if is_shared:
                 loops.append(ring.watch)

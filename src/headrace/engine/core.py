@@ -15,6 +15,8 @@ import structlog
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
+from headrace.engine.heralding import Herald
+from headrace.engine.hints import Here, Hint, Left, Seated, heard, said
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.seats import Seats
@@ -41,11 +43,16 @@ class Core:
         self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
     ) -> None:
         self.stores, self.chance, self.keyring = stores, chance, keyring
+        self.name = chance.unique(8).hex()
+        """Under which this engine announces: it needs no telling of what it did itself."""
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
         self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
+        self.herald = Herald(self.seats, stores.wakeups, self.name)
+        self.has_company = False
+        """Whether another engine was ever heard of."""
         self._lander = Lander(self.seats, self.teller, self._changed)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
@@ -77,6 +84,11 @@ class Core:
     def desks(self) -> tuple[Desk, ...]:
         """List the desks in memory."""
         return tuple(self._desks.values())
+
+    def known(self, run_id: RunId) -> Run | None:
+        """Return the run as this process knows it, if it does."""
+        desk = self._desks.get(run_id)
+        return None if desk is None else desk.run
 
     def _tidy(self) -> None:
         surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
@@ -126,13 +138,52 @@ class Core:
         self.attend(desk)
 
     async def listen(self) -> None:
-        """Pass on what is announced, by this process or another."""
-        async with self.stores.wakeups.listen() as hints:
+        """Pass on what other engines announce."""
+        async with self.stores.wakeups.listen(self.name) as hints:
             self.look_again()  # nobody knows what was announced while nobody listened
+            await self._greet()
             async for run_id in hints:
                 if run_id == ANY:
                     self.look_again()
-                self._ring(run_id)
+                    self._ring(run_id)
+                    await self._greet()  # what was told at first may have been lost
+                elif hint := heard(run_id):
+                    await self._follow(hint)
+                else:
+                    self._heard(run_id)
+                    self._ring(run_id)
+
+    async def _greet(self) -> None:
+        if not self.has_company:
+            await self.tell(said(Here(is_new=True)))
+
+    async def _follow(self, hint: Hint) -> None:
+        """Follow up on what another engine tells beside what it has written."""
+        self.has_company = True
+        match hint:
+            case Left(env, task):
+                self.seats.fall_behind(env, task)
+                if self.seats.has_room(env, task):
+                    self.wanted.set()
+            case Seated(worker, number):
+                seat = self.seats.of(worker)
+                if seat is not None and seat.number < number:
+                    self.seats.remove(seat)
+            case Here(is_new):
+                if is_new:
+                    await self.tell(said(Here(is_new=False)))
+
+    def _heard(self, run_id: RunId) -> None:
+        """Follow up on what another engine has written of the run.
+
+        Whose worker sits here is told at once. Others find out when they want to write.
+        """
+        self.has_company = True
+        desk = self._desks.get(run_id)
+        if self.seats.told(run_id) is not None:
+            self.look_at(self.desk(run_id))
+        elif desk is not None:
+            desk.doubt()
 
     def _ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
@@ -148,26 +199,39 @@ class Core:
         """Have a queued run looked for, and the timer wake up for what is due earlier."""
         if isinstance(run.state, Queued):
             self.seats.fall_behind(run.env, run.task)
+            self.herald.leave(run.env, run.task)
         self.wanted.set()
         due = machine.due(run)
         if due is not None and due < self.next_due:
             self.next_due = due
             self.alarm.set()
 
-    async def _changed(self, run: Run) -> None:
-        """Follow up on a commit."""
+    async def _changed(self, run: Run, *, is_news: bool) -> None:
+        """Follow up on a commit, or on the sight of what another engine has committed.
+
+        Who has only looked announces nothing: engines would send each other to look for ever.
+        """
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
         self._schedule(run)
-        await self.announce(run.id)
+        if is_news:
+            await self.announce(run.id)
+        else:
+            self._ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
-        """Hint to other processes; what is durable does not fail because they cannot be told."""
+        """Tell who listens here, and hint to other engines."""
+        if run_id == ANY:
+            self.look_again()
+        self._ring(run_id)
+        await self.tell(run_id)
+
+    async def tell(self, hint: RunId) -> None:
+        """Hint to other engines; what is durable does not fail because they cannot be told."""
         try:
-            await self.stores.wakeups.announce(run_id)
+            await self.stores.wakeups.announce(hint, self.name)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
-            self._ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

@@ -56,9 +56,11 @@ class Dispatch:
                 seat.running.add(run.id)
                 core.desk(run.id).renew(run)
                 core.post(run.id, nothing)
+                await core.announce(run.id)
             if len(claimed) == limit:
                 for task in tasks:
                     core.seats.fall_behind(seat.env, task)
+                    core.herald.leave(seat.env, task)
 
     async def _claim(self, seat: Seat, tasks: Sequence[TaskId], limit: int) -> Sequence[Run]:
         """Claim queued runs; meanwhile nobody else is given the slots."""
@@ -187,7 +189,7 @@ class Warden:
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
         if not failed and core.seats.of(worker) is None:
-            await core.stores.leases.drop(worker)
+            await core.stores.leases.drop(worker, core.now())
 
 
 class _Lose:

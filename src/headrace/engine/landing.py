@@ -5,7 +5,7 @@ Owns: what happens around a commit, in which order. Must never know: who asked f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from headrace.engine.desk import CatchUp, Desk
 from headrace.engine.seats import Seat, Seats
@@ -14,7 +14,13 @@ from headrace.engine.telling import Teller
 from headrace.kernel import machine
 from headrace.kernel.model import Queued, Run
 
-Changed = Callable[[Run], Awaitable[None]]
+
+class Changed(Protocol):
+    """What follows a landing; `is_news` tells that it has brought something."""
+
+    async def __call__(self, run: Run, *, is_news: bool) -> None:
+        """Follow up on it."""
+        ...
 
 
 class Lander:
@@ -52,7 +58,7 @@ class Lander:
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
         if sheet.looked or not sheet.is_empty:
-            await self._changed(after)
+            await self._changed(after, is_news=not sheet.is_empty)
 
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.kernel.commands import Claim
-from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
+from headrace.kernel.model import EnvId, Instant, Key, RunId, StreamId, TaskId, WorkerId
 from headrace.wire.channel import Hello, Operation, Push, Unread
 
 
@@ -36,6 +36,10 @@ class Seat:
         self.worker, self.env, self.version = worker, env, hello.version
         self.tasks = frozenset(TaskId(task) for task in hello.tasks)
         self.slots = hello.slots
+        self.number = 0
+        """Of its seats: the worker may have sat down elsewhere since."""
+        self.heard = Instant(0)
+        """When it last said that it is there."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -149,6 +153,10 @@ class Seats:
         """Return the worker that has been told of the run, and not of the end of its hold."""
         return self._told.get(run_id)
 
+    def all_told(self) -> Sequence[RunId]:
+        """List the runs that some worker has been told of."""
+        return tuple(self._told)
+
     def note(self, seat: Seat, run_id: RunId, hold: Hold) -> None:
         """Remember what the worker has been told of the run."""
         seat.known[run_id] = hold
@@ -165,6 +173,10 @@ class Seats:
             return None
         fitting = (s for s in self._seats.values() if s.env == env and task in s.tasks and s.free)
         return max(fitting, key=lambda seat: seat.free, default=None)
+
+    def has_room(self, env: EnvId, task: TaskId) -> bool:
+        """Tell whether a worker here would take a run of the task up."""
+        return any(s.free and s.env == env and task in s.tasks for s in self._seats.values())
 
     def fall_behind(self, env: EnvId, task: TaskId) -> None:
         """Note that a run of `task` was left queued in the store."""

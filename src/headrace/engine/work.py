@@ -14,6 +14,7 @@ from headrace.engine.core import Core
 from headrace.engine.deploys import try_again
 from headrace.engine.desk import nothing
 from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.hints import Seated, said
 from headrace.engine.operations import Posted, reach_out, step_of
 from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat
@@ -21,6 +22,7 @@ from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import EnvId, RunId, WorkerId, later
+from headrace.ports import Unseated
 from headrace.wire import channel
 from headrace.wire.channel import Hello, Holding, Operation, Renewed
 
@@ -34,9 +36,11 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
     seat.running |= seat.pending  # until it is known which of them only wait
     # First: a run in the hands of a worker without a lease would never be taken from it.
-    await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+    seat.number = await core.stores.leases.sit(seat.worker, later(core.now(), LEASE_MS))
+    seat.heard = core.now()
     core.seats.add(seat)
     try:
+        await core.tell(said(Seated(seat.worker, seat.number)))
         for holding in hello.holdings:
             answer = core.post(RunId(holding.run), _Resume(core, seat, holding))
             answer.add_done_callback(_resumed(core, seat, holding))
@@ -96,7 +100,7 @@ def receiver(core: Core) -> Receive:
 
 def _take_in(core: Core, seat: Seat, op: Operation) -> None:
     if isinstance(op, Renewed):
-        seat.slots = op.slots
+        seat.slots, seat.heard = op.slots, core.now()
         core.wanted.set()
         core.start(_renew(core, seat))
         return
@@ -125,7 +129,9 @@ def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
 async def _renew(core: Core, seat: Seat) -> None:
     """Carry the lease on; where the store fails, it lapses, and that is told by fencing."""
     try:
-        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS), seat.number)
+    except Unseated:  # whatever it says here is late: it sits elsewhere, or has to come again
+        core.seats.remove(seat)
     except HeadraceError:
         return
 

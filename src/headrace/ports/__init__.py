@@ -43,9 +43,11 @@ from headrace.ports.storage import (
     Runs,
     Snapshots,
     Streams,
+    Unseated,
     Wakeups,
 )
 from headrace.ports.stores import Stores
+from headrace.ports.tallying import Tallying
 from headrace.ports.tokens import TokensApi
 from headrace.ports.waitmap import Live, On, WaitMap
 from headrace.ports.waitpoints import (
@@ -112,9 +114,11 @@ __all__ = [
     "StreamsApi",
     "Tagged",
     "Taken",
+    "Tallying",
     "Target",
     "Ticket",
     "TokensApi",
+    "Unseated",
     "Use",
     "WaitMap",
     "Waitpoint",

@@ -42,6 +42,10 @@ class Clash(Exception):
     """
 
 
+class Unseated(Exception):
+    """The worker has sat down elsewhere, or was given up. Nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Debouncing:
     """Of the runs under `key` within (environment, task) one at a time is delayed.
@@ -279,14 +283,25 @@ class Delivering(Protocol):
 
 
 class Leases(Protocol):
-    """Which workers are alive: a row each."""
+    """Which workers are alive: a row each.
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    A worker sits at one server at a time. Its seats are numbered upwards, and a number is never
+    given again, not even when the worker was forgotten in between.
+    """
+
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, its lease not ending before `until`; return the number of its seat."""
         ...
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant.
+
+        `Unseated` when that is not its seat any more.
+        """
+        ...
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease ended at or before `now`."""
         ...
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
@@ -339,14 +354,17 @@ ANYTHING = RunId("")
 
 
 class Wakeups(Protocol):
-    """Hints between processes: may lose, may double, may come late, may say `ANYTHING`."""
+    """Hints between engines: may lose, may double, may come late, may say `ANYTHING`.
 
-    async def announce(self, run_id: RunId) -> None:
+    An engine announces under a name of its own, and hears everybody `but` itself: it knows.
+    """
+
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
         ...
 
-    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, by this process or another."""
+    def listen(self, but: str = "") -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, in this process or another; not by `but`."""
         ...
 
 

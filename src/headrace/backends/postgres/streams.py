@@ -39,7 +39,7 @@ class Looks:
 
 
 class PostgresStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
     def __init__(self, database: Database, landings: Lane[Landing], looks: Looks) -> None:
         self._database, self._landings, self._looks = database, landings, looks
@@ -109,3 +109,8 @@ class PostgresStreams:
         found = await self._looks.ends.rows(run_id)
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        found = await self._database.rows(SQL["select_tallies"], (list(run_ids),))
+        return dict(cast("list[tuple[RunId, int]]", found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -20,7 +21,7 @@ from headrace.ports import Appended, Backlog, Clash, Draft
 
 
 class SqliteStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
@@ -65,6 +66,11 @@ class SqliteStreams:
         found = await self._reader.rows(SQL["select_all_ends"], (run_id,))
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        found = await self._reader.search(SQL["select_tallies"], (json.dumps(run_ids),))
+        return dict(cast("list[tuple[RunId, int]]", found))
 
 
 def _run_number(transaction: Transaction, draft: Draft) -> int:

@@ -76,3 +76,17 @@ CROSS JOIN LATERAL (
     WHERE record.run = first.run AND record.stream = first.stream
     ORDER BY record.seq DESC LIMIT 1
 ) AS last;
+
+-- name: select_tallies
+-- The same for many runs. Of the names of streams, those of input begin with "<".
+SELECT run.id, sum(last.seq + 1)::bigint
+FROM headrace.run
+JOIN headrace.record AS first ON first.run = run.no AND first.seq = 0
+JOIN headrace.stream ON stream.no = first.stream AND left(stream.name, 1) = '<'
+CROSS JOIN LATERAL (
+    SELECT record.seq FROM headrace.record
+    WHERE record.run = first.run AND record.stream = first.stream
+    ORDER BY record.seq DESC LIMIT 1
+) AS last
+WHERE run.id = ANY ($1::text[])
+GROUP BY run.id;
