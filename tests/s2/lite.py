@@ -63,6 +63,12 @@ class Lite:
         """Return where it is."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Return its process, or that of the relay that started it."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         with socket.socket() as door:

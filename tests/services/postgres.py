@@ -60,6 +60,12 @@ class Postgres:
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"postgresql://headrace@127.0.0.1:{self.port}/{database}{query and '?' + query}"
 
+    @property
+    def pid(self) -> int:
+        """Return the process that started all others of it."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         settings = {

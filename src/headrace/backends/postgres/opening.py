@@ -6,7 +6,7 @@ Must never know: what is stored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -31,13 +31,14 @@ from headrace.backends.postgres.faults import REACH, TROUBLE, UNREACHED, is_gone
 from headrace.backends.postgres.keys import PostgresCredentials
 from headrace.backends.postgres.landing import Lander
 from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.migrations import SCRIPTS, migrate, version_of
 from headrace.backends.postgres.notes import PostgresNotebook, PostgresTaken
 from headrace.backends.postgres.postponing import PostgresPostponing
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.postgres.revisions import PostgresRevisions
 from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots
-from headrace.backends.postgres.streams import PostgresStreams
+from headrace.backends.postgres.streams import Looks, PostgresStreams
 from headrace.backends.postgres.waitpoints import PostgresWaitpoints
 from headrace.backends.postgres.wakeups import PostgresWakeups
 from headrace.backends.statements import Migrated, Told, nobody
@@ -58,6 +59,13 @@ NOT_OURS: Final = (
 
 
 EAR: Final = "headrace: listening"
+LOOKED_UP: Final = (
+    "select_order",
+    "select_notes",
+    "select_records",
+    "select_known",
+    "select_all_ends",
+)
 LANES: Final = 2
 """Creations and landings, each a group at a time."""
 EXTRA: Final = LANES + 1
@@ -90,16 +98,17 @@ async def open_postgres(
             connect=None if settings.pooler else lambda: connection_of(dsn, settings, name=EAR),
             written=lambda: creations.groups + landings.groups,
         )
+        looks = {name: Lookups(database, name) for name in LOOKED_UP}
         services = (creations.run, landings.run, wakeups.hear, wakeups.tell)
-        async with beside(*services):
+        async with beside(*services, *(each.run for each in looks.values())):
             yield Stores(
-                runs=PostgresRuns(database, creations, landings),
+                runs=PostgresRuns(database, creations, landings, looks["select_order"]),
                 revisions=PostgresRevisions(database),
-                notebook=PostgresNotebook(database),
+                notebook=PostgresNotebook(database, looks["select_notes"]),
                 taken=PostgresTaken(database),
                 postponing=PostgresPostponing(database, Lander(heard)),
                 snapshots=PostgresSnapshots(database),
-                streams=PostgresStreams(database, landings),
+                streams=PostgresStreams(database, landings, _looks(looks)),
                 waitpoints=PostgresWaitpoints(database, clock),
                 leases=PostgresLeases(database, heard),
                 catalog=PostgresCatalog(database),
@@ -108,6 +117,10 @@ async def open_postgres(
                 credentials=PostgresCredentials(database),
                 clock=heard if clock is None else clock,
             )
+
+
+def _looks(looks: Mapping[str, Lookups]) -> Looks:
+    return Looks(looks["select_records"], looks["select_known"], looks["select_all_ends"])
 
 
 async def migrate_postgres(dsn: str, told: Told = nobody) -> Migrated:
