@@ -51,7 +51,7 @@ async def trivially(fleet: Fleet, runs: int) -> None:
 
 
 async def answered(fleet: Fleet, runs: int) -> None:
-    """Start runs that wait, and answer them through any server: the one of the start, or another."""
+    """Start runs that wait, and answer them through any server: that of the start or another."""
     waiting = list[tuple[int, str]]()
 
     async def start(number: int) -> None:
