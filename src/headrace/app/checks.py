@@ -13,11 +13,11 @@ import anyio
 from msgspec import Struct
 
 from headrace.app.connecting import wall_now
-from headrace.app.home import Home
+from headrace.app.home import Home, kept_master_key
 from headrace.app.keeping import vault_of
 from headrace.app.settings import Settings, is_shared
 from headrace.app.sharing import SEALING, mark_of, missing
-from headrace.app.skew import LATE_MS, apart, late
+from headrace.app.skew import apart, late
 from headrace.backends.s2 import examine_s2
 from headrace.errors import HeadraceError
 from headrace.kernel.model import Instant
@@ -75,8 +75,9 @@ def _reached(place: str, found: Examined) -> Check:
         text += f", {found.room} connections free, and a server opens up to {found.wanted}"
         fix = "Raise its max_connections, or give the URL ?connections=5."
         return Check("database", "odd", text, fix)
-    if found.way_ms > LATE_MS:
-        return Check("database", "wrong", f"{text}: {late(found.way_ms).partition(': ')[2]}")
+    if said := late(found.way_ms):
+        why, _, fix = said.partition(": ")[2].partition("; ")
+        return Check("database", "wrong", f"{text}: {why}", f"{fix[:1].upper()}{fix[1:]}.")
     return Check("database", "ok", text)
 
 
@@ -128,7 +129,7 @@ def _keys(setting: Settings, home: Home, found: Examined) -> Iterator[Check]:
         text = f"{' and '.join(lacking)} not set: a server makes its own"
         fix = "All servers on this database need the same: `openssl rand -hex 32` makes one."
         yield Check("keys", "odd", text, fix)
-    if not setting.master and not home.master_key():
+    if not setting.master and not kept_master_key(home):
         return
     if found.mark not in {None, mark_of(vault_of(setting, home))}:
         text = "the keys in this database are sealed with another master key"

@@ -81,10 +81,6 @@ class Home:
         self.make()
         return _made(self.path / "snapshot-key", "")
 
-    def master_key(self) -> str:
-        """Return the key that seals the keys in the database, empty if there is none."""
-        return _kept(self.path / "master-key")
-
     def made_master_key(self) -> str:
         """Return the key that seals the keys in the database; make it if there is none."""
         self.make()
@@ -133,6 +129,11 @@ class Home:
             f"{self.path} already has a server: {who}",
             hint="Use that one, stop it first, or set HEADRACE_HOME to another folder.",
         )
+
+
+def kept_master_key(home: Home) -> str:
+    """Return the key that seals the keys in the database, empty if there is none."""
+    return _kept(home.path / "master-key")
 
 
 def keep_file(home: Home, file: Path) -> None:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from headrace.app.connecting import SystemChance
-from headrace.app.home import USUAL, Home
+from headrace.app.home import USUAL, Home, kept_master_key
 from headrace.app.settings import Settings, database_path, is_shared
 from headrace.app.sharing import agree_on_master, change_master
 from headrace.app.storing import database
@@ -83,7 +83,7 @@ async def unreadable(stores: Stores, vault: Vault) -> int:
 async def _database_here(setting: Settings, home: Home) -> AsyncGenerator[tuple[Stores, Vault]]:
     """Open the database, and what seals its keys; neither is made."""
     if is_shared(setting.database):
-        if not setting.master and not await anyio.to_thread.run_sync(home.master_key):
+        if not setting.master and not await anyio.to_thread.run_sync(kept_master_key, home):
             raise Mistake(
                 "there is no master key here, which seals the keys in the database",
                 hint="Set HEADRACE_MASTER_KEY to that of the servers.",

@@ -122,8 +122,12 @@ def database_path(database: str, home: Path) -> Path:
     scheme, _, rest = database.partition(":///")
     if scheme != "sqlite" or not rest:
         # What it says may hold a password: name the scheme at the most.
-        message = f"HEADRACE_DATABASE names a database of kind {database.partition(':')[0]!r}"
-        raise BadRequest(message, hint="It is sqlite:///PATH or postgresql://….")
+        kind, mark, _ = database.partition("://")
+        of = f"kind {kind[:20]!r}" if mark else "no kind"
+        raise BadRequest(
+            f"the database that is set (--database or HEADRACE_DATABASE) is of {of}",
+            hint="It is sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
+        )
     return Path(rest)
 
 

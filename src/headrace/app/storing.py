@@ -15,7 +15,7 @@ from headrace.app.connecting import SystemChance
 from headrace.app.home import Home
 from headrace.app.settings import Settings, database_path, is_shared
 from headrace.backends.s2 import open_s2, place_of
-from headrace.backends.sqlite import open_sqlite
+from headrace.backends.sqlite import demand_present, open_sqlite
 from headrace.ports import Stores
 
 NAME_BYTES = 8
@@ -59,7 +59,9 @@ async def database(setting: Settings, home: Home) -> AsyncGenerator[Kept]:
             yield Kept(stores, shown(setting.database))
         return
     path = database_path(setting.database, home.path)
-    async with open_sqlite(path, migrating=setting.migrates) as stores:
+    if not setting.migrates:
+        await demand_present(path)
+    async with open_sqlite(path) as stores:
         yield Kept(stores, str(path))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -53,25 +54,29 @@ async def dev(
     """Run engine, API and a worker that reloads when its code changes."""
     from headrace.app.process import serving_many  # noqa: PLC0415 - too much to load for `send`
 
-    path = _file(file)
-    manner = _manner(snapshot, replay)
+    path, manner = _file(file), _manner(snapshot, replay)
     setting, home = listening(kept_at(surroundings()[0], database, redis, streams), host, port)
     log_to_stderr()
     with until_told():
         async with serving_many(setting, home, wait_for_tasks=True) as served:
             show_server(served, as_json=as_json)
             keep_file(home, path)
-            signs = Signs(path, as_json, reloads=True)
-
-            def notify(notice: Notice) -> None:
-                if isinstance(notice, Started):
-                    home.note("worker.pid", f"{notice.pid}\n".encode())
-                signs(notice)
-
             place = {**_place(setting, home, served.url), **manner}
+            notify = _noting(home, Signs(path, as_json, reloads=True))
             await Supervisor(path, place, notify).run(reload=True)
     hint("stopped")
     return Exit.OK
+
+
+def _noting(home: Home, signs: Signs) -> Callable[[Notice], None]:
+    """Show what happens, and keep the number of the worker's process."""
+
+    def notify(notice: Notice) -> None:
+        if isinstance(notice, Started):
+            home.note("worker.pid", f"{notice.pid}\n".encode())
+        signs(notice)
+
+    return notify
 
 
 OWN: Final = ("HEADRACE_DATABASE", "HEADRACE_REDIS", "HEADRACE_STREAMS", "HEADRACE_S2_TOKEN")

@@ -2,6 +2,6 @@
 
 from headrace.backends.sqlite.database import Settings
 from headrace.backends.sqlite.opening import open_sqlite
-from headrace.backends.sqlite.upgrading import migrate_sqlite, sqlite_version
+from headrace.backends.sqlite.upgrading import demand_present, migrate_sqlite
 
-__all__ = ["Settings", "migrate_sqlite", "open_sqlite", "sqlite_version"]
+__all__ = ["Settings", "demand_present", "migrate_sqlite", "open_sqlite"]

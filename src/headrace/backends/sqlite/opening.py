@@ -29,7 +29,7 @@ from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.revisions import SqliteRevisions
 from headrace.backends.sqlite.runs import SqliteRuns, SqliteSnapshots
 from headrace.backends.sqlite.streams import SqliteStreams
-from headrace.backends.sqlite.upgrading import demand_present, make, meant
+from headrace.backends.sqlite.upgrading import make, meant
 from headrace.backends.sqlite.waitpoints import SqliteWaitpoints
 from headrace.backends.sqlite.wakeups import SqliteWakeups
 from headrace.backends.sqlite.writer import Writer
@@ -42,20 +42,10 @@ READER_CACHE_KIB = 16_384
 
 @asynccontextmanager
 async def open_sqlite(
-    path: str | Path,
-    *,
-    clock: Clock | None = None,
-    settings: Settings | None = None,
-    migrating: bool = True,
+    path: str | Path, *, clock: Clock | None = None, settings: Settings | None = None
 ) -> AsyncGenerator[Stores]:
-    """Open the store in the file at `path`.
-
-    `migrating`: make it if it is not there, and bring its schema up to the present; else both
-    have to be.
-    """
+    """Open the store in the file at `path`, which is made if it is not there."""
     file, settings = Path(path), settings or Settings()
-    if not migrating:
-        await demand_present(file)
     carried, broadcast = CarriedClock(), Broadcast()
     time = carried if clock is None else clock
 

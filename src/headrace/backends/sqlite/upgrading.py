@@ -30,36 +30,27 @@ async def migrate_sqlite(path: str | Path, told: Told = nobody) -> Migrated:
         scripts = load()
         return Migrated(migrate(db, scripts, told), len(scripts))
 
-    return await anyio.to_thread.run_sync(_with, Path(path), work, True)
+    file = Path(path)
+    with meant(file):
+        await anyio.to_thread.run_sync(make, file)
+    return await anyio.to_thread.run_sync(_with, file, work)
 
 
-async def sqlite_version(path: str | Path) -> Migrated:
-    """Return the version of the file's schema, and the one it should be; change nothing."""
-
-    def work(db: Database) -> Migrated:
-        scripts = load()
-        return Migrated(checked(db, len(scripts)), len(scripts))
-
-    return await anyio.to_thread.run_sync(_with, Path(path), work, False)
-
-
-async def demand_present(file: Path) -> None:
+async def demand_present(path: str | Path) -> None:
     """Refuse a file that would have to be made, or changed."""
-    hint = "Run `headrace db migrate`."
+    file, hint = Path(path), "Run `headrace db migrate`."
     if not await anyio.to_thread.run_sync(file.exists):
         raise Mistake(f"there is no database {file}, and none may be made", hint=hint)
-    found = await sqlite_version(file)
-    if found.before < found.after:
-        why = f"the schema of {file} is {found.before}, this headrace needs {found.after}"
+    scripts = load()
+    before = await anyio.to_thread.run_sync(_with, file, lambda db: checked(db, len(scripts)))
+    if before < len(scripts):
+        why = f"the schema of {file} is {before}, this headrace needs {len(scripts)}"
         raise Mistake(why, hint=hint)
 
 
-def _with(file: Path, work: Callable[[Database], T], is_made: bool) -> T:  # noqa: FBT001 - called by position
-    with meant(file):
-        if is_made:
-            make(file)
-        with closing(Database(file, Settings(), cache_kib=CACHE_KIB)) as db:
-            return work(db)
+def _with(file: Path, work: Callable[[Database], T]) -> T:
+    with meant(file), closing(Database(file, Settings(), cache_kib=CACHE_KIB)) as db:
+        return work(db)
 
 
 @contextmanager
