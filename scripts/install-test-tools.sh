@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the tests use beside Python packages: Postgres and a pooler for it, Redis and s2-lite,
-# of which tests start their own; HAProxy, systemd-analyze, compose-go and kustomize, to judge and play deploy/;
+# of which tests start their own; nftables, to lose packets in networks of the tests' own; HAProxy,
+# systemd-analyze, compose-go and kustomize, to judge and play deploy/;
 # faketime, to set a program's clock, Chromium, to look at the examples' pages, and
 # npm packages: the official JavaScript clients, and what the pages are built with. Does nothing when they
 # are there, and says what it does when they are not.
-# Where faketime, Chromium, s2-lite or what judges deploy/ cannot be installed it says so, and fails nothing: the tests that want
+# Where nftables, faketime, Chromium, s2-lite or what judges deploy/ cannot be installed it says so, and fails nothing: the tests that want
 # it are then skipped, and say so as well. Without the others the tests would prove nothing: a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,6 +16,11 @@ say() {
 
 faketime_is_there() {
     [ -n "$(find /usr/lib /usr/local/lib /opt/homebrew/lib -name 'libfaketime*' -print -quit 2>/dev/null)" ]
+}
+
+# Namespaces are Linux's; elsewhere there is nothing to cut.
+nft_is_there() {
+    [ "$(uname)" != Linux ] || command -v nft >/dev/null || [ -x /usr/sbin/nft ]
 }
 
 chromium_is_there() {
@@ -72,6 +78,7 @@ install_redis() {
     command -v redis-server >/dev/null || { say "apt-get could not install redis-server"; exit 1; }
 }
 
+nft_is_there || install nftables "cut networks"
 faketime_is_there || install faketime "set the clock"
 postgres_is_there || install_postgres
 chromium_is_there || install chromium "look at pages"

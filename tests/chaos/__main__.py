@@ -1,7 +1,7 @@
 """`make chaos`, `make chaos-leaving`: a whole campaign, judged; writes docs/reliability/chaos.md.
 
 python -m tests.chaos [--leaving] [--seed N] [--messages N] [--kills N] [--runs N] [--keep FOLDER]
-python -m tests.chaos --on PLACE [--seed N] [--sends N] [--brief] [--keep FOLDER]
+python -m tests.chaos --on PLACE [--seed N] [--sends N] [--minutes N] [--brief] [--keep FOLDER]
 
 With `--on` it is several servers on what they share, and writes docs/reliability/chaos-shared.md.
 """
@@ -28,14 +28,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from tests.chaos import apart, campaign, several_report
+from tests.chaos import apart, campaign
+from tests.chaos.breaking import breaking
 from tests.chaos.campaign import Plan
 from tests.chaos.report import Outcome, judged, written
-from tests.chaos.several import Course, brief_course, fight
-from tests.chaos.several_report import Fought
+from tests.chaos.several import Course, brief_course
 from tests.chaos.shared import PLACES, Place
 from tests.chaos.works import LEAVING
-from tests.history import events as e
 
 LONG: Final = Plan(0, messages=10_000, kills=210, runs=12)
 LONG_LEAVING: Final = Plan(0, messages=20_000, kills=1_100, runs=80, work=LEAVING)
@@ -63,12 +62,19 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="An empty folder to leave it all in.")] = None,
     on: Annotated[str, typer.Option(help=f"Several servers on: {', '.join(PLACES)}.")] = "",
     sends: Annotated[int, typer.Option(help="How many sends are acknowledged, with --on.")] = 0,
+    minutes: Annotated[int, typer.Option(help="No wave begins after so many, with --on.")] = 0,
     brief: Annotated[bool, typer.Option(help="Less than a minute, with --on; no page.")] = False,
 ) -> None:
     """Send, kill, judge."""
     console = Console(stderr=True)
     if on:
-        several(on, seed or secrets.randbelow(1_000_000), sends, keep, is_brief=brief)
+        seed = seed or secrets.randbelow(1_000_000)
+        apart.enter("tests.chaos", [*sys.argv[1:], "--seed", str(seed)])
+        course = (brief_course if brief else Course)(_place(on), seed)
+        if minutes:
+            course = replace(course, most_s=minutes * 60)
+        course = replace(course, sends=sends or course.sends)
+        sys.exit(bool(breaking(course, keep, None if brief else SHARED_PAGE).faults()))
     usual = LONG_LEAVING if leaving else LONG
     plan = replace(
         usual,
@@ -90,44 +96,15 @@ def main(
     sys.exit(not outcome.is_good)
 
 
+def _place(on: str) -> Place:
+    for place in PLACES:
+        if place == on:
+            return place
+    raise typer.BadParameter(f"--on is one of {', '.join(PLACES)}")
+
+
 def _end(_: int, __: object) -> NoReturn:
     sys.exit("ended")
-
-
-def several(on: str, seed: int, sends: int, keep: Path | None, *, is_brief: bool) -> NoReturn:
-    """Break what several servers share."""
-    place: Place | None = next((one for one in PLACES if one == on), None)
-    if place is None:
-        raise typer.BadParameter(f"--on is one of {', '.join(PLACES)}")
-    arguments = ["--on", place, "--seed", str(seed), "--sends", str(sends)]
-    arguments += ["--keep", str(keep)] * (keep is not None) + ["--brief"] * is_brief
-    apart.enter("tests.chaos", arguments)
-    course = brief_course(place, seed) if is_brief else Course(place, seed)
-    fought = Fought(replace(course, sends=sends or course.sends))
-    console, started = Console(stderr=True), time.monotonic()
-
-    def judge(plan: Plan, history: list[e.Event]) -> None:
-        wave = fought.judge(plan, history)
-        console.print(
-            f"{time.monotonic() - started:6,.0f} s: {fought.count('acknowledged'):,} of"
-            f" {fought.course.sends:,} acknowledged, {fought.struck().total()} troubles"
-        )
-        for fault in wave.faults():
-            console.print(f"[red]{fault}[/red]")
-
-    console.print(f"seed {seed}: {fought.course.sends:,} sends on {place}")
-    with tempfile.TemporaryDirectory(prefix="headrace-chaos-") as temporary:
-        if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-        fight(fought.course, keep or Path(temporary), judge)
-    fought.seconds = time.monotonic() - started
-    if not is_brief:
-        old = SHARED_PAGE.read_text("utf-8") if SHARED_PAGE.exists() else ""
-        SHARED_PAGE.write_text(several_report.written(fought, old), "utf-8")
-    console.print(several_report.summary(fought))
-    for fault in fought.faults():
-        console.print(f"[red]{fault}[/red]")
-    sys.exit(bool(fought.faults()))
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ def _too_few(plan: Plan, left: Departures) -> Iterator[str]:
         yield f"taken up by another process: {left.elsewhere} of at least {plan.kills}"
 
 
-def judged(plan: Plan, history: Sequence[e.Event], seconds: float) -> Outcome:
+def judged(
+    plan: Plan, history: Sequence[e.Event], seconds: float, *, late_ms: int = LATE_MS
+) -> Outcome:
     """Judge a campaign by its history."""
     story = tell(history)
     evidence, left = show(story), departures(story)
@@ -105,7 +107,7 @@ def judged(plan: Plan, history: Sequence[e.Event], seconds: float) -> Outcome:
         plan=plan,
         seconds=seconds,
         evidence=evidence,
-        violations=judge(story, late_ms=LATE_MS),
+        violations=judge(story, late_ms=late_ms),
         missing=[*missing(evidence, demand(plan)), *_too_few(plan, left)],
         unfinished=[f"a run ended as {end}" for end in ends if end != "Completed"][given_up:],
         given_up=given_up,
