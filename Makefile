@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made
 LOCK := requirements/dev.lock
+RUN_LOCK := requirements/run.lock
 PYTEST := $(BIN)/pytest
 CODE := $(wildcard src tests examples tools bench)
 # Programs of several files, each in a folder that is its root.
@@ -70,6 +71,14 @@ chaos: setup ## Kill real processes 210 times while 10,000 messages are sent (CH
 chaos-leaving: setup ## Kill 1,100 times while 20,000 messages go to runs that leave while they wait
 	$(BIN)/python -m tests.chaos --leaving --seed $(CHAOS_SEED)
 
+.PHONY: chaos-postgres-redis
+chaos-postgres-redis: setup ## Break two servers and the Postgres and Redis they share, 100,000 sends
+	$(BIN)/python -m tests.chaos --on postgres+redis --seed $(CHAOS_SEED)
+
+.PHONY: chaos-postgres-redis-s2
+chaos-postgres-redis-s2: setup ## The same with streams in S2
+	$(BIN)/python -m tests.chaos --on postgres+redis+s2 --seed $(CHAOS_SEED)
+
 .PHONY: explore
 explore: setup ## Go through every order of what four actors do to a run; takes hours
 	$(BIN)/python -m tests.explorer
@@ -111,7 +120,7 @@ exports: setup ## Write down the public names again; the difference is the revie
 	$(BIN)/python tools/exports.py
 
 .PHONY: lock
-lock: ## Resolve the dependencies again into requirements/dev.lock
+lock: ## Resolve the dependencies again into requirements/dev.lock; run.lock is what images need of it
 	@test -n "$(PYTHON)" || { echo "headrace needs Python 3.11 to 3.14; none was found" >&2; exit 1; }
 	@rm -rf .cache/lock && $(PYTHON) -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
@@ -119,6 +128,10 @@ lock: ## Resolve the dependencies again into requirements/dev.lock
 	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --group dev \
 		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file $(LOCK) pyproject.toml
+	.cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+		--extra postgres --extra pydantic --extra redis --extra s2 --constraint $(LOCK) \
+		--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file $(RUN_LOCK) pyproject.toml
 	@rm -rf .cache/lock
 
 .PHONY: clean

@@ -23,7 +23,8 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 
 from bench import report
 from bench.machine import foreign, look, machine
-from bench.plan import FULL, QUICK, WORKLOADS, Plan
+from bench.places import PLACES, SQLITE, Ground, laid_out
+from bench.plan import FULL, QUICK, SHARED, WORKLOADS, Plan
 from bench.profiling import PROFILABLE, PROFILED, profile
 from bench.samples import Sample
 from bench.targets import FOREIGN_AT_MOST, judged
@@ -35,7 +36,8 @@ PATIENCE: Final = "before each workload, wait so many seconds at the most for ot
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m bench", description="Measure the whole system.")
     parser.add_argument("--quick", action="store_true", help="one round, less than a minute")
-    parser.add_argument("--only", default=",".join(WORKLOADS), help="some of the workloads")
+    parser.add_argument("--on", default=SQLITE, help=f"some of {', '.join(PLACES)}")
+    parser.add_argument("--only", help="some of the workloads")
     parser.add_argument("--rounds", type=int, help="how often the workloads take turns")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every count")
     parser.add_argument("--patience", type=float, default=0.0, help=PATIENCE)
@@ -49,15 +51,21 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says."""
     options = _options(arguments)
-    only = tuple(name.strip() for name in options.only.split(","))
-    if unknown := set(only) - set(WORKLOADS):
-        print(f"no workload: {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
-        return 2
+    options.on = _parted(options.on)
+    usual = WORKLOADS if options.on == (SQLITE,) else SHARED
+    only = _parted(options.only or ",".join(usual))
+    for kind, asked, known in (("workload", only, WORKLOADS), ("place", options.on, PLACES)):
+        if unknown := set(asked) - set(known):
+            print(f"no {kind}: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+            return 2
     if options.profile:
         workload = next((name for name in only if name in PROFILABLE), "live")
-        uvloop.run(profile(options.profile, workload, options.scale))
+        with laid_out(options.on) as ground:
+            uvloop.run(_profiled(options, workload, ground))
         return 0
-    made = uvloop.run(_measured(options, only, ["python -m bench", *map(_said, arguments)]))
+    command = ["python -m bench", *map(_said, arguments)]
+    with laid_out(options.on) as ground:
+        made = uvloop.run(_measured(options, only, command, ground))
     if options.json:
         print(report.as_json(made))
     else:
@@ -68,13 +76,22 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _parted(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+async def _profiled(options: argparse.Namespace, workload: str, ground: Ground) -> None:
+    corner = await ground.corner(options.on[0])
+    await profile(options.profile, workload, options.scale, corner)
+
+
 def _said(argument: str) -> str:
     """Leave out where things lie on this machine."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 async def _measured(
-    options: argparse.Namespace, only: Sequence[str], command: Sequence[str]
+    options: argparse.Namespace, only: Sequence[str], command: Sequence[str], ground: Ground
 ) -> report.Report:
     scale = (QUICK if options.quick else FULL).times(options.scale)
     if options.rounds:
@@ -83,10 +100,10 @@ async def _measured(
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder, _progress() as progress:
         described = await anyio.to_thread.run_sync(machine, Path(folder))
         bar = progress.add_task("starting")
-        plan = Plan(scale, only, [sys.executable, *options.python])
+        plan = Plan(scale, only, [sys.executable, *options.python], options.on)
         progress.update(bar, total=plan.steps)
         samples = list[Sample]()
-        async with aclosing(plan.samples(Path(folder))) as news:
+        async with aclosing(plan.samples(Path(folder), ground)) as news:
             async for one in news:
                 if isinstance(one, Sample):
                     samples.append(one)
@@ -103,6 +120,7 @@ async def _measured(
         machine=described,
         rows=judged(samples),
         samples=samples,
+        places=options.on,
     )
 
 

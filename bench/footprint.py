@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import anyio
 import psutil
 
 from bench.house import House, opened
+from bench.places import ON_A_FILE, Corner
 from bench.rates import SENDERS, all_at_once, none_is
-from bench.readings import size
+from bench.readings import weighed
 from bench.samples import Sample, watched
 from bench.work.tasks import Draft, parked
 
@@ -20,17 +20,17 @@ DRAFT: Final[Draft] = {"title": "Water mills of the north", "author": "alice", "
 WEIGHED: Final = ("server", "worker")
 
 
-async def footprint(runs: int) -> Sample:
+async def footprint(runs: int, corner: Corner = ON_A_FILE) -> Sample:
     """Let so many runs wait; memory is what the last all but ten have added, disk is everything."""
     first = 10
-    async with opened() as house:
+    async with opened(corner=corner) as house:
         await _park(first)
         before = _memory(house)
-        with watched(house.pids) as watch:
+        with watched(house.pids, house.behind) as watch:
             await _park(runs - first)
         after = _memory(house)
         await house.kill_server()
-        disk = await anyio.to_thread.run_sync(size, house.database)
+        disk = await weighed(house)
     memory = {f"{who} bytes": (after[who] - before[who]) / (runs - first) for who in WEIGHED}
     whole = {f"{who} MiB": after[who] / (1 << 20) for who in WEIGHED}
     figures = {"disk bytes": disk / runs, **memory, **whole}

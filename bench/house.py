@@ -20,6 +20,7 @@ import psutil
 
 import headrace
 from bench import programs
+from bench.places import ON_A_FILE, Corner
 from bench.programs import PATIENCE_S, Program
 from bench.work import tasks
 from headrace.app.connecting import client
@@ -51,10 +52,15 @@ class House:
     """Made by `opened`."""
 
     def __init__(
-        self, folder: Path, commands: Commands, environment: Mapping[str, str] = NOTHING
+        self,
+        folder: Path,
+        commands: Commands,
+        environment: Mapping[str, str] = NOTHING,
+        corner: Corner = ON_A_FILE,
     ) -> None:
-        self.folder, self._commands = folder, commands
+        self.folder, self._commands, self.corner = folder, commands, corner
         self.home = folder / "home"
+        environment = {**corner.environment, **environment}
         rest = {name: value for name, value in os.environ.items() if "HEADRACE" not in name}
         self._environment = {**rest, "HEADRACE_HOME": str(self.home), **environment}
         self._server: Program | None = None
@@ -77,6 +83,11 @@ class House:
             "supervisor": supervisor,
             "sender": os.getpid(),
         }
+
+    @property
+    def behind(self) -> Mapping[str, int]:
+        """Return the servers that are no part of Headrace."""
+        return self.corner.behind
 
     async def start_server(self) -> None:
         """Serve; after a first time, on the same port again."""
@@ -129,22 +140,40 @@ async def opened(
     commands: Commands = AS_A_USER,
     environment: Mapping[str, str] = NOTHING,
     patience: Patience = IMPATIENT,
+    corner: Corner = ON_A_FILE,
 ) -> AsyncGenerator[House]:
     """Open a house, and let the sdk of this process talk to it, while the block lasts.
 
     `environment` is for server and worker alone.
     """
+    async with standing(
+        commands=commands, environment=environment, patience=patience, corner=corner
+    ) as (house, api):
+        headrace.configure(api=api)
+        try:
+            yield house
+        finally:
+            headrace.configure()
+
+
+@asynccontextmanager
+async def standing(
+    *,
+    commands: Commands = AS_A_USER,
+    environment: Mapping[str, str] = NOTHING,
+    patience: Patience = IMPATIENT,
+    corner: Corner = ON_A_FILE,
+) -> AsyncGenerator[tuple[House, Client]]:
+    """Have a house while the block lasts, one of several: who wants to talk to it configures so."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        house = House(Path(folder), commands, environment)
+        house = House(Path(folder), commands, environment, corner)
         try:
             await house.start_server()
             await house.start_worker()
             api = await anyio.to_thread.run_sync(house.api, patience)
-            headrace.configure(api=api)
             try:
-                yield house
+                yield house, api
             finally:
-                headrace.configure()
                 await api.aclose()
         finally:
             await house.stop()

@@ -12,6 +12,7 @@ from typing import Final
 
 from bench.house import House, opened
 from bench.latency import mark, started
+from bench.places import ON_A_FILE, Corner
 from bench.samples import Sample, quantile, watched
 from bench.work.tasks import Arrival, live, marks
 from headrace import Handle
@@ -23,29 +24,31 @@ BEFORE: Final = 25
 PATIENCE_S: Final = 60.0
 
 
-async def killed_worker(times: int) -> Sample:
+async def killed_worker(times: int, corner: Corner = ON_A_FILE) -> Sample:
     """Kill the worker; its supervisor starts another one."""
 
     async def kill(house: House) -> None:
         house.kill_worker()
         await house.worker_serves()
 
-    return await _killed("killed worker", kill, times)
+    return await _killed("killed worker", kill, times, corner)
 
 
-async def killed_server(times: int) -> Sample:
+async def killed_server(times: int, corner: Corner = ON_A_FILE) -> Sample:
     """Kill the server, and start it again at once."""
 
     async def kill(house: House) -> None:
         await house.kill_server()
         await house.start_server()
 
-    return await _killed("killed server", kill, times)
+    return await _killed("killed server", kill, times, corner)
 
 
-async def _killed(name: str, kill: Callable[[House], Awaitable[None]], times: int) -> Sample:
+async def _killed(
+    name: str, kill: Callable[[House], Awaitable[None]], times: int, corner: Corner
+) -> Sample:
     taken = list[float]()
-    async with opened() as house:
+    async with opened(corner=corner) as house:
         with watched({}) as watch:
             for _ in range(times):
                 taken.append(await _once(house, kill))

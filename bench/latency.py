@@ -37,7 +37,7 @@ async def _latency(
     handle = await measured.trigger()
     await started(handle)
     met = 0
-    with watched(house.pids) as watch:
+    with watched(house.pids, house.behind) as watch:
         for _ in range(count):
             receipt = await marks.send(handle, mark())
             met += receipt.resumed

@@ -11,11 +11,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import anyio.to_thread
-
 from bench.house import House, opened
+from bench.places import ON_A_FILE, Corner
 from bench.rates import all_at_once
-from bench.readings import counted
+from bench.readings import asked
 from bench.samples import Sample, quantile, spread, watched
 from bench.work.tasks import Mark, Resumed, leaving, marks
 from headrace import Handle
@@ -37,22 +36,22 @@ async def evicted(house: House, count: int) -> Sample:
     """Answer runs in turn, each after it has left."""
     runs = [await leaving.trigger() for _ in range(AT_A_TIME)]
     await _gone(house, len(runs))
-    with watched(house.pids) as watch:
+    with watched(house.pids, house.behind) as watch:
         for number in range(count):
             await _answer(runs[number % len(runs)])
     took = await _took(runs, count)
     return watch.sample("evicted paced", count, spread(took))
 
 
-async def resume(few: int, many: int, count: int) -> Sample:
+async def resume(few: int, many: int, count: int, corner: Corner = ON_A_FILE) -> Sample:
     """Answer runs that have waited a few times, and in turn others that have waited often."""
-    async with opened() as house:
+    async with opened(corner=corner) as house:
         fresh = [await leaving.trigger() for _ in range(AT_A_TIME)]
         old = [await leaving.trigger() for _ in range(ENDURING)]
         await _waited(fresh, few)
         await _waited(old, many)
         await _gone(house, len(fresh) + len(old))
-        with watched(house.pids) as watch:
+        with watched(house.pids, house.behind) as watch:
             for number in range(count):
                 await _answer(fresh[number % len(fresh)])
                 await _answer(old[number % len(old)])
@@ -81,7 +80,7 @@ async def _waited(runs: Runs, times: int) -> None:
 async def _gone(house: House, count: int) -> None:
     """Wait until so many runs are saved and have left."""
     end = time.monotonic() + PATIENCE_S
-    while await anyio.to_thread.run_sync(counted, house.database, GONE) < count:
+    while await asked(house, GONE) < count:
         if time.monotonic() > end:
             raise AssertionError("the runs that wait do not leave")
         await asyncio.sleep(POLL_S)

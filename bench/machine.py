@@ -80,13 +80,14 @@ class Moment:
     used_s: dict[int, float]
 
 
-def look(pids: Iterable[int]) -> Moment:
-    """Read the clocks of the machine and of these processes."""
+def look(pids: Iterable[int], trees: Iterable[int] = ()) -> Moment:
+    """Read the clocks of the machine and of these processes; `trees` with all they started."""
     times = psutil.cpu_times()
     busy = sum(times) - times.idle - getattr(times, "iowait", 0.0)
     # Time of guests is inside user time, too.
     busy -= getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return Moment(time.perf_counter(), busy, {pid: used_s(pid) for pid in pids})
+    used = {pid: used_s(pid) for pid in pids} | {pid: whole_s(pid) for pid in trees}
+    return Moment(time.perf_counter(), busy, used)
 
 
 def used_s(pid: int) -> float:
@@ -96,6 +97,18 @@ def used_s(pid: int) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return times.user + times.system
+
+
+def whole_s(pid: int) -> float:
+    """Return the processor time of a process and of all that it has started, ended or not."""
+    try:
+        root = psutil.Process(pid)
+        times = root.cpu_times()
+        begun = root.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return 0.0
+    ended = times.children_user + times.children_system
+    return times.user + times.system + ended + sum(used_s(each.pid) for each in begun)
 
 
 def foreign(before: Moment, after: Moment) -> float:

@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+import headrace
 from bench.awaits import awaits
+from bench.bottoms import Bottom, dug
 from bench.floors import Floor, laid, latency, rate
 from bench.footprint import footprint
-from bench.house import House, opened
+from bench.house import House, standing
 from bench.kills import killed_server, killed_worker
 from bench.latency import live_latency, warm_latency
 from bench.leaving import evicted, resume
+from bench.places import SQLITE, Corner, Ground
 from bench.rates import SENDERS, starts, throughput
 from bench.samples import Sample
+from headrace.client import Client
 
 GAP_S: Final = 0.003
 WORKLOADS: Final = (
@@ -35,6 +42,8 @@ WORKLOADS: Final = (
     "awaits",
     "kills",
 )
+SHARED: Final = ("live", "warm", "evicted", "throughput", "starts")
+"""What is measured on servers that many share, unless something else is asked for."""
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,20 +101,31 @@ QUICK: Final = Scale(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A house in its place, and what it stands beside and on."""
+
+    floor: Floor
+    bottom: Bottom
+    house: House
+    api: Client
+
+
 class InRounds(msgspec.Struct, frozen=True):
-    """A workload that takes turns with the others, in one house and beside one floor."""
+    """A workload that takes turns with the others, at one stand in each place."""
 
     name: str
     serves: frozenset[str]
-    work: Callable[[Floor, House], Awaitable[Sample]]
+    work: Callable[[Stand], Awaitable[Sample]]
 
 
 class Apart(msgspec.Struct, frozen=True):
-    """A workload in houses of its own."""
+    """A workload in houses of its own; `once`: places have nothing to do with it."""
 
     name: str
     serves: frozenset[str]
-    work: Callable[[], Awaitable[Sample]]
+    work: Callable[[Corner], Awaitable[Sample]]
+    once: bool = False
 
 
 def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
@@ -114,16 +134,22 @@ def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
     live, warm = frozenset({"live"}), frozenset({"warm"})
     left = frozenset({"evicted"})
     through, begun = frozenset({"throughput"}), frozenset({"starts"})
+
+    def beside(gap_s: float) -> Callable[[Stand], Awaitable[Sample]]:
+        return lambda at: latency(at.floor, at.bottom, count, gap_s)
+
     return (
-        InRounds("floor, 3 ms gaps", live | warm | left, lambda at, _: latency(at, count, GAP_S)),
-        InRounds("live, 3 ms gaps", live, lambda _, at: live_latency(at, count, GAP_S)),
-        InRounds("warm, 3 ms gaps", warm, lambda _, at: warm_latency(at, count, GAP_S)),
-        InRounds("evicted, 3 ms gaps", left, lambda _, at: evicted(at, count)),
-        InRounds("floor, back to back", live, lambda at, _: latency(at, count, 0)),
-        InRounds("live, back to back", live, lambda _, at: live_latency(at, count, 0)),
-        InRounds("floor, 50 at once", through | begun, lambda at, _: rate(at, runs * each, runs)),
-        InRounds("throughput", through, lambda _, at: throughput(at, runs, each)),
-        InRounds("starts", begun, lambda _, at: starts(at, scale.starts)),
+        InRounds("floor, 3 ms gaps", live | warm | left, beside(GAP_S)),
+        InRounds("live, 3 ms gaps", live, lambda at: live_latency(at.house, count, GAP_S)),
+        InRounds("warm, 3 ms gaps", warm, lambda at: warm_latency(at.house, count, GAP_S)),
+        InRounds("evicted, 3 ms gaps", left, lambda at: evicted(at.house, count)),
+        InRounds("floor, back to back", live, beside(0)),
+        InRounds("live, back to back", live, lambda at: live_latency(at.house, count, 0)),
+        InRounds(
+            "floor, 50 at once", through | begun, lambda at: rate(at.floor, runs * each, runs)
+        ),
+        InRounds("throughput", through, lambda at: throughput(at.house, runs, each)),
+        InRounds("starts", begun, lambda at: starts(at.house, scale.starts)),
     )
 
 
@@ -136,7 +162,8 @@ def _apart(scale: Scale, pythons: Sequence[str]) -> tuple[Apart, ...]:
         Apart(
             f"await loop by {Path(python).name}",
             frozenset({"awaits"}),
-            partial(awaits, python, scale.loops),
+            partial(_looped, python, scale.loops),
+            once=True,
         )
         for python in pythons
     )
@@ -144,36 +171,62 @@ def _apart(scale: Scale, pythons: Sequence[str]) -> tuple[Apart, ...]:
     many, answers = scale.endured, scale.messages // 2
     return (
         *weighing,
-        Apart("many earlier waits", endures, lambda: resume(FEW, many, answers)),
+        Apart("many earlier waits", endures, partial(resume, FEW, many, answers)),
         *loops,
-        Apart("kill -9 of the worker", kills, lambda: killed_worker(scale.kills)),
-        Apart("kill -9 of the server", kills, lambda: killed_server(scale.kills)),
+        Apart("kill -9 of the worker", kills, partial(killed_worker, scale.kills)),
+        Apart("kill -9 of the server", kills, partial(killed_server, scale.kills)),
     )
 
 
+async def _looped(python: str, loops: int, _: Corner) -> Sample:
+    return await awaits(python, loops)
+
+
 class Plan:
-    """What was asked for."""
+    """What was asked for, and where."""
 
     def __init__(
-        self, scale: Scale, only: Collection[str], pythons: Sequence[str] = (sys.executable,)
+        self,
+        scale: Scale,
+        only: Collection[str],
+        pythons: Sequence[str] = (sys.executable,),
+        places: Sequence[str] = (SQLITE,),
     ) -> None:
         wanted = frozenset(only)
-        self._rounds = scale.rounds
+        self._rounds, self._places = scale.rounds, tuple(places)
         self._in_rounds = [one for one in _in_rounds(scale) if one.serves & wanted]
         self._apart = [one for one in _apart(scale, pythons) if one.serves & wanted]
 
     @property
     def steps(self) -> int:
         """Return how many samples there will be."""
-        return self._rounds * len(self._in_rounds) + len(self._apart)
+        apart = sum(1 if one.once else len(self._places) for one in self._apart)
+        return self._rounds * len(self._in_rounds) * len(self._places) + apart
 
-    async def samples(self, folder: Path) -> AsyncGenerator[str | Sample]:
+    async def samples(self, folder: Path, ground: Ground) -> AsyncGenerator[str | Sample]:
         """Yield the name of what comes next, then what came of it."""
         if self._in_rounds:
-            async with laid(folder) as floor, opened() as house:
-                for turn in self._in_rounds * self._rounds:
-                    yield turn.name
-                    yield await turn.work(floor, house)
+            async with AsyncExitStack() as stack:
+                floor = await stack.enter_async_context(laid(folder))
+                corners = [await ground.corner(on) for on in self._places]
+                stands = [await _stand(stack, folder, floor, corner) for corner in corners]
+                for number in range(self._rounds):
+                    # Who was first is last in the next round: turns mean nothing.
+                    for turn, at in product(self._in_rounds, stands[:: -1 if number % 2 else 1]):
+                        yield f"{turn.name}, {at.bottom.on}"
+                        headrace.configure(api=at.api)
+                        yield _placed(await turn.work(at), at.bottom.on)
+                headrace.configure()
         for one in self._apart:
-            yield one.name
-            yield await one.work()
+            for on in self._places[:1] if one.once else self._places:
+                yield f"{one.name}, {on}"
+                yield _placed(await one.work(await ground.corner(on)), on)
+
+
+async def _stand(stack: AsyncExitStack, folder: Path, floor: Floor, corner: Corner) -> Stand:
+    house, api = await stack.enter_async_context(standing(corner=corner))
+    return Stand(floor, await stack.enter_async_context(dug(folder, corner)), house, api)
+
+
+def _placed(sample: Sample, on: str) -> Sample:
+    return msgspec.structs.replace(sample, on=on)

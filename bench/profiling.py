@@ -16,12 +16,14 @@ import sys
 from asyncio.subprocess import DEVNULL
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from bench.house import AS_A_USER, Commands, House, opened
 from bench.latency import live_latency, warm_latency
+from bench.places import ON_A_FILE, Corner
 from bench.rates import SENDERS, starts, throughput
 from bench.samples import Sample
 
@@ -34,6 +36,7 @@ _LINE: Final = re.compile(r":\d+\)$")
 """Lines of one function are counted together."""
 
 Workload = Callable[[House, float], Awaitable[Sample]]
+Work = Callable[[float], Awaitable[Sample]]
 PROFILABLE: Final[Mapping[str, Workload]] = {
     "live": lambda house, scale: live_latency(house, round(4_000 * scale), 0),
     "warm": lambda house, scale: warm_latency(house, round(2_000 * scale), 0.003),
@@ -42,42 +45,42 @@ PROFILABLE: Final[Mapping[str, Workload]] = {
 }
 
 
-async def profile(which: str, workload: str, scale: float) -> None:
+async def profile(which: str, workload: str, scale: float, corner: Corner = ON_A_FILE) -> None:
     """Run the workload once, and print the functions that take most time."""
     with TemporaryDirectory(prefix="headrace-profile-") as folder:
         out = Path(folder) / "profile"
         if spy := shutil.which("py-spy"):
-            await _spied(spy, which, PROFILABLE[workload], scale, out)
+            async with opened(corner=corner) as house:
+                work = partial(PROFILABLE[workload], house)
+                await _spied(spy, house.pids[which], work, scale, out)
             _show_stacks(await asyncio.to_thread(out.read_text, "utf-8"))
         else:
-            await _counted(which, PROFILABLE[workload], scale, out)
+            async with opened(commands=_watching(which, out), corner=corner) as house:
+                _say(await PROFILABLE[workload](house, scale))
             _show_calls(out)
 
 
-async def _spied(spy: str, which: str, workload: Workload, scale: float, out: Path) -> None:
-    async with opened() as house:
-        await workload(house, scale / 10)  # what happens once is of no interest
-        watching = await asyncio.create_subprocess_exec(
-            spy,
-            *("record", "--format", "raw", "--rate", RATE, "--output", str(out)),
-            *("--pid", str(house.pids[which])),
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            stderr=DEVNULL,
-        )
-        _say(await workload(house, scale))
-        watching.send_signal(signal.SIGINT)
-        await watching.wait()
+async def _spied(spy: str, pid: int, work: Work, scale: float, out: Path) -> None:
+    await work(scale / 10)  # what happens once is of no interest
+    watching = await asyncio.create_subprocess_exec(
+        spy,
+        *("record", "--format", "raw", "--rate", RATE, "--output", str(out)),
+        *("--pid", str(pid)),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+    )
+    _say(await work(scale))
+    watching.send_signal(signal.SIGINT)
+    await watching.wait()
 
 
-async def _counted(which: str, workload: Workload, scale: float, out: Path) -> None:
+def _watching(which: str, out: Path) -> Commands:
     command = ("bench.profiled", which, str(out))
-    commands = Commands(
+    return Commands(
         server=command if which == "server" else AS_A_USER.server,
         worker=command if which == "worker" else AS_A_USER.worker,
     )
-    async with opened(commands=commands) as house:
-        _say(await workload(house, scale))
 
 
 def _say(sample: Sample) -> None:

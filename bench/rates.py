@@ -34,7 +34,7 @@ async def throughput(house: House, runs: int, messages: int) -> Sample:
         for number in range(messages):
             await marks.send(handle, mark(last=number == messages - 1))
 
-    with watched(house.pids) as watch:
+    with watched(house.pids, house.behind) as watch:
         await all_at_once(send, handles)
         arrived = [await handle.result() for handle in handles]
     if any(len(seen) != messages - 1 for seen in arrived):
@@ -51,7 +51,7 @@ async def starts(house: House, count: int) -> Sample:
         for number in numbers:
             await trivial.trigger(number)
 
-    with watched(house.pids) as watch:
+    with watched(house.pids, house.behind) as watch:
         began = time.perf_counter()
         await all_at_once(start, range(SENDERS))
         triggered_s = time.perf_counter() - began

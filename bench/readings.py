@@ -8,8 +8,41 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
+import anyio.to_thread
+import asyncpg
+
+from bench.house import House
 from headrace.backends.sqlite.database import Database, Settings
+
+SIZE: Final = (
+    "SELECT coalesce(sum(pg_total_relation_size(oid)), 0) FROM pg_class"
+    " WHERE relkind = 'r' AND relnamespace = 'headrace'::regnamespace"
+)
+
+
+async def asked(house: House, question: str) -> int:
+    """Ask the house's database for one number."""
+    if house.corner.database:
+        return await shared(house.corner.database, question)
+    return await anyio.to_thread.run_sync(counted, house.database, question)
+
+
+async def weighed(house: House) -> int:
+    """Return the size of the house's tables; of a file's, that of the file."""
+    if house.corner.database:
+        return await shared(house.corner.database, SIZE)
+    return await anyio.to_thread.run_sync(size, house.database)
+
+
+async def shared(dsn: str, question: str) -> int:
+    """Ask a database that others use as well for one number."""
+    connection = await asyncpg.connect(dsn, server_settings={"search_path": "headrace"})
+    try:
+        return int(await connection.fetchval(question))
+    finally:
+        await connection.close()
 
 
 def counted(database: Path, question: str) -> int:

@@ -6,6 +6,7 @@ Must never know: how anything was measured.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -21,8 +22,11 @@ from bench.targets import FOREIGN_AT_MOST, Row
 
 PAGE: Final = Path(__file__).parents[1] / "docs/reference/benchmarks.md"
 BEGIN, END = "<!-- measured: python -m bench --write -->", "<!-- end of what was measured -->"
+BEGIN_SHARED: Final = "<!-- measured: python -m bench --on … --write -->"
+END_SHARED: Final = "<!-- end of what was measured on shared servers -->"
 STYLES: Final = {"pass": "green", "first step": "yellow", "miss": "red", "": ""}
 CPU: Final = ("server", "worker", "sender")
+BEHIND: Final = ("postgres", "redis", "s2")
 COSTED: Final = (
     "live back to back",
     "live paced",
@@ -41,6 +45,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     rows: list[Row]
     samples: list[Sample]
+    places: tuple[str, ...] = ("sqlite",)
+
+    @property
+    def is_of_a_file(self) -> bool:
+        """Tell whether it is the report of the one machine and its file."""
+        return self.places == ("sqlite",)
 
 
 def as_json(report: Report) -> str:
@@ -50,46 +60,68 @@ def as_json(report: Report) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the report for people."""
-    table = Table(title="headrace, whole system over HTTP, every commit on disk")
-    for name in ("", "measured", "all rounds", "floor", "must", "aim", ""):
-        table.add_column(name, justify="left" if not name else "right")
-    for row in report.rows:
-        cells = _cells(row)
+    names, lines = _figures(report)
+    table = _table("headrace, whole system over HTTP, every commit on disk", names)
+    for row, cells in zip(report.rows, lines, strict=True):
         table.add_row(*cells[:-1], Text(cells[-1], STYLES[row.verdict]))
     console.print(table)
-    costs = Table(title="processor time per message or run, in microseconds")
-    for name in ("", *CPU, "others used"):
-        costs.add_column(name, justify="left" if not name else "right")
-    for line in _costs(report.samples):
+    names, lines = _costs(report)
+    costs = _table("processor time per message or run, in microseconds", names)
+    for line in lines:
         costs.add_row(*line)
     if costs.rows:
         console.print(costs)
     console.print(_machine(report))
 
 
+def _table(title: str, names: Sequence[str]) -> Table:
+    table = Table(title=title)
+    for name in names:
+        table.add_column(name, justify="left" if name in {"", "on"} else "right")
+    return table
+
+
 def write(report: Report) -> None:
     """Put the report into the docs, between what explains it."""
-    text = PAGE.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{_page(report)}{END}{after}", "utf-8")
+    begin, end = (BEGIN, END) if report.is_of_a_file else (BEGIN_SHARED, END_SHARED)
+    put(_page(report), begin, end)
+
+
+def put(block: str, begin: str, end: str, page: Path = PAGE) -> None:
+    """Write a block between its markers."""
+    before, found, rest = page.read_text("utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{page.name} has no {begin}")
+    page.write_text(f"{before}{begin}\n{block}{end}{after}", "utf-8")
 
 
 def _page(report: Report) -> str:
     lines = [
         f"`{report.command}`, {report.at}. {_machine(report)}",
         "",
-        "| | measured | all rounds | floor | must | aim | |",
-        "|---|---:|---:|---:|---:|---:|---|",
-        *(f"| {' | '.join(_cells(row))} |" for row in report.rows),
+        *_markdown(*_figures(report)),
         "",
         "Processor time per message or run, in µs:",
         "",
-        f"| | {' | '.join(CPU)} | others used |",
-        f"|---|{'---:|' * (len(CPU) + 1)}",
-        *(f"| {' | '.join(line)} |" for line in _costs(report.samples)),
+        *_markdown(*_costs(report)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _markdown(names: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    sides = ["---" if name in {"", "on"} else "---:" for name in names]
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return [f"| {' | '.join(names)} |".replace("|  |", "| |"), f"|{'|'.join(sides)}|", *rows]
+
+
+def _figures(report: Report) -> tuple[list[str], list[tuple[str, ...]]]:
+    names = ["", "measured", "all rounds", "floor", "must", "aim", ""]
+    lines = [_cells(row) for row in report.rows]
+    if report.is_of_a_file:
+        return names, lines
+    of_places = [(row.on, *cells) for row, cells in zip(report.rows, lines, strict=True)]
+    return ["on", *names], of_places
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -105,17 +137,27 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"  # noqa: PLR2004 - digits shown
 
 
-def _costs(samples: Sequence[Sample]) -> list[tuple[str, ...]]:
+def _costs(report: Report) -> tuple[list[str], list[tuple[str, ...]]]:
+    whom = CPU if report.is_of_a_file else (*CPU, *BEHIND)
+    names = ["", *whom, "others used"]
     lines = list[tuple[str, ...]]()
-    for workload in COSTED:
-        found = [sample for sample in samples if sample.workload == workload]
-        if not found:
-            continue
-        used = [median(sample.cpu_us[who] for sample in found) for who in CPU]
-        foreign = sorted(sample.foreign for sample in found)
-        others = f"{foreign[0]:.0%} to {foreign[-1]:.0%}"
-        lines.append((workload, *(f"{us:.0f}" for us in used), others))
-    return lines
+    for on, workload in product(report.places, COSTED):
+        found = [at for at in report.samples if (at.on, at.workload) == (on, workload)]
+        if found:
+            line = _cost(found, whom)
+            lines.append((workload, *line) if report.is_of_a_file else (on, workload, *line))
+    return names if report.is_of_a_file else ["on", *names], lines
+
+
+def _cost(samples: Sequence[Sample], whom: Sequence[str]) -> tuple[str, ...]:
+    foreign = sorted(sample.foreign for sample in samples)
+    used = [
+        f"{median(sample.cpu_us[who] for sample in samples):.0f}"
+        if who in samples[0].cpu_us
+        else ""
+        for who in whom
+    ]
+    return (*used, f"{foreign[0]:.0%} to {foreign[-1]:.0%}")
 
 
 def _machine(report: Report) -> str:

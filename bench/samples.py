@@ -9,14 +9,17 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
 from bench.machine import Moment, foreign, look
 
+NOBODY: Final[Mapping[str, int]] = {}
+
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures by name; `cpu_us` is processor time per piece of work, by process."""
+    """Figures by name; `cpu_us` is processor time per piece of work, by process; `on` a place."""
 
     workload: str
     count: int
@@ -24,6 +27,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, float]
     cpu_us: dict[str, float]
     foreign: float
+    on: str = "sqlite"
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -42,6 +46,7 @@ class Watch:
     """Who has used how much of the machine while a block ran."""
 
     pids: Mapping[str, int]
+    trees: Mapping[str, int]
     before: Moment
     after: Moment
 
@@ -49,7 +54,7 @@ class Watch:
         """Note figures together with what they have cost."""
         used = {
             name: self.after.used_s[pid] - self.before.used_s[pid]
-            for name, pid in self.pids.items()
+            for name, pid in {**self.pids, **self.trees}.items()
         }
         return Sample(
             workload=workload,
@@ -72,9 +77,12 @@ class Watch:
 
 
 @contextmanager
-def watched(pids: Mapping[str, int]) -> Generator[Watch]:
-    """Watch these processes, and the rest of the machine, while the block runs."""
-    before = look(pids.values())
-    watch = Watch(pids, before, before)
+def watched(pids: Mapping[str, int], trees: Mapping[str, int] = NOBODY) -> Generator[Watch]:
+    """Watch these processes, and the rest of the machine, while the block runs.
+
+    Of `trees` with all that they start.
+    """
+    before = look(pids.values(), trees.values())
+    watch = Watch(pids, trees, before, before)
     yield watch
-    watch.after = look(pids.values())
+    watch.after = look(pids.values(), trees.values())

@@ -51,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     rounds: int
     clean_rounds: int
+    on: str = "sqlite"
 
     @property
     def is_noisy(self) -> bool:
@@ -58,60 +59,117 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return not self.clean_rounds and self.unit != BYTES
 
 
-def _ms(name: str, workload: str, figure: str, **more: float) -> Target:
+def _ms(name: str, workload: str, figure: str, **more: float | None) -> Target:
     floor = "floor back to back" if workload.endswith("back to back") else "floor paced"
     fields: dict[str, object] = {"floor": (floor, figure), **more}
     known = {"name": name, "unit": "ms", "workload": workload, "figure": figure}
     return msgspec.convert({**known, **fields}, Target)
 
 
-TARGETS: Final = (
-    _ms("live, 3 ms gaps, p50", "live paced", "p50", must=1.5, above_floor=0.7, aim=0.7),
-    _ms("live, 3 ms gaps, p99", "live paced", "p99", must=4.0, aim=1.5),
-    _ms("live, back to back, p50", "live back to back", "p50", must=1.5, above_floor=0.7, aim=0.7),
-    _ms("live, back to back, p99", "live back to back", "p99", must=4.0, aim=1.5),
-    _ms("warm wait, 3 ms gaps, p50", "warm paced", "p50", must=1.5, above_floor=1.0, aim=0.8),
-    _ms("warm wait, 3 ms gaps, p99", "warm paced", "p99"),
-    _ms("answer after eviction, p50", "evicted paced", "p50", must=3.0),
-    _ms("answer after eviction, p99", "evicted paced", "p99"),
-    Target(
-        name="messages, 50 runs at once",
-        unit="/s",
-        workload="throughput",
-        figure="per second",
-        floor=("floor rate", "per second"),
-        must=4_000,
-        first_step=2_500,
-        aim=8_000,
-        more_is_better=True,
-    ),
-    Target(
-        name="trivial runs, started and finished",
-        unit="/s",
-        workload="starts",
-        figure="per second",
-        floor=("floor rate", "per second"),
-        must=4_000,
-        first_step=2_500,
-        aim=8_000,
-        more_is_better=True,
-    ),
+class Musts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one place must reach; None: nothing is asked of it."""
+
+    live: tuple[float, float] | None = None
+    warm: float | None = None
+    above_floor: tuple[float, float] | None = None
+    evicted: float | None = None
+    rate: float | None = None
+    first_step: float | None = None
+
+
+FILE: Final = Musts(
+    live=(1.5, 4.0), warm=1.5, above_floor=(0.7, 1.0), evicted=3.0, rate=4_000, first_step=2_500
 )
+SHARED: Final = Musts(live=(2.0, 5.0), warm=2.0, rate=3_000)
+MUSTS: Final = {"sqlite": FILE, "postgres": SHARED, "postgres+redis": SHARED}
+AIM_P50, AIM_P99, AIM_WARM, AIM_RATE = 0.7, 1.5, 0.8, 8_000
+
+
+def _targets(on: str) -> tuple[Target, ...]:
+    """Return the targets of a place."""
+    must = MUSTS.get(on, Musts())
+    p50, p99 = must.live or (None, None)
+    near, warm = must.above_floor or (None, None)
+    aims = (AIM_P50, AIM_P99, AIM_WARM, AIM_RATE) if must is FILE else (None,) * 4
+    live: dict[str, float | None] = {"must": p50, "above_floor": near, "aim": aims[0]}
+    late: dict[str, float | None] = {"must": p99, "aim": aims[1]}
+    paced, close = "live paced", "live back to back"
+    parked: dict[str, float | None] = {"must": must.warm, "above_floor": warm, "aim": aims[2]}
+    return (
+        _ms("live, 3 ms gaps, p50", paced, "p50", **live),
+        _ms("live, 3 ms gaps, p99", paced, "p99", **late),
+        _ms("live, back to back, p50", close, "p50", **live),
+        _ms("live, back to back, p99", close, "p99", **late),
+        _ms("warm wait, 3 ms gaps, p50", "warm paced", "p50", **parked),
+        _ms("warm wait, 3 ms gaps, p99", "warm paced", "p99"),
+        _ms("answer after eviction, p50", "evicted paced", "p50", must=must.evicted),
+        _ms("answer after eviction, p99", "evicted paced", "p99"),
+        _rate("messages, 50 runs at once", "throughput", must, aims[3]),
+        _rate("trivial runs, started and finished", "starts", must, aims[3]),
+    )
+
+
+def _rate(name: str, workload: str, must: Musts, aim: float | None) -> Target:
+    return Target(
+        name=name,
+        unit="/s",
+        workload=workload,
+        figure="per second",
+        floor=("floor rate", "per second"),
+        must=must.rate,
+        first_step=must.first_step,
+        aim=aim,
+        more_is_better=True,
+    )
+
+
 KILLS: Final = (
     Target(name="worker killed, next message", unit="s", workload="killed worker", figure="p50 s"),
     Target(name="server killed, next message", unit="s", workload="killed server", figure="p50 s"),
 )
+NO_SLOWER: Final = Target(
+    name="warm wait with Redis to one without, p50",
+    unit="times",
+    workload="warm paced",
+    figure="ratio",
+    must=1.05,
+)
 
 
 def judged(samples: Sequence[Sample]) -> list[Row]:
-    """Return a row for every target that was measured."""
+    """Return a row for every target that was measured, place by place, then what compares them."""
+    places = dict.fromkeys(sample.on for sample in samples)
+    rows = [row for on in places for row in _judged(on, [at for at in samples if at.on == on])]
+    return rows + _beside(samples)
+
+
+def _judged(on: str, samples: Sequence[Sample]) -> list[Row]:
     workloads = dict.fromkeys(sample.workload for sample in samples)
     targets = (
-        *TARGETS,
+        *_targets(on),
         *(target for workload in workloads for target in _sized(workload)),
         *KILLS,
     )
-    return [_row(target, samples) for target in targets if _of(samples, target.workload)]
+    return [_row(target, samples, on) for target in targets if _of(samples, target.workload)]
+
+
+def _beside(samples: Sequence[Sample]) -> list[Row]:
+    """Compare a warm answer with Redis to one without, each round by itself."""
+    with_it, without = (
+        [at for at in samples if at.workload == "warm paced" and at.on == on]
+        for on in ("postgres+redis", "postgres")
+    )
+    ratios = [
+        msgspec.structs.replace(
+            one, foreign=max(one.foreign, other.foreign), figures={"ratio": _ratio(one, other)}
+        )
+        for one, other in zip(with_it, without, strict=False)
+    ]
+    return [_row(NO_SLOWER, ratios, "both")] if ratios else []
+
+
+def _ratio(one: Sample, other: Sample) -> float:
+    return one.figures["p50"] / other.figures["p50"]
 
 
 def _sized(workload: str) -> tuple[Target, ...]:
@@ -173,7 +231,7 @@ def _footprint(workload: str) -> tuple[Target, ...]:
     )
 
 
-def _row(target: Target, samples: Sequence[Sample]) -> Row:
+def _row(target: Target, samples: Sequence[Sample], on: str) -> Row:
     every = _of(samples, target.workload)
     values = [sample.figures[target.figure] for sample in every]
     value = _median(every, target.figure)
@@ -191,6 +249,7 @@ def _row(target: Target, samples: Sequence[Sample]) -> Row:
         verdict=_verdict(target, value, floor),
         rounds=len(every),
         clean_rounds=len(_clean(every)),
+        on=on,
     )
 
 

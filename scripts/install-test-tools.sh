@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the tests use beside Python packages: Postgres and a pooler for it, Redis and s2-lite,
-# of which tests start their own; faketime, to set a program's clock, Chromium, to look at the examples' pages, and
+# of which tests start their own; nftables, to lose packets in networks of the tests' own; HAProxy,
+# systemd-analyze, compose-go and kustomize, to judge and play deploy/;
+# faketime, to set a program's clock, Chromium, to look at the examples' pages, and
 # npm packages: the official JavaScript clients, and what the pages are built with. Does nothing when they
 # are there, and says what it does when they are not.
-# Where faketime, Chromium or s2-lite cannot be installed it says so, and fails nothing: the tests that want
+# Where nftables, faketime, Chromium, s2-lite or what judges deploy/ cannot be installed it says so, and fails nothing: the tests that want
 # it are then skipped, and say so as well. Without the others the tests would prove nothing: a failure.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,6 +16,11 @@ say() {
 
 faketime_is_there() {
     [ -n "$(find /usr/lib /usr/local/lib /opt/homebrew/lib -name 'libfaketime*' -print -quit 2>/dev/null)" ]
+}
+
+# Namespaces are Linux's; elsewhere there is nothing to cut.
+nft_is_there() {
+    [ "$(uname)" != Linux ] || command -v nft >/dev/null || [ -x /usr/sbin/nft ]
 }
 
 chromium_is_there() {
@@ -56,20 +63,28 @@ fetch() {
     apt-get install -q -y --no-install-recommends "$1" >&2
 }
 
-# Debian's package would start a server of its own; we want none.
+# install_asleep PACKAGE WHAT-FOR: Debian's package would start a server of its own; we want none.
+install_asleep() {
+    local policy=/usr/sbin/policy-rc.d made=
+    [ "$(id -u)" != 0 ] || [ -e "$policy" ] || { made=yes; printf '#!/bin/sh\nexit 101\n' >"$policy"; chmod +x "$policy"; }
+    install "$1" "$2"
+    [ -z "$made" ] || rm -f "$policy"
+}
+
 install_redis() {
     command -v apt-get >/dev/null || { say "Redis is missing; no apt-get here: install it by hand"; exit 1; }
     [ "$(id -u)" = 0 ] || { say "Redis is missing: run 'sudo apt-get install redis-server' once"; exit 1; }
-    local policy=/usr/sbin/policy-rc.d made=
-    [ -e "$policy" ] || { made=yes; printf '#!/bin/sh\nexit 101\n' >"$policy"; chmod +x "$policy"; }
-    install redis-server "need Redis"
-    [ -z "$made" ] || rm -f "$policy"
+    install_asleep redis-server "need Redis"
     command -v redis-server >/dev/null || { say "apt-get could not install redis-server"; exit 1; }
 }
 
+nft_is_there || install nftables "cut networks"
 faketime_is_there || install faketime "set the clock"
 postgres_is_there || install_postgres
 chromium_is_there || install chromium "look at pages"
 scripts/install-s2-lite.sh
 command -v redis-server >/dev/null || install_redis
+{ command -v haproxy || [ -x /usr/sbin/haproxy ]; } >/dev/null || install_asleep haproxy "put servers behind a balancer"
+command -v systemd-analyze >/dev/null || install systemd "judge systemd units"
+scripts/install-deploy-tools.sh
 .venv/bin/python -m tests.official_clients.packages

@@ -9,9 +9,10 @@ import asyncio
 import os
 import urllib.error
 import urllib.request
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from http.client import HTTPException
+from itertools import cycle
 from typing import Final, TypeAlias
 
 import aiohttp
@@ -22,8 +23,11 @@ from headrace.wire.http import error_of
 from headrace.wire.views import Receipt
 from tests.chaos.workload import STREAMS
 
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = float(os.environ.get("HEADRACE_TEST_ANSWER_S", "10"))
+"""How long the two that are no client of ours wait for an answer."""
 KINDS: Final = ("http", "sync", "async", "raw")
+SERVERS: Final = "HEADRACE_TEST_SERVERS"
+"""Names several, for those that can go from one to the other."""
 
 Caller: TypeAlias = Callable[[str, str, str, str], Awaitable[Receipt]]
 """Sends to a run and stream a text under a key."""
@@ -36,7 +40,7 @@ async def calling(kind: str) -> AsyncGenerator[Caller]:
         async with aiohttp.ClientSession() as session:
             yield _raw(session)
     else:
-        yield {"http": _http, "sync": _sync, "async": _async}[kind]
+        yield _http() if kind == "http" else {"sync": _sync, "async": _async}[kind]
 
 
 async def _async(run: str, stream: str, text: str, key: str) -> Receipt:
@@ -50,15 +54,20 @@ async def _sync(run: str, stream: str, text: str, key: str) -> Receipt:
     return await asyncio.to_thread(send, run, text, idempotency_key=key)
 
 
-async def _http(run: str, stream: str, text: str, key: str) -> Receipt:
+def _http() -> Caller:
     """The standard library's client with a secret key and an idempotency key, in a thread."""
-    request = urllib.request.Request(  # noqa: S310 - our own server
-        _url(run, stream),
-        data=_body(text),
-        headers={**_headers(), "idempotency-key": key},
-        method="POST",
-    )
-    return await asyncio.to_thread(_opened, request)
+    servers = _servers()
+
+    async def send(run: str, stream: str, text: str, key: str) -> Receipt:
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            _url(next(servers), run, stream),
+            data=_body(text),
+            headers={**_headers(), "idempotency-key": key},
+            method="POST",
+        )
+        return await asyncio.to_thread(_opened, request)
+
+    return send
 
 
 def _opened(request: urllib.request.Request) -> Receipt:
@@ -75,13 +84,17 @@ def _opened(request: urllib.request.Request) -> Receipt:
 
 def _raw(session: aiohttp.ClientSession) -> Caller:
     """A bare POST whose only key is the one that retries of the same request carry."""
+    servers = _servers()
 
     async def send(run: str, stream: str, text: str, key: str) -> Receipt:
         headers = {**_headers(), "x-trigger-request-idempotency-key": key}
         timeout = aiohttp.ClientTimeout(total=ANSWER_S)
         try:
             async with session.post(
-                _url(run, stream), data=_body(text), headers=headers, timeout=timeout
+                _url(next(servers), run, stream),
+                data=_body(text),
+                headers=headers,
+                timeout=timeout,
             ) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -93,8 +106,13 @@ def _raw(session: aiohttp.ClientSession) -> Caller:
     return send
 
 
-def _url(run: str, stream: str) -> str:
-    return f"{os.environ['HEADRACE_URL']}/realtime/v1/streams/{run}/input/{stream}"
+def _servers() -> Iterator[str]:
+    """Return the servers in turn: what one did not answer goes to the next."""
+    return cycle((os.environ.get(SERVERS) or os.environ["HEADRACE_URL"]).split())
+
+
+def _url(server: str, run: str, stream: str) -> str:
+    return f"{server}/realtime/v1/streams/{run}/input/{stream}"
 
 
 def _headers() -> dict[str, str]:

@@ -9,12 +9,13 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from headrace.backends.sqlite import open_sqlite
 from tests.chaos import workload
 from tests.chaos.callers import KINDS
 from tests.chaos.desk import Desk
@@ -78,7 +79,7 @@ class Campaign:
 
     def strike(self) -> None:
         """Kill somebody, perhaps two at once, and start them again."""
-        victims, down = self._victims(), _wall_ms()
+        victims, down = self._victims(), wall_ms()
         for name in victims:
             self.members[name].kill()
             who = str(self.members[name].pid)
@@ -86,7 +87,7 @@ class Campaign:
         for name in victims:
             self._start(name)
         if SERVER in victims:
-            self.pen.write(e.Outage(at=e.instant(), from_ms=down, until_ms=_wall_ms()))
+            self.pen.write(e.Outage(at=e.instant(), from_ms=down, until_ms=wall_ms()))
 
     def _victims(self) -> list[str]:
         work, chance = self.plan.work, self.chance
@@ -115,15 +116,15 @@ class Campaign:
             halves = [
                 self.plan.share * n // (2 * self.plan.kills) for n in (2 * kill - 1, 2 * kill)
             ]
-            _allow(senders, halves[0])
+            allow(senders, halves[0])
             time.sleep(self.chance.uniform(*self._rest_s()))
             written = self._written()
-            _allow(senders, halves[1])
+            allow(senders, halves[1])
             self._until_sending(written)
             self.strike()
             progress(kill)
             if kill % self.plan.work.calm_every == 0 and kill < self.plan.kills:
-                _allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
+                allow(senders, self.plan.share * (kill + AHEAD) // self.plan.kills)
                 time.sleep(self.plan.work.calm_s)
 
     def _until_sending(self, written: int) -> None:
@@ -137,11 +138,13 @@ class Campaign:
         return sum(file.stat().st_size for file in self.histories.glob("sender-*.jsonl"))
 
 
-def _wall_ms() -> int:
+def wall_ms() -> int:
+    """Return the present by the clock on the wall."""
     return time.time_ns() // 1_000_000
 
 
-def _allow(senders: list[subprocess.Popen[bytes]], total: int) -> None:
+def allow(senders: list[subprocess.Popen[bytes]], total: int) -> None:
+    """Let each have sent so many by now."""
     for sender in senders:
         assert sender.stdin is not None
         with suppress(BrokenPipeError):  # it has had its share; whether it was all, its end tells
@@ -150,10 +153,11 @@ def _allow(senders: list[subprocess.Popen[bytes]], total: int) -> None:
 
 
 @contextmanager
-def _senders(
-    campaign: Campaign, runs: list[str], folder: Path
+def sending(
+    plan: Plan, surroundings: Mapping[str, Mapping[str, str]], runs: list[str], folder: Path
 ) -> Generator[list[subprocess.Popen[bytes]]]:
-    plan, found = campaign.plan, list[subprocess.Popen[bytes]]()
+    """Start a sender of each kind, each in its surroundings; in the end wait until all is sent."""
+    found = list[subprocess.Popen[bytes]]()
     try:
         for kind in KINDS:
             history = str(folder / f"sender-{kind}.jsonl")
@@ -163,7 +167,7 @@ def _senders(
                 subprocess.Popen(
                     [sys.executable, "-m", "tests.chaos.sender", *words],
                     cwd=ROOT,
-                    env=campaign.fleet.site.caller(),
+                    env=surroundings[kind],
                     stdin=subprocess.PIPE,
                 )
             )
@@ -196,10 +200,11 @@ def run(plan: Plan, folder: Path, progress: Progress) -> list[e.Event]:
         campaign.start()
         runs = desk.trigger(work.tasks, plan.runs)
         stack.enter_context(Watch(ships.site.database, histories / "watch.jsonl"))
-        with _senders(campaign, runs, histories) as senders:
+        callers: dict[str, dict[str, str]] = {kind: ships.site.caller() for kind in KINDS}
+        with sending(plan, callers, runs, histories) as senders:
             campaign.rage(senders, progress)
         desk.finish(runs, pen, patience_s=SETTLE_S)
         for name in (*work.workers, SERVER):
             campaign.members[name].stop()
-        last = endings(ships.site.database, runs, work.streams)
+        last = endings(open_sqlite(ships.site.database), runs, work.streams)
     return [*e.merge(e.read(path) for path in sorted(histories.glob("*.jsonl"))), *last]

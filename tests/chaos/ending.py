@@ -1,15 +1,14 @@
-"""What stands in the database when a campaign is over, as the judge reads it."""
+"""What stands in the stores when a campaign is over, as the judge reads it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final, TypeAlias
 
 import msgspec
 
-from headrace.backends.sqlite import open_sqlite
 from headrace.kernel.model import Entry, Over, Record, Run, RunId, StreamId, inward
 from headrace.ports import Stores
 from tests.chaos.workload import digest
@@ -18,14 +17,17 @@ from tests.history import events as e
 PAGE: Final = 1_000
 
 
-def endings(database: Path, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
+Opening: TypeAlias = AbstractAsyncContextManager[Stores]
+
+
+def endings(opening: Opening, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
     """Read the logs and journals of the runs."""
-    return asyncio.run(_endings(database, runs, streams))
+    return asyncio.run(_endings(opening, runs, streams))
 
 
-async def _endings(database: Path, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
+async def _endings(opening: Opening, runs: list[str], streams: Sequence[str]) -> list[e.Event]:
     found: list[e.Event] = []
-    async with open_sqlite(database) as stores:
+    async with opening as stores:
         for run_id in runs:
             run = await stores.runs.load(RunId(run_id))
             assert run is not None

@@ -95,7 +95,9 @@ def _too_few(plan: Plan, left: Departures) -> Iterator[str]:
         yield f"taken up by another process: {left.elsewhere} of at least {plan.kills}"
 
 
-def judged(plan: Plan, history: Sequence[e.Event], seconds: float) -> Outcome:
+def judged(
+    plan: Plan, history: Sequence[e.Event], seconds: float, *, late_ms: int = LATE_MS
+) -> Outcome:
     """Judge a campaign by its history."""
     story = tell(history)
     evidence, left = show(story), departures(story)
@@ -105,7 +107,7 @@ def judged(plan: Plan, history: Sequence[e.Event], seconds: float) -> Outcome:
         plan=plan,
         seconds=seconds,
         evidence=evidence,
-        violations=judge(story, late_ms=LATE_MS),
+        violations=judge(story, late_ms=late_ms),
         missing=[*missing(evidence, demand(plan)), *_too_few(plan, left)],
         unfinished=[f"a run ended as {end}" for end in ends if end != "Completed"][given_up:],
         given_up=given_up,
@@ -130,7 +132,7 @@ Every process writes down what it saw before it goes on (the senders with an fsy
 checker compares that with the logs and journals in the database (`tests/history`, itself tested on
 planted faults):
 
-{_promises(one for one in Invariant if one not in LEAVING)}
+{promises(one for one in Invariant if one not in LEAVING)}
 
 ## Last campaign
 
@@ -152,7 +154,7 @@ def _seen(outcome: Outcome) -> str:
     """Tell what every kind of campaign tells."""
     plan, seen = outcome.plan, outcome.evidence
     return f"""| date | {datetime.now(UTC):%Y-%m-%d} |
-| machine | {_machine()} |
+| machine | {machine()} |
 | seed | {plan.seed} |
 | took | {outcome.seconds:.0f} s |
 | calls | {seen.calls:,} |
@@ -176,7 +178,7 @@ import, and so is back soon. Each run counts in its variables what it was given,
 mark every ten values. Somebody looks at the database 20 times a second and notes which snapshots
 stand there. Beside all of the above, the checker demands:
 
-{_promises(one for one in Invariant if one in LEAVING)}
+{promises(one for one in Invariant if one in LEAVING)}
 
 | | |
 |---|--:|
@@ -205,7 +207,7 @@ def written(outcome: Outcome, old: str) -> str:
     return f"{first.rstrip()}\n\n{MARK}{second}"
 
 
-def _machine() -> str:
+def machine() -> str:
     memory = psutil.virtual_memory().total >> 30
     return f"{os.cpu_count()} cores, {memory} GiB, Python {platform.python_version()}"
 
@@ -214,7 +216,8 @@ def _latest(outcome: Outcome) -> int:
     return max(outcome.late_ms, default=0)
 
 
-def _promises(chosen: Iterable[Invariant]) -> str:
+def promises(chosen: Iterable[Invariant]) -> str:
+    """List what the checker demands."""
     return "\n".join(f"- {one.value.partition(': ')[2]};" for one in chosen).rstrip(";") + "."
 
 

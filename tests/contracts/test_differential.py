@@ -145,16 +145,16 @@ class RunRules(Pair):
     def metadata(self, name: RunId, value: bytes | None) -> None:
         self.both(lambda stores: stores.runs.metadata(name, value))
 
-    @rule(worker=workers, end=spans, what=st.sampled_from(["renew", "drop", "extend"]))
+    @rule(worker=workers, end=spans, what=st.sampled_from(["sit", "drop", "extend"]))
     def lease(self, worker: WorkerId, end: int, what: str) -> None:
         until = later(self.now, end)
 
         async def ask(stores: Stores) -> None:
             match what:
-                case "renew":
-                    await stores.leases.renew(worker, until)
+                case "sit":
+                    await stores.leases.sit(worker, until)
                 case "drop":
-                    await stores.leases.drop(worker)
+                    await stores.leases.drop(worker, until)
                 case _:
                     await stores.leases.extend(until)
 

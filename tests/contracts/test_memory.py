@@ -27,6 +27,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    TallyingContract,
     WaitMapContract,
     WaitpointsContract,
     WakeupsContract,
@@ -83,6 +84,9 @@ class TestStreams(StreamsContract): ...
 
 
 class TestDelivering(DeliveringContract): ...
+
+
+class TestTallying(TallyingContract): ...
 
 
 class TestLeases(LeasesContract): ...

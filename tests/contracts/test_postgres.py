@@ -24,6 +24,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    TallyingContract,
     WaitpointsContract,
     WakeupsContract,
 )
@@ -77,6 +78,9 @@ class TestStreams(StreamsContract): ...
 
 
 class TestDelivering(DeliveringContract): ...
+
+
+class TestTallying(TallyingContract): ...
 
 
 class TestLeases(LeasesContract): ...

@@ -25,6 +25,7 @@ from headrace.testing.contracts.stores import (
     SnapshotsContract,
     StreamsContract,
     TakenContract,
+    TallyingContract,
     WaitpointsContract,
     WakeupsContract,
 )
@@ -76,6 +77,9 @@ class TestStreams(StreamsContract): ...
 
 
 class TestDelivering(DeliveringContract): ...
+
+
+class TestTallying(TallyingContract): ...
 
 
 class TestLeases(LeasesContract): ...

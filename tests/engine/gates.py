@@ -144,15 +144,15 @@ class GatedWakeups:
     def __init__(self, inner: Wakeups, gates: Gates) -> None:
         self._inner, self._gates = inner, gates
 
-    async def announce(self, run_id: RunId) -> None:
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Give a hint, or fail."""
         if self._gates.hints_fail:
             raise Unavailable("a hint was made to fail")
-        await self._inner.announce(run_id)
+        await self._inner.announce(run_id, by)
 
-    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+    def listen(self, but: str = "") -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
         """Hear hints."""
-        return self._inner.listen()
+        return self._inner.listen(but)
 
 
 def gated(stores: Stores) -> tuple[Stores, Gates]:

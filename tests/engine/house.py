@@ -101,7 +101,10 @@ class House:
 
     async def keep(self, worker: str) -> None:
         """Let the worker's lease last, whatever the clock says."""
-        await self.stores.leases.renew(self.worker(worker), later(self.clock.now(), FAR_MS))
+        seat = self.core.seats.of(self.worker(worker))
+        assert seat is not None
+        until = later(self.clock.now(), FAR_MS)
+        await self.stores.leases.renew(seat.worker, until, seat.number)
 
     def worker(self, name: str) -> WorkerId:
         """Return what the engine calls the worker."""

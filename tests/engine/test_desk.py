@@ -121,7 +121,7 @@ async def test_a_run_that_is_not_there_is_not_kept_in_mind(house: House) -> None
         with pytest.raises(NotFound):
             await house.api.send(f"run_{n}", "notes", b"1")
     await house.rest()
-    assert all(desk.is_idle for desk in house.core.desks())
+    assert all(desk.is_idle for desk in house.core.desks().values())
 
 
 # --- lost replies --------------------------------------------------------------------------------

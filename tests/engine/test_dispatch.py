@@ -281,7 +281,7 @@ async def test_desks_of_runs_that_are_over_are_given_up(house: House) -> None:
             job.complete()
             await job.heard(Ended)
         await house.rest()
-        assert house.core.desks() == ()
+        assert house.core.desks() == {}
 
 
 async def test_a_desk_that_holds_what_is_nowhere_else_is_kept(

@@ -101,10 +101,10 @@ async def test_law_5_what_is_in_the_log_at_the_deadline_wins(house: House) -> No
         run = RunId(await house.start())
         job = await parked(house, await worker.job(run))
         job.stand("orders", "/r#0", timeout_ms=MINUTE)
-        await house.rest()
+        await house.pass_time(MINUTE - 1)
         draft = Draft(run, inward("orders"), 0, b'"in time"', house.clock.now(), b"k")
         await house.stores.streams.append(draft)
-        entry = await _ends(house, worker, job, MINUTE)
+        entry = await _ends(house, worker, job, 1)
         assert (entry.key, entry.ending, entry.body) == ("/r#0", "value", b'"in time"')
 
 
@@ -116,10 +116,10 @@ async def test_law_5_at_a_deadline_the_log_is_shared_out_in_the_order_of_the_wai
         job = await worker.job(run)
         job.stand("notes", "/0/q#0", held=True)
         job.stand("notes", "/1/q#0", timeout_ms=MINUTE)
-        await house.rest()
+        await house.pass_time(MINUTE - 1)
         draft = Draft(run, inward("notes"), 0, b"1", house.clock.now(), b"k")
         await house.stores.streams.append(draft)
-        first = await _ends(house, worker, job, MINUTE)
+        first = await _ends(house, worker, job, 1)
         second = await job.told()
         assert [(e.key, e.ending) for e in (first, second)] == [
             ("/0/q#0", "value"),

@@ -249,11 +249,14 @@ class StagedWaitpoints:
 class NoHints:
     """The `Wakeups` port at its worst: everything is lost."""
 
-    async def announce(self, run_id: RunId) -> None:
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Tell nobody."""
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
+    async def listen(
+        self,
+        but: str = "",  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[AsyncIterator[RunId]]:
         yield _silence()
 
 

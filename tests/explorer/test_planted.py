@@ -91,7 +91,7 @@ class NoGuard(Backstage):
 
 def test_a_commit_without_the_guard_of_the_version_is_found() -> None:
     found = _found(Cast(A, alone=False), NoGuard)
-    assert "UNSETTLED" in found
+    assert "REORDERED" in found
 
 
 class SavingBlindly(StagedRuns):

@@ -136,6 +136,14 @@ class Member:
         self._process.kill()
         self._process.wait()
 
+    def halt(self) -> None:
+        """Let it stand still where it is, as a machine does that swaps or is moved."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End the halt; it knows nothing of it."""
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> int:
         """Let it end in order; return its exit code."""
         self._process.send_signal(signal.SIGTERM)

@@ -194,6 +194,13 @@ class Outage(_Event, frozen=True, kw_only=True, tag="outage.ok"):
     until_ms: int
 
 
+class Healed(_Event, frozen=True, kw_only=True, tag="healed.ok"):
+    """What was broken at `since` is whole again; from here on nobody has an excuse."""
+
+    kind: str
+    since: int
+
+
 Event: TypeAlias = (
     SendInvoke
     | SendOk
@@ -209,6 +216,7 @@ Event: TypeAlias = (
     | FinalRun
     | Fault
     | Outage
+    | Healed
 )
 
 _encode = msgspec.json.Encoder().encode

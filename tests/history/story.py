@@ -56,6 +56,7 @@ class Story:
     unwound: list[e.Unwound] = field(default_factory=list[e.Unwound])
     faults: list[e.Fault] = field(default_factory=list[e.Fault])
     outages: list[e.Outage] = field(default_factory=list[e.Outage])
+    healed: list[e.Healed] = field(default_factory=list[e.Healed])
 
     def log(self, stream: Stream) -> Mapping[int, e.Stored]:
         """Return the records of a stream by number; of a stream that was never written, none."""
@@ -113,7 +114,7 @@ def _leave(story: Story, event: e.Saved | e.Carried | e.Unwound) -> None:
             assert_never(event)
 
 
-def _note(story: Story, event: e.Commit | e.Fault | e.Outage) -> None:
+def _note(story: Story, event: e.Commit | e.Fault | e.Outage | e.Healed) -> None:
     match event:
         case e.Commit():
             story.commits.append(event)
@@ -121,6 +122,8 @@ def _note(story: Story, event: e.Commit | e.Fault | e.Outage) -> None:
             story.faults.append(event)
         case e.Outage():
             story.outages.append(event)
+        case e.Healed():
+            story.healed.append(event)
         case _:
             assert_never(event)
 

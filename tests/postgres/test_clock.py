@@ -17,7 +17,7 @@ async def test_it_is_never_ahead_of_the_database(stores: Stores, database: str) 
             ours = stores.clock.now()
             theirs = await connection.fetchval(sql)
             assert ours <= theirs <= ours + 1_000
-            await stores.leases.renew(WORKER, later(ours, 5_000))
+            await stores.leases.sit(WORKER, later(ours, 5_000))
 
 
 def test_the_answer_that_came_soonest_counts() -> None:

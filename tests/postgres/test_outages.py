@@ -127,7 +127,7 @@ async def test_while_it_is_away_that_is_said_and_then_it_goes_on(breakable: Post
             stores.runs.load(run.id),
             stores.runs.create(queued("run-2"), Order()),
             stores.runs.commit(remembered(run, "/a#0")),
-            stores.leases.renew(RunId("w"), run.created),  # type: ignore[arg-type]  # any text does
+            stores.leases.sit(RunId("w"), run.created),  # type: ignore[arg-type]  # any text does
         ):
             with pytest.raises(Unavailable, match="cannot be reached") as refused:
                 await ask

@@ -52,8 +52,9 @@ def can_be_apart() -> bool:
 class Lite:
     """One server, which may be started several times on the same folder and port."""
 
-    def __init__(self, server: Path, folder: Path) -> None:
+    def __init__(self, server: Path, folder: Path, *, is_apart: bool | None = None) -> None:
         self._server, self._folder = server, folder
+        self._is_apart = can_be_apart() if is_apart is None else is_apart
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -62,23 +63,29 @@ class Lite:
         """Return where it is."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Return its process, or that of the relay that started it."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         with socket.socket() as door:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             door.bind(("127.0.0.1", self.port))
             self.port = door.getsockname()[1]
-            if can_be_apart():
+            if self._is_apart:
                 door.listen(512)
             handle = door.fileno()
-            command = self._apart(handle) if can_be_apart() else self._open(door)
+            command = self._apart(handle) if self._is_apart else self._open(door)
             with (self._folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
-                    pass_fds=(handle,) if can_be_apart() else (),
+                    pass_fds=(handle,) if self._is_apart else (),
                     env={**os.environ, **SETTINGS},
                 )
         self._ready()
@@ -88,7 +95,7 @@ class Lite:
         return [*APART, *relay, str(handle), str(INNER_PORT), *self._command(INNER_PORT)]
 
     def _open(self, door: socket.socket) -> list[str]:
-        """Where no network can be had it is open to this machine's neighbours, while tests run."""
+        """Where it gets no network of its own it is open to everybody in ours, while tests run."""
         door.close()
         return self._command(self.port)
 
@@ -122,7 +129,7 @@ class Lite:
             return
         assert process.stdin is not None
         process.stdin.close()  # the relay kills the server, and ends
-        if not can_be_apart():
+        if not self._is_apart:
             process.kill()
         process.wait(PATIENCE_S)
 

@@ -18,6 +18,7 @@ from headrace.ports import Appended, Clash, Stores
 from headrace.testing.contracts.given import APPROVAL, MEBIBYTE, draft, executing, filled
 from tests.s2.lite import Lite, running
 from tests.s2.rooms import Chance
+from tests.services.proxy import proxy
 
 BRIEF = Patience(silence=2.0, connecting=1.0, call=4.0, everything=1.0)
 
@@ -100,6 +101,22 @@ async def test_a_run_is_dropped_for_good(lite: Lite) -> None:
             assert await server.streams.ends(first.id) == {}
             assert await server.streams.read(first.id, APPROVAL, 0, 9) == []
             assert len(await server.streams.ends(second.id)) == 2
+
+
+async def test_after_a_silence_the_next_call_goes_another_way(lite: Lite) -> None:
+    """The client's one connection is still open, and no answer will ever come on it."""
+    patience = Patience(silence=0.5, connecting=0.5, call=2.0, everything=1.2)
+    async with proxy(lite.port) as way, open_memory() as memory:
+        url = f"s2://crashes?endpoint=http://127.0.0.1:{way.port}"
+        async with open_s2(url, memory, Chance(), patience=patience) as server:
+            run = await executing(server)
+            await server.streams.append(draft(run, 0, b"first"))
+            way.mute = True
+            with pytest.raises(Unavailable):
+                await server.streams.append(draft(run, 1, b"lost"))
+            way.mute = False
+            async with asyncio.timeout(2.0):
+                await told(server, run, b"second")
 
 
 @pytest.mark.skipif(QUICK is None, reason="this system always acknowledges when it likes")

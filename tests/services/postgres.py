@@ -51,8 +51,8 @@ def programs() -> Path:
 class Postgres:
     """One server. Its processes are ended by their own ids."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
+    def __init__(self, folder: Path, port: int, addresses: str = "127.0.0.1") -> None:
+        self.folder, self.port, self._addresses = folder, port, addresses
         self._process: subprocess.Popen[bytes] | None = None
 
     def dsn(self, database: str = "postgres", **options: str) -> str:
@@ -60,12 +60,18 @@ class Postgres:
         query = "&".join(f"{name}={value}" for name, value in options.items())
         return f"postgresql://headrace@127.0.0.1:{self.port}/{database}{query and '?' + query}"
 
+    @property
+    def pid(self) -> int:
+        """Return the process that started all others of it."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         settings = {
             **SETTINGS,
             "port": str(self.port),
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self._addresses,
             "unix_socket_directories": str(self.folder),
         }
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
@@ -105,8 +111,8 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Generator[Postgres]:
-    """Make a server, run it, and remove it."""
+def postgres(addresses: str = "127.0.0.1") -> Generator[Postgres]:
+    """Make a server that listens on `addresses` (with commas), run it, and remove it."""
     with tempfile.TemporaryDirectory(prefix="headrace-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         user = unprivileged()
@@ -115,7 +121,7 @@ def postgres() -> Generator[Postgres]:
         made = [str(programs() / "initdb"), "-D", str(folder / "data"), "-U", "headrace"]
         made += ["-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
-        server = Postgres(folder, free_port())
+        server = Postgres(folder, free_port(), addresses)
         server.start()
         try:
             yield server

@@ -35,6 +35,12 @@ class RedisServer:
         """Return the URL of a database."""
         return f"redis://127.0.0.1:{self.port}/{db}"
 
+    @property
+    def pid(self) -> int:
+        """Return its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers, if only by a refusal."""
         program = shutil.which("redis-server")

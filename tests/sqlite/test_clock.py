@@ -32,19 +32,19 @@ async def test_it_starts_with_the_wall_clock(tmp_path: Path) -> None:
 async def test_every_commit_leaves_its_instant(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path / "x.db", settings=SMALL) as stores:
         before = stores.clock.now()
-        await stores.leases.renew(ONE, T0)
+        await stores.leases.sit(ONE, T0)
         assert before <= stamped(tmp_path / "x.db") <= stores.clock.now()
 
 
 async def test_a_wall_clock_set_back_does_not_turn_time_back(tmp_path: Path) -> None:
     ahead = ManualClock(later(Instant(2_000_000_000_000), YEAR_MS))  # what was, before it was set
     async with open_sqlite(tmp_path / "x.db", clock=ahead, settings=SMALL) as stores:
-        await stores.leases.renew(ONE, T0)
+        await stores.leases.sit(ONE, T0)
         ahead.advance(5)
-        await stores.leases.renew(ONE, later(T0, 1))
+        await stores.leases.sit(ONE, later(T0, 1))
     async with open_sqlite(tmp_path / "x.db", settings=SMALL) as stores:
         assert ahead.now() <= stores.clock.now() < later(ahead.now(), 60_000)
-        await stores.leases.renew(ONE, later(T0, 2))
+        await stores.leases.sit(ONE, later(T0, 2))
     assert stamped(tmp_path / "x.db") >= ahead.now()
 
 
@@ -55,15 +55,15 @@ async def test_another_process_that_is_ahead_takes_this_one_along(tmp_path: Path
         open_sqlite(tmp_path / "x.db", clock=ahead, settings=SMALL) as other,
     ):
         assert stores.clock.now() < ahead.now()
-        await other.leases.renew(ONE, T0)
+        await other.leases.sit(ONE, T0)
         async with stores.wakeups.listen() as hints:
             await anext(hints)  # that somebody else has written is enough
             assert stores.clock.now() >= ahead.now()
         ahead.advance(YEAR_MS)
-        await other.leases.renew(ONE, later(T0, 1))
-        await stores.leases.renew(ONE, later(T0, 1))
+        await other.leases.sit(ONE, later(T0, 1))
+        await stores.leases.sit(ONE, later(T0, 1))
         assert stores.clock.now() >= ahead.now()
-        await other.leases.renew(ONE, later(T0, 2))
+        await other.leases.sit(ONE, later(T0, 2))
         assert stamped(tmp_path / "x.db") >= ahead.now()
 
 

@@ -18,6 +18,7 @@ from headrace.kernel.model import RunId, WorkerId, inward
 from headrace.ports import Clash, Order, Stores
 from headrace.testing.contracts.given import (
     MEBIBYTE,
+    T0,
     draft,
     executing,
     queued,
@@ -70,7 +71,7 @@ async def test_what_is_queued_together_is_one_transaction(stores: Stores) -> Non
 async def test_nothing_is_synced_where_nothing_was_written(stores: Stores, slate: Disk) -> None:
     run = await executing(stores)
     slate.threads.clear()
-    await stores.leases.drop(WorkerId("nobody"))
+    await stores.leases.drop(WorkerId("nobody"), T0)
     assert await stores.runs.metadata(RunId("nobody"), b"1") == b""
     assert slate.threads == []
     await stores.runs.commit(remembered(run, "/a#0"))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -185,10 +186,14 @@ class Unsteady:
 
     def __init__(self, api: WorkApi, error: Exception, times: int) -> None:
         self._api, self._error, self._times = api, error, times
-        self.asked = 0
+        self.moments = list[float]()
+
+    @property
+    def asked(self) -> int:
+        return len(self.moments)
 
     async def register(self, registration: Registration) -> None:
-        self.asked += 1
+        self.moments.append(asyncio.get_running_loop().time())
         if self.asked <= self._times:
             raise self._error
         await self._api.register(registration)
@@ -206,6 +211,15 @@ async def test_a_server_that_is_not_there_yet_is_asked_again(error: Exception) -
         server = Unsteady(scene.api, error, 3)
         async with employed(scene.worker("w", api=server)):
             assert server.asked == 4
+
+
+async def test_a_server_that_is_back_has_its_workers_within_two_seconds() -> None:
+    async with setting(Job("job", waits)) as scene:
+        server = Unsteady(scene.api, Unavailable("no answer"), 9)
+        async with employed(scene.worker("w", api=server)):
+            pauses = [later - before for before, later in pairwise(server.moments)]
+            assert max(pauses) < 2.0
+            assert sum(pauses) > 1.0  # it is not asked all the time, either
 
 
 async def test_a_wrong_key_ends_the_worker() -> None:

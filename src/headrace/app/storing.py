@@ -73,4 +73,5 @@ async def _redis(stack: AsyncExitStack, setting: Settings, kept: Kept) -> Kept:
     redis = await stack.enter_async_context(opened)
     for caution in redis.cautions:
         _log.warning(caution)
-    return replace(kept, stores=replace(kept.stores, wakeups=redis.wakeups), redis=redis.place)
+    stores = replace(kept.stores, wakeups=redis.wakeups, waitmap=redis.waitmap)
+    return replace(kept, stores=stores, redis=redis.place)

@@ -19,7 +19,8 @@ PENDING_AT_MOST = 10_000
 class Listener:
     """What one listener has not heard yet: each run once, however often it was announced."""
 
-    def __init__(self) -> None:
+    def __init__(self, but: str = "") -> None:
+        self.but = but
         self._pending: dict[RunId, None] = {}
         self._rung = asyncio.Event()
 
@@ -54,19 +55,20 @@ class Broadcast:
         """Tell whether anybody listens."""
         return bool(self._listeners)
 
-    def tell(self, run_id: RunId) -> None:
-        """Hint to everybody who listens."""
+    def tell(self, run_id: RunId, by: str = "") -> None:
+        """Hint to everybody who listens, but to who says it."""
         for listener in self._listeners:
-            listener.hear(run_id)
+            if not by or listener.but != by:
+                listener.hear(run_id)
 
-    async def announce(self, run_id: RunId) -> None:
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
-        self.tell(run_id)
+        self.tell(run_id, by)
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
-        """Hear what is announced from now on."""
-        listener = Listener()
+    async def listen(self, but: str = "") -> AsyncGenerator[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, not by `but`."""
+        listener = Listener(but)
         self._listeners.add(listener)
         try:
             yield listener

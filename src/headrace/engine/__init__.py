@@ -16,8 +16,10 @@ from headrace.engine import tokens
 from headrace.engine.api import EnvApi
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
+from headrace.engine.hearing import Hearing
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
+from headrace.engine.rechecking import Rechecking
 from headrace.engine.signing import Sign, Signer
 from headrace.engine.sweeping import Sweeper
 from headrace.errors import HeadraceError
@@ -95,13 +97,15 @@ async def open_engine(
     try:
         async with group:
             loops = [
-                core.listen,
+                Hearing(core).run,
                 core.watch.tell,
                 core.watch.recheck,
                 Dispatch(core).run,
                 Timer(core).run,
                 Warden(core).run,
                 Sweeper(core).run,
+                Rechecking(core).run,
+                core.herald.run,
             ]
             if is_shared:
                 loops.append(ring.watch)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from itertools import islice
 
 import structlog
@@ -15,8 +15,10 @@ import structlog
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
+from headrace.engine.heralding import Herald
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
+from headrace.engine.presence import Presence
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.subscribers import Subscribers
@@ -41,12 +43,22 @@ class Core:
         self, stores: Stores, chance: Chance, group: asyncio.TaskGroup, keyring: Keyring
     ) -> None:
         self.stores, self.chance, self.keyring = stores, chance, keyring
+        self.name = chance.unique(8).hex()
+        """Under which this engine announces: it needs no telling of what it did itself."""
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
         self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
-        self._lander = Lander(self.seats, self.teller, self._changed)
+        self.herald = Herald(self.seats, stores.wakeups, self.name)
+        self.has_company = False
+        """Whether another engine was ever heard of."""
+        # Asked once: a look at a Protocol's verbs costs more than a decision.
+        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
+        self.is_elsewhere = self._delivering is None
+        """Whether records lie elsewhere than runs: then no commit is about both."""
+        self.presence = self._present(stores)
+        self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
         self.alarm = asyncio.Event()
@@ -54,11 +66,18 @@ class Core:
         self.next_due = Instant(0)
         self.tried: dict[EnvId, str] = {}
         """The newest code that blocked runs have been tried with."""
-        # Asked once: a look at a Protocol's verbs costs more than a decision.
-        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self._group = group
         self._is_closed = False
         self._desks: OrderedDict[RunId, Desk] = OrderedDict()
+
+    def _present(self, stores: Stores) -> Presence | None:
+        if stores.waitmap is None or not self.is_elsewhere:
+            return None
+        return Presence(stores.waitmap, stores.clock, self.seats, self._certain)
+
+    def _certain(self, run_id: RunId) -> Run | None:
+        desk = self._desks.get(run_id)
+        return None if desk is None else desk.certain
 
     def now(self) -> Instant:
         """Return the store's time."""
@@ -74,9 +93,9 @@ class Core:
             self._desks.move_to_end(run_id)
         return desk
 
-    def desks(self) -> tuple[Desk, ...]:
-        """List the desks in memory."""
-        return tuple(self._desks.values())
+    def desks(self) -> Mapping[RunId, Desk]:
+        """Show the desks in memory."""
+        return self._desks
 
     def _tidy(self) -> None:
         surplus = min(max(0, len(self._desks) - DESKS_KEPT), TIDIED_AT_ONCE)
@@ -92,14 +111,14 @@ class Core:
             raise Unavailable("the server has stopped", hint="Try again.")
         desk = self.desk(run_id)
         answer = desk.post(job)
-        self.attend(desk)
+        self._attend(desk)
         return answer
 
     def close(self) -> None:
         """Take no more jobs: nobody would do them."""
         self._is_closed = True
 
-    def attend(self, desk: Desk) -> None:
+    def _attend(self, desk: Desk) -> None:
         """See to it that somebody works at the desk."""
         if not desk.working:
             desk.working = True
@@ -114,7 +133,7 @@ class Core:
         self.specs.forget()
         self.seats.all_behind()
         self.wanted.set()
-        for desk in self.desks():
+        for desk in tuple(self._desks.values()):
             if (desk.run is not None and desk.run.waits) or self.seats.told(desk.run_id):
                 self.look_at(desk)
             else:
@@ -123,18 +142,9 @@ class Core:
     def look_at(self, desk: Desk) -> None:
         """Have the run read again now."""
         desk.look_again()
-        self.attend(desk)
+        self._attend(desk)
 
-    async def listen(self) -> None:
-        """Pass on what is announced, by this process or another."""
-        async with self.stores.wakeups.listen() as hints:
-            self.look_again()  # nobody knows what was announced while nobody listened
-            async for run_id in hints:
-                if run_id == ANY:
-                    self.look_again()
-                self._ring(run_id)
-
-    def _ring(self, run_id: RunId) -> None:
+    def ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
         self.bells.ring(run_id)
         self.watch.hear(run_id)
@@ -148,26 +158,39 @@ class Core:
         """Have a queued run looked for, and the timer wake up for what is due earlier."""
         if isinstance(run.state, Queued):
             self.seats.fall_behind(run.env, run.task)
+            self.herald.leave(run.env, run.task)
         self.wanted.set()
         due = machine.due(run)
         if due is not None and due < self.next_due:
             self.next_due = due
             self.alarm.set()
 
-    async def _changed(self, run: Run) -> None:
-        """Follow up on a commit."""
+    async def _changed(self, run: Run, *, is_news: bool) -> None:
+        """Follow up on a commit, or on the sight of what another engine has committed.
+
+        Who has only looked announces nothing: engines would send each other to look for ever.
+        """
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
         self._schedule(run)
-        await self.announce(run.id)
+        if is_news:
+            await self.announce(run.id)
+        else:
+            self.ring(run.id)
 
     async def announce(self, run_id: RunId) -> None:
-        """Hint to other processes; what is durable does not fail because they cannot be told."""
+        """Tell who listens here, and hint to other engines."""
+        if run_id == ANY:
+            self.look_again()
+        self.ring(run_id)
+        await self.tell(run_id)
+
+    async def tell(self, hint: RunId) -> None:
+        """Hint to other engines; what is durable does not fail because they cannot be told."""
         try:
-            await self.stores.wakeups.announce(run_id)
+            await self.stores.wakeups.announce(hint, self.name)
         except HeadraceError as error:
             _log.warning("a hint could not be given", error=str(error))
-            self._ring(run_id)
 
 
 async def _guarded(work: Coroutine[object, object, None]) -> None:

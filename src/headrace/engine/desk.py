@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.engine.ids import unknown_run
 from headrace.engine.sheet import Sheet, Tails
-from headrace.errors import Unavailable
-from headrace.kernel.effects import durable
+from headrace.errors import Mistake, Unavailable
+from headrace.kernel.effects import durable, is_offered
 from headrace.kernel.evolve import evolve
-from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
+from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Wait, Waiting
 from headrace.ports import Clash, Conflict, Delivering, Extending, Stores
 
 TRIES = 20
@@ -29,8 +29,21 @@ Job = Callable[[Sheet], Awaitable[object]]
 class Landing(Protocol):
     """What the engine does around a commit."""
 
+    @property
+    def hastens(self) -> bool:
+        """Tell whether `is_live` can say anything."""
+        ...
+
+    async def is_live(self, run_id: RunId) -> bool:
+        """Tell whether somebody executes the run, who hears of new records by himself."""
+        ...
+
     def prepare(self, sheet: Sheet) -> None:
         """Add what follows at once, in the same commit."""
+        ...
+
+    async def part(self, sheet: Sheet) -> None:
+        """Say what has to be known before this is committed."""
         ...
 
     def abandon(self, sheet: Sheet) -> None:
@@ -47,12 +60,23 @@ async def nothing(_sheet: Sheet) -> object:
     return None
 
 
-async def look(sheet: Sheet) -> object:
-    """Take what stands in the log behind any wait; the landing tells the worker what is new."""
+async def caught_up(sheet: Sheet) -> None:
+    """Let all waits take what stands in the log."""
     for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
         await sheet.catch_up(stream)
+
+
+async def look(sheet: Sheet) -> object:
+    """Take what stands in the log behind any wait; the landing tells the worker what is new."""
+    await caught_up(sheet)
     sheet.looked = True
     return None
+
+
+class Hasty:
+    """A job that may be decided on what is remembered of the run, as long as that lives."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +167,11 @@ class Desk:
         if self.run is None or self.run.version < run.version:
             self.run = run
 
+    @property
+    def certain(self) -> Run | None:
+        """Return the run as its last commit has left it, if that is known."""
+        return None if self._is_doubtful else self.run
+
     def doubt(self) -> None:
         """Trust nothing that was read so far."""
         self._is_doubtful = True
@@ -176,7 +205,7 @@ class Desk:
             # A commit of ours may have landed though its reply was lost.
             answered = {e.key for e in await self._runs.journal(self.run_id, known.entries)}
             kept = [wait for wait in kept if wait.key not in answered]
-        return evolve(fresh, waits=(*fresh.waits, *kept)) if kept else fresh
+        return evolve(fresh, waits=_in_order(known, (*fresh.waits, *kept))) if kept else fresh
 
     async def work(self) -> None:
         """Handle all that is queued, and what is queued meanwhile."""
@@ -224,23 +253,20 @@ class Desk:
     async def _decided(self, batch: list[_Slip]) -> Sheet:
         """Decide the batch and commit it, again if another process was faster."""
         answered, written = frozenset[Key](), set[tuple[StreamId, int]]()
+        if (hasty := await self._hastened(batch, written)) is not None:
+            return hasty
         for attempt in range(TRIES):
             sheet = await self._sheet(answered)
             sheet.written = written
             for slip in batch:
                 await slip.decide(sheet)
-            self._landing.prepare(sheet)
             try:
-                await self._commit(sheet)
+                await self._landed(sheet)
             except (Conflict, Clash) as error:
-                self._landing.abandon(sheet)
                 self.doubt()
                 if isinstance(error, Clash):
                     answered = frozenset(e.key for e in await self._runs.journal(self.run_id))
                 await asyncio.sleep(0.001 * attempt)
-            except BaseException:
-                self._landing.abandon(sheet)
-                raise
             else:
                 return sheet
         message = f"run {self.run_id} is being written to by too many processes at once"
@@ -255,6 +281,57 @@ class Desk:
         if answered:  # a wait under such a key could only fail every change that answers it again
             sheet.run = _without(self.run, answered)
         return sheet
+
+    async def _landed(self, sheet: Sheet) -> None:
+        """Commit what was decided, with what belongs to it."""
+        self._landing.prepare(sheet)
+        try:
+            if self._landing.hastens:
+                await self._landing.part(sheet)
+            await self._commit(sheet)
+        except BaseException:
+            self._landing.abandon(sheet)
+            raise
+
+    async def _hastened(
+        self, batch: list[_Slip], written: set[tuple[StreamId, int]]
+    ) -> Sheet | None:
+        """Decide by what is remembered of a run that lives; `None`: the database has to be asked.
+
+        Records that were appended all the same are noted in `written`. A take is guarded by the
+        run's version; that there is none to take, only somebody who knows where the run is can say.
+        """
+        run = self.run
+        if not self._landing.hastens or run is None or not _may_live(run):
+            return None
+        if not all(slip.job is look or isinstance(slip.job, Hasty) for slip in batch):
+            return None
+        for is_sure in (False, *[True] * TRIES):
+            sheet = Sheet(run, self._stores, self._tails, self._clock.now())
+            sheet.written, sheet.is_hasty = written, not is_sure
+            for slip in batch:
+                await slip.decide(sheet)
+            if any(isinstance(slip.error, Mistake) for slip in batch) or sheet.trouble is not None:
+                return None
+            try:
+                return sheet if await self._lands_in_haste(sheet) else None
+            except Clash:  # another server sends as well, or the same once more
+                self._tails.known.clear()
+            except Conflict:
+                self.doubt()
+                return None
+        return None
+
+    async def _lands_in_haste(self, sheet: Sheet) -> bool:
+        if sheet.entries:
+            self._is_doubtful = False  # if the commit lands, this is how the run was
+            await self._landed(sheet)
+            return True
+        if sheet.looked:
+            return False
+        await self._append(sheet)
+        self._tails.known = sheet.tails
+        return await self._landing.is_live(self.run_id)  # only now: not from before the append
 
     async def _commit(self, sheet: Sheet) -> None:
         if sheet.trouble is not None:
@@ -298,6 +375,17 @@ class Desk:
                 count = await streams.extend(rest)
                 sheet.written.update((draft.stream, draft.seq) for draft in rest[:count])
                 rest = rest[count:]
+
+
+def _may_live(run: Run) -> bool:
+    """Tell whether, as far as is remembered, nobody but its worker's server has to offer it."""
+    return isinstance(run.state, Running) and not any(map(is_offered, run.waits))
+
+
+def _in_order(known: Run, waits: Iterable[Wait]) -> tuple[Wait, ...]:
+    """Put the waits as they stood: who came first is served first."""
+    places = {wait.key: place for place, wait in enumerate(known.waits)}
+    return tuple(sorted(waits, key=lambda wait: places.get(wait.key, len(places))))
 
 
 def _without(run: Run, answered: Container[Key]) -> Run:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
-from headrace.engine.desk import nothing
+from headrace.engine.desk import caught_up, nothing
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay
@@ -56,9 +56,11 @@ class Dispatch:
                 seat.running.add(run.id)
                 core.desk(run.id).renew(run)
                 core.post(run.id, nothing)
+                await core.announce(run.id)
             if len(claimed) == limit:
                 for task in tasks:
                     core.seats.fall_behind(seat.env, task)
+                    core.herald.leave(seat.env, task)
 
     async def _claim(self, seat: Seat, tasks: Sequence[TaskId], limit: int) -> Sequence[Run]:
         """Claim queued runs; meanwhile nobody else is given the slots."""
@@ -131,8 +133,7 @@ def is_due(run: Run, now: Instant) -> bool:
 
 async def elapse(sheet: Sheet) -> object:
     """Let the run's time pass; what the log holds by then wins, in the order of the waits."""
-    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
-        await sheet.catch_up(stream)
+    await caught_up(sheet)
     return sheet.apply(Elapse())
 
 
@@ -187,7 +188,7 @@ class Warden:
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
         if not failed and core.seats.of(worker) is None:
-            await core.stores.leases.drop(worker)
+            await core.stores.leases.drop(worker, core.now())
 
 
 class _Lose:
@@ -199,4 +200,6 @@ class _Lose:
     async def __call__(self, sheet: Sheet) -> object:
         if machine.holder(sheet.run) != self._worker:
             return None
-        return sheet.apply(Lose(self._worker))
+        change = sheet.apply(Lose(self._worker))
+        await caught_up(sheet)  # its server may have died before it looked after a wait's commit
+        return change

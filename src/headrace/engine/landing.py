@@ -5,26 +5,55 @@ Owns: what happens around a commit, in which order. Must never know: who asked f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from headrace.engine.desk import CatchUp, Desk
+from headrace.engine.presence import Presence
 from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
-from headrace.kernel.model import Queued, Run
+from headrace.kernel.model import Queued, Run, RunId
 
-Changed = Callable[[Run], Awaitable[None]]
+
+class Changed(Protocol):
+    """What follows a landing; `is_news` tells that it has brought something."""
+
+    async def __call__(self, run: Run, *, is_news: bool) -> None:
+        """Follow up on it."""
+        ...
 
 
 class Lander:
     """Brings everybody into line with each commit; see `desk.Landing`."""
 
-    def __init__(self, seats: Seats, teller: Teller, changed: Changed) -> None:
+    def __init__(
+        self, seats: Seats, teller: Teller, changed: Changed, presence: Presence | None
+    ) -> None:
         self._seats, self._teller, self._changed = seats, teller, changed
+        self._presence = presence
+
+    @property
+    def hastens(self) -> bool:
+        """Tell whether runs may be said to live."""
+        return self._presence is not None
+
+    async def is_live(self, run_id: RunId) -> bool:
+        """Tell whether somebody executes the run."""
+        return self._presence is not None and await self._presence.is_live(run_id)
 
     def prepare(self, sheet: Sheet) -> None:
         """Let a worker with room take a run up in the very commit that makes it runnable."""
+        self._assign(sheet)
+        if self._presence is not None:
+            self._presence.prepare(sheet)
+
+    async def part(self, sheet: Sheet) -> None:
+        """Take back that the run lives, if it does not any more."""
+        if self._presence is not None:
+            await self._presence.part(sheet)
+
+    def _assign(self, sheet: Sheet) -> None:
         if isinstance(sheet.before.state, Queued) or not machine.is_ready(sheet.run, sheet.now):
             return
         seat = self._seats.pick(sheet.run.env, sheet.run.task)
@@ -34,6 +63,8 @@ class Lander:
 
     def abandon(self, sheet: Sheet) -> None:
         """Give the room back that `prepare` has taken."""
+        if self._presence is not None:
+            self._presence.settle(sheet.run.id)
         seat = self._seat(sheet.run)
         taken = sheet.run.epoch != sheet.before.epoch
         if seat is not None and taken and sheet.run.id not in seat.known:
@@ -42,6 +73,8 @@ class Lander:
     async def landed(self, desk: Desk, sheet: Sheet) -> None:
         """Tell the worker that held the run, the one that holds it now, and the listeners."""
         after = sheet.landed()
+        if self._presence is not None:
+            self._presence.landed(sheet, after)
         seat, last = self._seat(after), self._seats.told(after.id)
         if last is not None and (last is not seat or last.known[after.id].epoch != after.epoch):
             self._teller.end(after.id, own=sheet.own_end)
@@ -49,10 +82,12 @@ class Lander:
             if after.id in seat.known and sheet.unfit != after.epoch:
                 await self._teller.tell(seat, sheet, after)
             else:
+                if self._presence is not None:
+                    self._presence.taken_up(after)
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
         if sheet.looked or not sheet.is_empty:
-            await self._changed(after)
+            await self._changed(after, is_news=not sheet.is_empty)
 
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)

@@ -82,7 +82,10 @@ class Standing:
         if stream is not None and (op.token or not sheet.stands(stream)):
             head = await sheet.head(stream)
         heads = {} if stream is None or head is None else {stream: head}
-        return sheet.apply(c.Stand(op.epoch, wait, heads))
+        change = sheet.apply(c.Stand(op.epoch, wait, heads))
+        if stream is not None and change.after is change.before:
+            await sheet.catch_up(stream)  # asked again: nobody may have looked since it stands
+        return change
 
     async def _within(self, env: EnvId, deadline: Instant | None) -> Instant | None:
         """Return the deadline, or that of the token if it comes first."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from headrace.kernel.commands import Claim
-from headrace.kernel.model import EnvId, Key, RunId, StreamId, TaskId, WorkerId
+from headrace.kernel.model import EnvId, Instant, Key, RunId, StreamId, TaskId, WorkerId
 from headrace.wire.channel import Hello, Operation, Push, Unread
 
 
@@ -36,6 +36,10 @@ class Seat:
         self.worker, self.env, self.version = worker, env, hello.version
         self.tasks = frozenset(TaskId(task) for task in hello.tasks)
         self.slots = hello.slots
+        self.number = 0
+        """Of its seats: the worker may have sat down elsewhere since."""
+        self.heard = Instant(0)
+        """When it last said that it is there."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -64,6 +68,10 @@ class Seat:
         """Return how many more runs the worker would execute at once."""
         taken = len(self.running) + self.reserved
         return max(0, self.slots - taken) if self.is_open else 0
+
+    def takes(self, env: EnvId, task: TaskId) -> bool:
+        """Tell whether the worker would take a run of the task up now."""
+        return self.env == env and task in self.tasks and self.free > 0
 
     def drop(self, run_id: RunId) -> None:
         """Forget a run that the worker holds no more."""
@@ -163,7 +171,7 @@ class Seats:
         """Return the worker with most room for a run of `task`, unless older runs are queued."""
         if (env, task) in self._behind:
             return None
-        fitting = (s for s in self._seats.values() if s.env == env and task in s.tasks and s.free)
+        fitting = (seat for seat in self._seats.values() if seat.takes(env, task))
         return max(fitting, key=lambda seat: seat.free, default=None)
 
     def fall_behind(self, env: EnvId, task: TaskId) -> None:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from msgspec import Raw
 
 from headrace.engine.core import Core
+from headrace.engine.desk import Hasty
 from headrace.engine.ids import unknown_run
 from headrace.engine.sheet import Sheet
 from headrace.errors import (
@@ -35,6 +36,7 @@ from headrace.kernel.model import (
     inward,
     outward,
 )
+from headrace.ports import Draft
 from headrace.wire import jsontext, schemas
 from headrace.wire.registration import StreamSpec
 from headrace.wire.views import Receipt, RecordView
@@ -55,7 +57,7 @@ def key_of(space: str, key: str) -> bytes:
 
 
 @dataclass(slots=True)
-class Message:
+class Message(Hasty):
     """One send on its way through the door. `data` is JSON text, or what is wrong with it."""
 
     core: Core
@@ -88,14 +90,19 @@ class Message:
 
     async def _known(self, sheet: Sheet, stream: StreamId) -> Receipt | None:
         """Give the receipt again to whoever sends again; heal a wake-up lost in between."""
-        found = sheet.drafted(stream, self.key)
-        record = found or await self.core.stores.streams.known(sheet.run.id, stream, self.key)
+        record: Draft | Record | None = sheet.drafted(stream, self.key)
+        if record is None and not sheet.is_hasty:
+            record = await self.core.stores.streams.known(sheet.run.id, stream, self.key)
         if record is None:
             return None
         if isinstance(self.data, Mistake) or record.digest != jsontext.digest(self.data):
             message = "this idempotency key was used before, with another body"
             raise KeyReused(message, hint="Use a new key for a new message.", seq=record.seq)
         is_own = self.seq == record.seq and (stream, record.seq) in sheet.written
+        is_unread = record.seq >= sheet.cursor(stream)
+        if is_own and is_unread and isinstance(sheet.run.state, Over):
+            raise over(sheet.run)  # it came too late: nobody will read it
+        sheet.repeats = self.core.is_elsewhere  # who appended it may have died before the offer
         took = await sheet.catch_up(stream)
         return Receipt(seq=record.seq, duplicate=not is_own, resumed=is_own and took)
 

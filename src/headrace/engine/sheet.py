@@ -62,12 +62,14 @@ class Sheet:
         "dropped",
         "emitted",
         "entries",
+        "is_hasty",
         "looked",
         "noted",
         "now",
         "own",
         "own_end",
         "pushes",
+        "repeats",
         "run",
         "tails",
         "trouble",
@@ -108,6 +110,10 @@ class Sheet:
         """Triggers that put the run off."""
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
+        self.repeats = False
+        """Whether somebody sends again what, for all this process knows, was never offered."""
+        self.is_hasty = False
+        """Whether the log itself is left to say that a key is taken."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
@@ -119,7 +125,7 @@ class Sheet:
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to write and nothing to check."""
-        added = self.drafts or self.entries or self.pushes
+        added = self.drafts or self.entries or self.pushes or self.repeats
         return not added and self.run.version == self.before.version
 
     def apply(self, command: Command) -> Change:

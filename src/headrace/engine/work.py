@@ -12,15 +12,17 @@ from contextlib import asynccontextmanager
 
 from headrace.engine.core import Core
 from headrace.engine.deploys import try_again
-from headrace.engine.desk import nothing
+from headrace.engine.desk import caught_up, nothing
 from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.hints import Seated, said
 from headrace.engine.operations import Posted, reach_out, step_of
 from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError, NotFound, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.model import EnvId, RunId, WorkerId, later
+from headrace.kernel.model import EnvId, Run, RunId, WorkerId, later
+from headrace.ports import Unseated
 from headrace.wire import channel
 from headrace.wire.channel import Hello, Holding, Operation, Renewed
 
@@ -34,10 +36,15 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
     seat.running |= seat.pending  # until it is known which of them only wait
     # First: a run in the hands of a worker without a lease would never be taken from it.
-    await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+    seat.number = await core.stores.leases.sit(seat.worker, later(core.now(), LEASE_MS))
+    seat.heard = core.now()
     core.seats.add(seat)
+    if core.presence is not None:
+        core.presence.seated(seat.worker)
     try:
+        await core.tell(said(Seated(seat.worker, seat.number)))
         for holding in hello.holdings:
+            core.desk(RunId(holding.run)).doubt()  # it was elsewhere
             answer = core.post(RunId(holding.run), _Resume(core, seat, holding))
             answer.add_done_callback(_resumed(core, seat, holding))
         for run_id in await core.stores.runs.held(seat.worker):
@@ -66,7 +73,7 @@ class _Resume:
             Refuser(self._core, seat, self._holding).fence()
             return None
         await self._core.teller.resume(seat, run, self._holding.next_n)
-        return None
+        return sheet.run
 
 
 def _resumed(core: Core, seat: Seat, holding: Holding) -> Callable[[asyncio.Future[object]], None]:
@@ -78,10 +85,18 @@ def _resumed(core: Core, seat: Seat, holding: Holding) -> Callable[[asyncio.Futu
                 refuser.fence()
             case HeadraceError():  # what it missed could not be read: let it come again
                 core.seats.remove(seat)
+            case None:
+                _look_behind(core, answer.result())
             case _:
                 refuser.look(answer)
 
     return look
+
+
+def _look_behind(core: Core, run: object) -> None:
+    """Read the log behind the waits: who was to do so after their commit may have died."""
+    if isinstance(run, Run) and run.waits:
+        core.post(run.id, caught_up)
 
 
 def receiver(core: Core) -> Receive:
@@ -96,7 +111,7 @@ def receiver(core: Core) -> Receive:
 
 def _take_in(core: Core, seat: Seat, op: Operation) -> None:
     if isinstance(op, Renewed):
-        seat.slots = op.slots
+        seat.slots, seat.heard = op.slots, core.now()
         core.wanted.set()
         core.start(_renew(core, seat))
         return
@@ -124,10 +139,16 @@ def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
 
 async def _renew(core: Core, seat: Seat) -> None:
     """Carry the lease on; where the store fails, it lapses, and that is told by fencing."""
+    now = core.now()
     try:
-        await core.stores.leases.renew(seat.worker, later(core.now(), LEASE_MS))
+        await core.stores.leases.renew(seat.worker, later(now, LEASE_MS), seat.number)
+    except Unseated:  # whatever it says here is late: it sits elsewhere, or has to come again
+        core.seats.remove(seat)
     except HeadraceError:
         return
+    else:
+        if core.presence is not None:
+            await core.presence.say(seat, now)
 
 
 async def _beside(

@@ -74,6 +74,13 @@ class Reschedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """Until then senders may think that the run executes: its waits are looked at once more."""
+
+    until: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class Unblock:
     """Somebody made the code fit again: replay it."""
 
@@ -205,7 +212,7 @@ class Block:
 FinishCommand: TypeAlias = Complete | Fail | Yield | Block
 WorkerCommand: TypeAlias = Stand | Park | Leave | Remember | Save | Release | FinishCommand
 MendCommand: TypeAlias = Unblock | Restart | Accept
-AskedCommand: TypeAlias = Cancel | Reschedule
+AskedCommand: TypeAlias = Cancel | Reschedule | Recheck
 Command: TypeAlias = Claim | Lose | Deliver | Elapse | AskedCommand | MendCommand | WorkerCommand
 
 

@@ -33,6 +33,37 @@ def durable(run: Run) -> Run:
     return evolve(run, waits=tuple(wait for wait in run.waits if wait.held))
 
 
+def is_offered(wait: Wait) -> bool:
+    """Tell whether senders find the wait: it is durable, and stands on a stream."""
+    return wait.held and wait.stream is not None and waitpoint_of(wait.stream) is None
+
+
+def rechecked(run: Run, until: Instant) -> Run:
+    """Have the log behind the waits read once more, from `until` on."""
+    waits = tuple(
+        evolve(wait, recheck=max(until, wait.recheck or until)) if is_offered(wait) else wait
+        for wait in run.waits
+    )
+    return run if waits == run.waits else evolve(run, waits=waits)
+
+
+def looked_at(run: Run, now: Instant) -> Run:
+    """Forget the looks into the log that were due: they have been taken."""
+    if all(wait.recheck is None or wait.recheck > now for wait in run.waits):
+        return run
+    waits = (
+        evolve(wait, recheck=None) if wait.recheck is not None and wait.recheck <= now else wait
+        for wait in run.waits
+    )
+    return evolve(run, waits=tuple(waits))
+
+
+def moments(run: Run) -> list[Instant]:
+    """List when something about the waits is due."""
+    ends = [wait.deadline for wait in run.waits if wait.deadline is not None]
+    return ends + [wait.recheck for wait in run.waits if wait.recheck is not None]
+
+
 def stored_output(change: Change) -> str:
     """Return under which key the output lies with which the run ends now, if it lies elsewhere."""
     match change.before.state, change.after.state:

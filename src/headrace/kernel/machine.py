@@ -17,8 +17,20 @@ from typing import assert_never
 
 from headrace.kernel import commands as c
 from headrace.kernel.commands import Change, Command, Fenced, Refused, Stopping
-from headrace.kernel.effects import answered, ended, lasting, queued, remembered, running, woken
+from headrace.kernel.effects import (
+    answered,
+    ended,
+    lasting,
+    looked_at,
+    moments,
+    queued,
+    rechecked,
+    remembered,
+    running,
+    woken,
+)
 from headrace.kernel.evolve import evolve
+from headrace.kernel.failing import failed
 from headrace.kernel.mending import mended
 from headrace.kernel.model import (
     Blocked,
@@ -46,7 +58,6 @@ from headrace.kernel.model import (
     later,
     waitpoint_of,
 )
-from headrace.kernel.retry import next_try
 
 LOST_AT_MOST = 3
 GRACE_MS = 30_000
@@ -66,7 +77,7 @@ def decide(run: Run, command: Command, now: Instant) -> Change:
             change = _deliver(run, command, now)
         case c.Elapse():
             change = _elapse(run, command, now)
-        case c.Cancel() | c.Reschedule():
+        case c.Cancel() | c.Reschedule() | c.Recheck():
             change = _asked(run, command, now)
         case c.Unblock() | c.Restart() | c.Accept():
             change = mended(run, command, now)
@@ -112,9 +123,8 @@ def due(run: Run) -> Instant | None:
         case Over() | Blocked():
             return None
         case Queued() | Running() | Waiting():
-            moments = [w.deadline for w in run.waits if w.deadline is not None]
-            moments += [m for m in (_ttl_end(run), _duration_end(run)) if m is not None]
-            return min(moments, default=None)
+            ends = [end for end in (_ttl_end(run), _duration_end(run)) if end is not None]
+            return min(moments(run) + ends, default=None)
         case _:
             assert_never(run.state)
 
@@ -204,7 +214,7 @@ def _waits_elapse(run: Run, heads: Mapping[StreamId, Record], now: Instant) -> C
     for wait in run.waits:
         if wait.deadline is not None and wait.deadline <= now:
             change = answered(change, wait, now, _head(change.after, wait, heads))
-    return woken(change, now)
+    return woken(evolve(change, after=looked_at(change.after, now)), now)
 
 
 def _head(run: Run, wait: Wait, heads: Mapping[StreamId, Record]) -> Record | None:
@@ -239,6 +249,8 @@ def _asked(run: Run, command: c.AskedCommand, now: Instant) -> Change:
     match command, run.state:
         case c.Cancel(), _:
             return _cancel(run, command, now)
+        case c.Recheck(until=until), _:
+            return Change(run, rechecked(run, until))
         case c.Reschedule(until=until, limits=limits), Delayed():
             return Change(run, evolve(run, state=Delayed(until), limits=limits or run.limits))
         case _:
@@ -370,29 +382,9 @@ def _finish(run: Run, command: c.FinishCommand, now: Instant) -> Change:
             cause = Cause("the task cancelled itself", "CancelledError")
             return Change(run, ended(run, Failed(cause), now))
         case c.Fail():
-            return _fail(run, command, now)
+            return failed(run, command, now)
         case _:
             assert_never(command)
-
-
-def _fail(run: Run, command: c.Fail, now: Instant) -> Change:
-    failures = run.failures + 1
-    if not command.again or failures >= run.limits.max_attempts:
-        after = ended(run, Failed(command.cause), now)
-        return Change(run, evolve(after, failures=failures))
-    undone = command.undone if command.seen == run.entries else None
-    undone = None if undone is None else max(run.saved or 0, min(undone, run.entries))
-    running_out = {w.key: w.deadline for w in run.waits if w.deadline is not None}
-    after = evolve(
-        queued(run, now),
-        state=Retrying(next_try(command.retry, failures, now, command.jitter)),
-        failures=failures,
-        lost=0,
-        waits=(),
-        deadlines={**run.deadlines, **running_out, **command.revived},
-        entries=run.entries if undone is None else undone,
-    )
-    return Change(run, after, undone=undone)
 
 
 def outcome_of(run: Run) -> Outcome | None:

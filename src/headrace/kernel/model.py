@@ -191,6 +191,8 @@ class Wait:
     """One branch's question: the next record of `stream`, or (no stream) the deadline itself.
 
     A `held` wait is durable. One that is not lives in the memory of whoever serves the worker.
+    Until `recheck` a sender may think that the run executes, and offer it nothing: from then on the
+    log is read once more.
     """
 
     key: Key
@@ -200,6 +202,7 @@ class Wait:
     fingerprint: str = ""
     line: str = ""
     since: Instant = EPOCH
+    recheck: Instant | None = None
 
 
 Kind: TypeAlias = Literal[

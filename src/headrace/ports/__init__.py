@@ -22,7 +22,6 @@ from headrace.ports.packets import Packet, PacketsApi
 from headrace.ports.postponing import Postponed, Postponing
 from headrace.ports.revisions import Revision, Revisions, Tagged
 from headrace.ports.storage import (
-    ANYTHING,
     NEVER,
     Appended,
     Backlog,
@@ -43,9 +42,10 @@ from headrace.ports.storage import (
     Runs,
     Snapshots,
     Streams,
-    Wakeups,
+    Unseated,
 )
 from headrace.ports.stores import Stores
+from headrace.ports.tallying import Tallying
 from headrace.ports.tokens import TokensApi
 from headrace.ports.waitmap import Live, On, WaitMap
 from headrace.ports.waitpoints import (
@@ -57,6 +57,7 @@ from headrace.ports.waitpoints import (
     Waitpoints,
     WaitpointState,
 )
+from headrace.ports.wakeups import ANYTHING, Wakeups
 
 __all__ = [
     "ANYTHING",
@@ -112,9 +113,11 @@ __all__ = [
     "StreamsApi",
     "Tagged",
     "Taken",
+    "Tallying",
     "Target",
     "Ticket",
     "TokensApi",
+    "Unseated",
     "Use",
     "WaitMap",
     "Waitpoint",

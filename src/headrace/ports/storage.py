@@ -7,8 +7,7 @@ carries its environment all the same, and whoever serves a caller compares it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -40,6 +39,10 @@ class Clash(Exception):
 
     Nothing was written. Read again: most likely this very write had landed before.
     """
+
+
+class Unseated(Exception):
+    """The worker has sat down elsewhere, or was given up. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +282,25 @@ class Delivering(Protocol):
 
 
 class Leases(Protocol):
-    """Which workers are alive: a row each."""
+    """Which workers are alive: a row each.
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    A worker sits at one server at a time. Its seats are numbered upwards, and a number is never
+    given again, not even when the worker was forgotten in between.
+    """
+
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, its lease not ending before `until`; return the number of its seat."""
         ...
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant.
+
+        `Unseated` when that is not its seat any more.
+        """
+        ...
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease ended at or before `now`."""
         ...
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
@@ -331,22 +345,6 @@ class Catalog(Protocol):
 
     async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
         """Return what the version is made of that declared the task last."""
-        ...
-
-
-ANYTHING = RunId("")
-"""Announced instead of a run's id: any run may have changed, look again."""
-
-
-class Wakeups(Protocol):
-    """Hints between processes: may lose, may double, may come late, may say `ANYTHING`."""
-
-    async def announce(self, run_id: RunId) -> None:
-        """Say that something about the run has changed."""
-        ...
-
-    def listen(self) -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, by this process or another."""
         ...
 
 

@@ -16,14 +16,19 @@ from headrace.ports.storage import (
     Runs,
     Snapshots,
     Streams,
-    Wakeups,
 )
+from headrace.ports.waitmap import WaitMap
 from headrace.ports.waitpoints import Waitpoints
+from headrace.ports.wakeups import Wakeups
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """One opened store, port by port. `streams` may be `Delivering` as well."""
+    """One opened store, port by port.
+
+    `streams` may be `Delivering` as well. Without a `waitmap` the database alone knows where a run
+    is.
+    """
 
     runs: Runs
     revisions: Revisions
@@ -39,3 +44,4 @@ class Stores:
     blobs: Blobs
     credentials: Credentials
     clock: Clock
+    waitmap: WaitMap | None = None

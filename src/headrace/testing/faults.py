@@ -194,13 +194,17 @@ class FailingLeases:
     def __init__(self, inner: Leases, faults: Faults) -> None:
         self._inner, self._faults = inner, faults
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Renew a lease."""
-        await self._faults.write(lambda: self._inner.renew(worker, until))
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat a worker."""
+        return await self._faults.write(lambda: self._inner.sit(worker, until))
 
-    async def drop(self, worker: WorkerId) -> None:
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Renew a lease."""
+        await self._faults.write(lambda: self._inner.renew(worker, until, seat))
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
         """Forget a worker."""
-        await self._faults.write(lambda: self._inner.drop(worker))
+        await self._faults.write(lambda: self._inner.drop(worker, now))
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         """List lost workers."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from headrace.backends.memory.tables import Tables
-from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import NEVER, Code
+from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId, later
+from headrace.ports import NEVER, Code, Unseated
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 
@@ -15,14 +15,24 @@ class MemoryLeases:
 
     def __init__(self) -> None:
         self._ends: dict[WorkerId, Instant] = {}
+        self._seats: dict[WorkerId, int] = {}
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, with a lease until then; return the number of its seat."""
         self._ends[worker] = max(until, self._ends.get(worker, until))
+        seat = self._seats[worker] = max(self._seats.get(worker, 0) + 1, until)
+        return seat
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
-        self._ends.pop(worker, None)
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        if self._seats.get(worker) != seat:
+            raise Unseated
+        self._ends[worker] = max(until, self._ends[worker])
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease had ended by then."""
+        if self._ends.get(worker, later(now, 1)) <= now:
+            del self._ends[worker], self._seats[worker]
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         """List workers whose lease ended at or before `now`, longest ago first."""

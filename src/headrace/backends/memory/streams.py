@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from headrace.backends.memory.runs import apply
 from headrace.backends.memory.tables import Tables
 from headrace.kernel.commands import Change
-from headrace.kernel.model import Record, RunId, StreamId
+from headrace.kernel.model import Record, RunId, StreamId, is_inward
 from headrace.ports import Appended, Backlog, Clash, Draft
 
 
 class MemoryStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -67,6 +67,18 @@ class MemoryStreams:
         return {
             stream: await self.backlog(run_id, stream, 0) for stream, log in logs.items() if log
         }
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        found = {
+            run_id: sum(
+                len(log)
+                for stream, log in self._tables.records.get(run_id, {}).items()
+                if is_inward(stream)
+            )
+            for run_id in run_ids
+        }
+        return {run_id: count for run_id, count in found.items() if count}
 
     def _log(self, run_id: RunId, stream: StreamId) -> Sequence[Record]:
         return self._tables.records.get(run_id, {}).get(stream, [])

@@ -11,7 +11,7 @@ from headrace.backends.postgres.clock import HeardClock
 from headrace.backends.postgres.database import Connection, Database, fetched
 from headrace.backends.postgres.queries import SQL
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import NEVER, Code
+from headrace.ports import NEVER, Code, Unseated
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -32,14 +32,23 @@ class PostgresLeases:
     def __init__(self, database: Database, clock: HeardClock) -> None:
         self._database, self._clock = database, clock
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, with a lease until then; return the number of its seat."""
         rows = await self._database.run(SQL["upsert_lease"], (worker, until))
+        seat, now = cast("tuple[int, int]", rows[0])
+        self._clock.hear(now)
+        return seat
+
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        rows = await self._database.run(SQL["renew_lease"], (worker, until, seat))
+        if not rows:
+            raise Unseated
         self._clock.hear(cast("int", rows[0][0]))
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
-        await self._database.run(SQL["delete_lease"], (worker,))
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease had ended by then."""
+        await self._database.run(SQL["delete_lease"], (worker, now))
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         """List workers whose lease ended at or before `now`, longest ago first."""

@@ -19,8 +19,10 @@ from urllib.parse import parse_qsl, urlencode
 import anyio
 import asyncpg
 
+from headrace.backends.beside import beside
 from headrace.backends.postgres.faults import AGAIN, TROUBLE, UNREACHED, is_gone, meaning
 from headrace.backends.postgres.url import well_formed
+from headrace.backends.postgres.vigil import Vigil
 from headrace.backends.rows import Row
 from headrace.errors import Mistake, Unavailable
 
@@ -31,10 +33,14 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 T = TypeVar("T")
 AGAIN_AT_MOST: Final = 20
 """Times that work which got into another's way is done once more."""
+ASIDE: Final = "headrace: looking after a connection"
 LOST: Final = "was lost before it answered; it may or may not have happened"
 CLOSE_S: Final = 2.0
 COMMAND_S: Final = 20.0
 """No statement takes that long, unless the network swallows what is sent."""
+CONNECT_S: Final = 2.0
+"""One try to connect; a first packet that was lost is sent again after 1 s, then after 2 more."""
+ASKING_S: Final = 0.8
 PLAIN: Final = {
     "jit": "off",  # compiling costs more than any statement here
     "enable_seqscan": "off",  # a plan outlives the time when its table was a page long
@@ -87,8 +93,10 @@ def shown(dsn: str) -> str:
 class Database:
     """The connections of one process to one database."""
 
-    def __init__(self, pool: Pool[asyncpg.Record], settings: Settings, place: str) -> None:
-        self._pool, self.place = pool, place
+    def __init__(
+        self, pool: Pool[asyncpg.Record], settings: Settings, place: str, vigil: Vigil
+    ) -> None:
+        self._pool, self.place, self._vigil = pool, place, vigil
         self._patience_s = settings.patience_s
 
     @asynccontextmanager
@@ -96,7 +104,8 @@ class Database:
         """Lend a connection that was there a moment ago."""
         connection = await self._reached()
         try:
-            yield connection
+            with self._vigil.over(connection):
+                yield connection
         finally:
             await self._pool.release(connection)
 
@@ -167,12 +176,36 @@ def reaching(
     """Return how asyncpg is to connect, and as whom; who `is_unhurried` waits for any statement."""
     session = {"application_name": name}
     return {
-        "timeout": settings.patience_s,
+        "timeout": min(CONNECT_S, settings.patience_s),
         "command_timeout": None if is_unhurried else COMMAND_S,
         "statement_cache_size": 0 if settings.pooler else 100,
         "max_cached_statement_lifetime": STATEMENTS_S,
         "server_settings": session if settings.pooler else session | PLAIN,
     }
+
+
+@asynccontextmanager
+async def connection_of(
+    dsn: str,
+    settings: Settings,
+    *,
+    name: str = "headrace",
+    is_unhurried: bool = False,
+    connect_s: float = CONNECT_S,
+) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
+    """Open a connection of its own."""
+    options = reaching(settings, name=name, is_unhurried=is_unhurried) | {"timeout": connect_s}
+    # asyncpg names each option; they are one thing to us.
+    connection = await asyncpg.connect(dsn, **cast("Any", options))
+    try:
+        yield connection
+    finally:
+        if connection.is_closed():
+            connection.terminate()
+        else:
+            with anyio.move_on_after(1, shield=True):
+                await connection.close()
+            connection.terminate()
 
 
 @asynccontextmanager
@@ -190,9 +223,11 @@ async def connected(dsn: str, settings: Settings) -> AsyncGenerator[Database]:
         reset=leave,
         **cast("Any", reaching(settings)),  # asyncpg names each; they are one thing to us
     )
-    async with pool:
+    vigil = Vigil(lambda: connection_of(dsn, settings, name=ASIDE, connect_s=ASKING_S))
+    # Behind a pooler no connection is a session that the database could be asked about.
+    async with pool, beside(*(() if settings.pooler else (vigil.run,))):
         try:
-            yield Database(pool, settings, shown(dsn))
+            yield Database(pool, settings, shown(dsn), vigil)
         finally:
             with anyio.CancelScope(shield=True):
                 with anyio.move_on_after(CLOSE_S):

@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 
 from headrace.backends.postgres.database import Connection, Database, fetched
+from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.rows import Row
 from headrace.backends.rows.orders import caller_key, tags_from
@@ -29,12 +30,12 @@ _json = msgspec.json.Encoder().encode
 class PostgresNotebook:
     """The `Notebook` port."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, notes: Lookups) -> None:
+        self._database, self._notes = database, notes
 
     async def read(self, run_id: RunId) -> Notes | None:
         """Return the run's notes, `None` where there is no such run."""
-        found = await self._database.rows(SQL["select_notes"], (run_id,))
+        found = await self._notes.rows(run_id)
         return _notes(found[0]) if found else None
 
     async def write(self, run_id: RunId, notes: Notes) -> None:

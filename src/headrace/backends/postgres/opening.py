@@ -6,11 +6,11 @@ Must never know: what is stored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import anyio
 import asyncpg
@@ -22,22 +22,23 @@ from headrace.backends.postgres.creating import Creator
 from headrace.backends.postgres.database import (
     Settings,
     connected,
+    connection_of,
     fetched,
     parted,
-    reaching,
     shown,
 )
 from headrace.backends.postgres.faults import REACH, TROUBLE, UNREACHED, is_gone, meaning
 from headrace.backends.postgres.keys import PostgresCredentials
 from headrace.backends.postgres.landing import Lander
 from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.migrations import SCRIPTS, migrate, version_of
 from headrace.backends.postgres.notes import PostgresNotebook, PostgresTaken
 from headrace.backends.postgres.postponing import PostgresPostponing
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.postgres.revisions import PostgresRevisions
 from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots
-from headrace.backends.postgres.streams import PostgresStreams
+from headrace.backends.postgres.streams import Looks, PostgresStreams
 from headrace.backends.postgres.waitpoints import PostgresWaitpoints
 from headrace.backends.postgres.wakeups import PostgresWakeups
 from headrace.backends.statements import Migrated, Told, nobody
@@ -58,6 +59,13 @@ NOT_OURS: Final = (
 
 
 EAR: Final = "headrace: listening"
+LOOKED_UP: Final = (
+    "select_order",
+    "select_notes",
+    "select_records",
+    "select_known",
+    "select_all_ends",
+)
 LANES: Final = 2
 """Creations and landings, each a group at a time."""
 EXTRA: Final = LANES + 1
@@ -87,19 +95,20 @@ async def open_postgres(
             database,
             heard,
             name=f"server-{cast('int', number)}",
-            connect=None if settings.pooler else lambda: _connection(dsn, settings, name=EAR),
+            connect=None if settings.pooler else lambda: connection_of(dsn, settings, name=EAR),
             written=lambda: creations.groups + landings.groups,
         )
+        looks = {name: Lookups(database, name) for name in LOOKED_UP}
         services = (creations.run, landings.run, wakeups.hear, wakeups.tell)
-        async with beside(*services):
+        async with beside(*services, *(each.run for each in looks.values())):
             yield Stores(
-                runs=PostgresRuns(database, creations, landings),
+                runs=PostgresRuns(database, creations, landings, looks["select_order"]),
                 revisions=PostgresRevisions(database),
-                notebook=PostgresNotebook(database),
+                notebook=PostgresNotebook(database, looks["select_notes"]),
                 taken=PostgresTaken(database),
                 postponing=PostgresPostponing(database, Lander(heard)),
                 snapshots=PostgresSnapshots(database),
-                streams=PostgresStreams(database, landings),
+                streams=PostgresStreams(database, landings, _looks(looks)),
                 waitpoints=PostgresWaitpoints(database, clock),
                 leases=PostgresLeases(database, heard),
                 catalog=PostgresCatalog(database),
@@ -108,6 +117,10 @@ async def open_postgres(
                 credentials=PostgresCredentials(database),
                 clock=heard if clock is None else clock,
             )
+
+
+def _looks(looks: Mapping[str, Lookups]) -> Looks:
+    return Looks(looks["select_records"], looks["select_known"], looks["select_all_ends"])
 
 
 async def migrate_postgres(dsn: str, told: Told = nobody) -> Migrated:
@@ -143,7 +156,7 @@ async def reached(
     end, pause = perf_counter() + settings.patience_s, 0.02
     while True:
         try:
-            async with _connection(dsn, settings, is_unhurried=True) as connection:
+            async with connection_of(dsn, settings, is_unhurried=True) as connection:
                 return settings, await work(connection)
         except NOT_OURS as error:
             if settings.pooler:
@@ -181,22 +194,3 @@ async def _at_present(connection: Connection, place: str, *, migrating: bool) ->
             f"the schema of {place} is {version}, this headrace needs {len(SCRIPTS)}",
             hint="Run `headrace db migrate`; servers may go on meanwhile.",
         )
-
-
-@asynccontextmanager
-async def _connection(
-    dsn: str, settings: Settings, *, name: str = "headrace", is_unhurried: bool = False
-) -> AsyncGenerator[Connection]:
-    """Open a connection of its own."""
-    # asyncpg names each option; they are one thing to us.
-    options = cast("Any", reaching(settings, name=name, is_unhurried=is_unhurried))
-    connection = await asyncpg.connect(dsn, **options)
-    try:
-        yield connection
-    finally:
-        if connection.is_closed():
-            connection.terminate()
-        else:
-            with anyio.move_on_after(1, shield=True):
-                await connection.close()
-            connection.terminate()

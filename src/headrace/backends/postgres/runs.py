@@ -9,6 +9,7 @@ from headrace.backends.postgres.creating import Creation, Freed, creation
 from headrace.backends.postgres.database import Database
 from headrace.backends.postgres.landing import Landing, landing
 from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.rows.footings import footing_from
 from headrace.backends.rows.orders import find_values, order_from, taken_keys
@@ -23,9 +24,14 @@ class PostgresRuns:
     """The `Runs` port."""
 
     def __init__(
-        self, database: Database, creations: Lane[Creation], landings: Lane[Landing]
+        self,
+        database: Database,
+        creations: Lane[Creation],
+        landings: Lane[Landing],
+        orders: Lookups,
     ) -> None:
         self._database, self._creations, self._landings = database, creations, landings
+        self._orders = orders
         self._tasks: dict[tuple[EnvId, TaskId], int] = {}
         self._codes: dict[str, int] = {}
 
@@ -49,7 +55,7 @@ class PostgresRuns:
 
     async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
         """Return what the run was started with; a payload of more than `most` bytes is left out."""
-        found = await self._database.rows(SQL["select_order"], (run_id, most))
+        found = await self._orders.rows(run_id, most)
         return order_from(found[0]) if found else None
 
     async def commit(self, change: Change) -> None:

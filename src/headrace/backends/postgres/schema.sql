@@ -291,9 +291,11 @@ CREATE TABLE headrace.waiter (
 
 CREATE INDEX waiter_owed ON headrace.waiter (waitpoint) WHERE owed;
 
+-- `seat` counts up whenever the worker sits down: who has an older one does not renew the lease.
 CREATE TABLE headrace.lease (
     worker text PRIMARY KEY,
-    until bigint NOT NULL
+    until bigint NOT NULL,
+    seat bigint NOT NULL DEFAULT 0
 );
 
 -- Every version of the code that ever registered; the latest has the highest number.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Final, cast
 
 from headrace.backends.postgres.database import (
     AGAIN_AT_MOST,
@@ -15,6 +16,7 @@ from headrace.backends.postgres.database import (
 from headrace.backends.postgres.faults import TAKEN
 from headrace.backends.postgres.landing import Landing, has_gap, landing
 from headrace.backends.postgres.lanes import Lane
+from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.names import Names
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.rows.records import record_from
@@ -23,12 +25,24 @@ from headrace.kernel.commands import Change
 from headrace.kernel.model import Record, RunId, StreamId
 from headrace.ports import Appended, Backlog, Clash, Draft
 
+FEW: Final = 8
+"""Records that are read along with what others read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is looked up so often that it is asked in groups."""
+
+    records: Lookups
+    known: Lookups
+    ends: Lookups
+
 
 class PostgresStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
-    def __init__(self, database: Database, landings: Lane[Landing]) -> None:
-        self._database, self._landings = database, landings
+    def __init__(self, database: Database, landings: Lane[Landing], looks: Looks) -> None:
+        self._database, self._landings, self._looks = database, landings, looks
         self._names = Names("number_streams")
 
     async def append(self, draft: Draft) -> Appended:
@@ -71,14 +85,13 @@ class PostgresStreams:
         self, run_id: RunId, stream: StreamId, start: int, limit: int
     ) -> Sequence[Record]:
         """Return up to `limit` records from number `start` on."""
-        values = (run_id, stream, start, limit)
-        return [
-            record_from(row) for row in await self._database.rows(SQL["select_records"], values)
-        ]
+        values, is_long = (run_id, stream, start, limit), limit > FEW
+        found = await self._looks.records.rows(*values, is_long=is_long)
+        return [record_from(row) for row in found]
 
     async def known(self, run_id: RunId, stream: StreamId, key: bytes) -> Record | None:
         """Return the record that was appended under `key`, without its body."""
-        found = await self._database.rows(SQL["select_known"], (run_id, stream, key))
+        found = await self._looks.known.rows(run_id, stream, key)
         return record_from(found[0]) if found else None
 
     async def backlog(self, run_id: RunId, stream: StreamId, start: int) -> Backlog:
@@ -93,6 +106,11 @@ class PostgresStreams:
 
     async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
         """Weigh the whole of each stream of the run that holds a record."""
-        found = await self._database.rows(SQL["select_all_ends"], (run_id,))
+        found = await self._looks.ends.rows(run_id)
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        found = await self._database.rows(SQL["select_tallies"], (list(run_ids),))
+        return dict(cast("list[tuple[RunId, int]]", found))

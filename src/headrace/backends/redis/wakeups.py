@@ -75,16 +75,16 @@ class RedisWakeups:
         self.hearing = asyncio.Event()
         """Set while other processes are heard."""
 
-    async def announce(self, run_id: RunId) -> None:
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
-        self._broadcast.tell(run_id)
+        self._broadcast.tell(run_id, by)
         self._pending[run_id] = None
         self._filled.set()
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, by this process or another."""
-        async with self._broadcast.listen() as hints:
+    async def listen(self, but: str = "") -> AsyncGenerator[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, in this process or another; not by `but`."""
+        async with self._broadcast.listen(but) as hints:
             yield hints
 
     async def tell(self) -> None:

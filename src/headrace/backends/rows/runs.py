@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias, assert_never
 import msgspec
 
 from headrace.backends.rows import Row
+from headrace.kernel.effects import durable, moments
 from headrace.kernel.model import (
     Blocked,
     Canceled,
@@ -89,6 +90,7 @@ class StoredWait(msgspec.Struct, frozen=True, array_like=True):
     fingerprint: str
     line: str
     since: Instant
+    recheck: Instant | None = None
 
 
 class StoredBlock(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -197,7 +199,7 @@ def packed_cursors(run: Run) -> bytes | None:
 def packed_waits(run: Run) -> bytes | None:
     """Return the column `waits`: those that are durable, in their order."""
     held = [
-        StoredWait(w.key, w.stream, w.deadline, w.fingerprint, w.line, w.since)
+        StoredWait(w.key, w.stream, w.deadline, w.fingerprint, w.line, w.since, w.recheck)
         for w in run.waits
         if w.held
     ]
@@ -205,9 +207,8 @@ def packed_waits(run: Run) -> bytes | None:
 
 
 def wait_due(run: Run) -> Instant | None:
-    """Return the earliest deadline of a durable wait."""
-    ends = [w.deadline for w in run.waits if w.held and w.deadline is not None]
-    return min(ends, default=None)
+    """Return when the first of the durable waits ends, or is to be looked at."""
+    return min(moments(durable(run)), default=None)
 
 
 def goes_on_in_place(before: Run, after: Run) -> bool:
@@ -315,4 +316,5 @@ def _wait(stored: StoredWait) -> Wait:
         fingerprint=stored.fingerprint,
         line=stored.line,
         since=stored.since,
+        recheck=stored.recheck,
     )

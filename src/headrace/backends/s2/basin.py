@@ -110,11 +110,18 @@ class Basin:
             await self._asked(lambda: self._basin.delete_stream(name))
 
     def _quick(self, call: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-        """Have the answer acknowledged at once: asked for when the request has been sent."""
+        """Have the answer acknowledged at once: asked for when the request has been sent.
 
-        def called() -> Awaitable[T]:
+        Where none comes, the next call goes another way.
+        """
+
+        async def called() -> T:
             asyncio.get_running_loop().call_soon(sdk.acknowledge_at_once, self._client)
-            return call()
+            try:
+                return await call()
+            except sdk.S2ClientError:
+                sdk.leave_ways(self._client)
+                raise
 
         return called
 

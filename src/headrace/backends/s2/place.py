@@ -40,8 +40,8 @@ class Place:
 class Patience:
     """How long S2 is waited for, in seconds. Nothing asks S2 itself to wait."""
 
-    silence: float = 4.0
-    """Within a call."""
+    silence: float = 1.5
+    """Within a call; then it is made again, by a new connection."""
     connecting: float = 2.0
     call: float = 8.0
     """One call in all: the client sets no limit to sending."""

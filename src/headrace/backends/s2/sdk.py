@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, Protocol, cast
 
@@ -86,6 +87,27 @@ def client_of(place: Place, patience: Patience) -> Client:
     return cast("Client", client)
 
 
+def leave_ways(client: Client) -> int:
+    """Have the next call go by a new connection; tell how many are left behind.
+
+    All calls share one, and the client keeps it although no answer comes on it any more: what was
+    lost on the way TCP sends again, ever later. Calls that are under way on it may still end well.
+    """
+    count = 0
+    for connection in _ways(client):
+        retire = cast("Callable[[], None] | None", getattr(connection, "retire", None))
+        if retire is not None:
+            retire()
+            count += 1
+    return count
+
+
+def _ways(client: Client) -> Iterator[object]:
+    """Yield the connections, which the client shows nobody."""
+    hosts: dict[str, list[object]] = getattr(getattr(client, "_pool", None), "_hosts", {})
+    return itertools.chain.from_iterable(hosts.values())
+
+
 def acknowledge_at_once(client: Client) -> int:
     """Have what arrives next acknowledged at once, where the system can; tell on how many ways.
 
@@ -93,9 +115,8 @@ def acknowledge_at_once(client: Client) -> int:
     would put that off by 40 ms, for there might be something to send along. It forgets this with
     the next request. The client shows nobody its connections: without them it is only slower.
     """
-    count, pool = 0, getattr(client, "_pool", None)
-    hosts: dict[str, list[object]] = getattr(pool, "_hosts", {})
-    for connection in itertools.chain.from_iterable(hosts.values()):
+    count = 0
+    for connection in _ways(client):
         writer = getattr(getattr(connection, "_conn", None), "_writer", None)
         if QUICK is None or not isinstance(writer, asyncio.StreamWriter) or writer.is_closing():
             continue
@@ -125,4 +146,5 @@ __all__ = [
     "Streams",
     "acknowledge_at_once",
     "client_of",
+    "leave_ways",
 ]

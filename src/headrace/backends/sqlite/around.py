@@ -11,7 +11,7 @@ from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import NEVER, Code
+from headrace.ports import NEVER, Code, Unseated
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -26,13 +26,20 @@ class SqliteLeases:
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
 
-    async def renew(self, worker: WorkerId, until: Instant) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
-        await self._writer.write(lambda t: t.db.run(SQL["upsert_lease"], (worker, until)))
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        """Seat the worker, with a lease until then; return the number of its seat."""
+        found = await self._writer.write(lambda t: t.db.rows(SQL["upsert_lease"], (worker, until)))
+        return cast("int", found[0][0])
 
-    async def drop(self, worker: WorkerId) -> None:
-        """Forget the worker."""
-        await self._writer.write(lambda t: t.db.run(SQL["delete_lease"], (worker,)))
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        """Set the end of the worker's lease, never to an earlier instant."""
+        values = (worker, until, seat)
+        if not await self._writer.write(lambda t: t.db.run(SQL["renew_lease"], values)):
+            raise Unseated
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        """Forget the worker, if its lease had ended by then."""
+        await self._writer.write(lambda t: t.db.run(SQL["delete_lease"], (worker, now)))
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         """List workers whose lease ended at or before `now`, longest ago first."""

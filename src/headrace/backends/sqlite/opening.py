@@ -97,7 +97,8 @@ async def _opened(
     try:
         yield reader, connect, start
     finally:
-        reader.close()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(reader.close)
 
 
 def _prepare(file: Path, settings: Settings) -> tuple[Reader, Instant]:

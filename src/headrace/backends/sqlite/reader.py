@@ -6,6 +6,7 @@ and fetch them again. So what is quick is asked of the writer's connection whene
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from time import perf_counter
 
@@ -25,6 +26,7 @@ class Reader:
     def __init__(self, quick: Database, patient: Database, patience_s: float) -> None:
         self._quick, self._patient, self._patience_s = quick, patient, patience_s
         self._one_search = anyio.CapacityLimiter(1)
+        self._searching = threading.Lock()
         self.at_rest: Callable[[], Database | None] = lambda: None
 
     async def rows(self, sql: str, values: Sequence[object]) -> list[Row]:
@@ -44,12 +46,17 @@ class Reader:
         """Look through many rows without holding up the event loop."""
         try:
             return await anyio.to_thread.run_sync(
-                self._patient.rows, sql, values, limiter=self._one_search
+                self._searched, sql, values, limiter=self._one_search
             )
         except TROUBLE as error:
             raise unavailable(error, self._patient.path) from error
 
+    def _searched(self, sql: str, values: Sequence[object]) -> list[Row]:
+        with self._searching:
+            return self._patient.rows(sql, values)
+
     def close(self) -> None:
-        """Give the file back."""
+        """Give the file back, once a search has ended that nobody waits for any more."""
+        with self._searching:
+            self._patient.close()
         self._quick.close()
-        self._patient.close()

@@ -301,9 +301,11 @@ CREATE TABLE waiter (
 
 CREATE INDEX waiter_owed ON waiter (owed) WHERE owed = 1;
 
+-- `seat` counts up whenever the worker sits down: who has an older one does not renew the lease.
 CREATE TABLE lease (
     worker TEXT PRIMARY KEY,
-    until INTEGER NOT NULL
+    until INTEGER NOT NULL,
+    seat INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Every version of the code that ever registered; the latest has the highest number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -11,6 +12,7 @@ from headrace.backends.rows.records import record_from
 from headrace.backends.sqlite.database import is_taken
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
+from headrace.backends.sqlite.revisions import FEW
 from headrace.backends.sqlite.runs import apply
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.errors import NotFound
@@ -20,7 +22,7 @@ from headrace.ports import Appended, Backlog, Clash, Draft
 
 
 class SqliteStreams:
-    """The ports `Streams` and `Delivering`."""
+    """The ports `Streams`, `Delivering` and `Tallying`."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self._reader, self._writer = reader, writer
@@ -65,6 +67,12 @@ class SqliteStreams:
         found = await self._reader.rows(SQL["select_all_ends"], (run_id,))
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
+        """Count the records of all input streams of each run."""
+        read = self._reader.rows if len(run_ids) <= FEW else self._reader.search
+        found = await read(SQL["select_tallies"], (json.dumps(run_ids),))
+        return dict(cast("list[tuple[RunId, int]]", found))
 
 
 def _run_number(transaction: Transaction, draft: Draft) -> int:

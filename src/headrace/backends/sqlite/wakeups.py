@@ -24,14 +24,14 @@ class SqliteWakeups:
         self._broadcast, self._writer = broadcast, writer
         self._heard = asyncio.Event()
 
-    async def announce(self, run_id: RunId) -> None:
+    async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
-        self._broadcast.tell(run_id)
+        self._broadcast.tell(run_id, by)
 
     @asynccontextmanager
-    async def listen(self) -> AsyncGenerator[AsyncIterator[RunId]]:
-        """Hear what is announced from now on, by this process or another."""
-        async with self._broadcast.listen() as hints:
+    async def listen(self, but: str = "") -> AsyncGenerator[AsyncIterator[RunId]]:
+        """Hear what is announced from now on, in this process or another; not by `but`."""
+        async with self._broadcast.listen(but) as hints:
             self._heard.set()
             yield hints
 

@@ -145,5 +145,5 @@ class SharedContract:
             change = remembered(run, f"/{before}#{run.entries}", now=before)
             await one.runs.commit(change)
             run = change.after
-            await two.leases.renew(WorkerId("w"), before)
+            await two.leases.sit(WorkerId("w"), before)
             assert two.clock.now() >= before

@@ -23,6 +23,7 @@ from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
 from headrace.testing.contracts.streams import StreamsContract
+from headrace.testing.contracts.tallying import TallyingContract
 from headrace.testing.contracts.waitmap import WaitMapContract
 from headrace.testing.contracts.waitpoints import WaitpointsContract
 from headrace.testing.contracts.wakeups import WakeupsContract
@@ -45,6 +46,7 @@ __all__ = [
     "SnapshotsContract",
     "StreamsContract",
     "TakenContract",
+    "TallyingContract",
     "WaitMapContract",
     "WaitpointsContract",
     "WakeupsContract",

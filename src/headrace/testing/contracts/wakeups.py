@@ -49,6 +49,22 @@ class WakeupsContract:
                     known.add(await anext(hints))
         assert ANYTHING in known or runs <= known
 
+    async def test_who_announces_is_not_told_of_it(self, stores: Stores) -> None:
+        own, other = RunId("run-1"), RunId("run-2")
+        async with stores.wakeups.listen("me") as mine, stores.wakeups.listen("you") as yours:
+            await stores.wakeups.announce(own, "me")
+            await stores.wakeups.announce(other, "you")
+            async with asyncio.timeout(PATIENCE_S):
+                assert await anext(mine) in {other, ANYTHING}
+            await heard(yours, own)
+
+    async def test_who_says_no_name_is_heard_by_all(self, stores: Stores) -> None:
+        run_id = RunId("run-1")
+        async with stores.wakeups.listen("me") as mine, stores.wakeups.listen() as all_of_it:
+            await stores.wakeups.announce(run_id)
+            await heard(mine, run_id)
+            await heard(all_of_it, run_id)
+
     async def test_nobody_has_to_listen(self, stores: Stores) -> None:
         await stores.wakeups.announce(RunId("run-1"))
         async with stores.wakeups.listen():

@@ -95,14 +95,21 @@ SELECT text, no FROM headrace.footing WHERE hash = ANY ($1::bytea[]);
 SELECT id, no FROM headrace.task WHERE env = $1 AND id = ANY ($2::text[]);
 
 -- name: upsert_lease
--- A late renewal never shortens the lease. Says what time it is, as every frequent write does.
-INSERT INTO headrace.lease (worker, until) VALUES ($1, $2)
-ON CONFLICT (worker) DO UPDATE SET until = greatest(lease.until, excluded.until)
+-- The seat of a worker that was forgotten in between is above all that it had before.
+INSERT INTO headrace.lease (worker, until, seat) VALUES ($1, $2, $2)
+ON CONFLICT (worker) DO UPDATE SET
+    until = greatest(lease.until, excluded.until), seat = greatest(lease.seat + 1, excluded.seat)
+RETURNING seat, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+
+-- name: renew_lease
+-- A late renewal never shortens the lease; nor does one of an older seat count. Says what time it is,
+-- as every frequent write does.
+UPDATE headrace.lease SET until = greatest(until, $2) WHERE worker = $1 AND seat = $3
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
 -- name: delete_lease
--- The worker has left in order.
-DELETE FROM headrace.lease WHERE worker = $1;
+-- Unless the worker has come back.
+DELETE FROM headrace.lease WHERE worker = $1 AND until <= $2;
 
 -- name: select_lapsed
 -- Longest ago first.
@@ -207,3 +214,10 @@ SELECT
 -- name: notify
 -- Many hints in few messages: a message holds 8,000 bytes, and each commit of one waits for the others'.
 SELECT pg_notify('headrace', message) FROM unnest($1::text[]) AS message;
+
+-- name: drop_idle
+-- Connections whose owner waits for the database, and the database for the owner: they end.
+SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid = ANY($1::int[])
+    AND wait_event = 'ClientRead'
+    AND clock_timestamp() - state_change > $2::int * interval '1 millisecond';

@@ -124,24 +124,30 @@ SELECT
 FROM headrace.run_row WHERE id = $1;
 
 -- name: select_order
--- An empty body and one that is too big look alike in `run`; `large` tells them apart. A payload of more
--- than $2 bytes is left out, which the last column tells.
+-- For everybody who asks at once. An empty body and one that is too big look alike in `run`; `large`
+-- tells them apart. A payload of more than `most` bytes is left out, which the last column tells.
 SELECT
-    CASE WHEN $2::bigint IS NULL OR length(given.payload) <= $2 THEN given.payload ELSE '' END,
+    asked.place,
+    CASE WHEN asked.most IS NULL OR length(given.payload) <= asked.most THEN given.payload
+        ELSE '' END,
     coalesce(
-        run.metadata,
-        (SELECT body FROM headrace.large WHERE large.run = run.no AND part = 'metadata'),
+        own.metadata,
+        (SELECT body FROM headrace.large WHERE large.run = own.no AND part = 'metadata'),
         ''
     ),
-    run.tags, run.parent, run.keys, run.test, coalesce(length(given.payload) > $2, false)
-FROM headrace.run CROSS JOIN LATERAL (
+    own.tags, own.parent, own.keys, own.test, coalesce(length(given.payload) > asked.most, false)
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (id, most, place)
+CROSS JOIN LATERAL (
+    SELECT run.no, run.payload, run.metadata, run.tags, run.parent, run.keys, run.test
+    FROM headrace.run WHERE run.id = asked.id LIMIT 1
+) AS own
+CROSS JOIN LATERAL (
     SELECT coalesce(
-        run.payload,
-        (SELECT body FROM headrace.large WHERE large.run = run.no AND part = 'payload'),
+        own.payload,
+        (SELECT body FROM headrace.large WHERE large.run = own.no AND part = 'payload'),
         ''
     ) AS payload
-) AS given
-WHERE run.id = $1;
+) AS given;
 
 -- name: claim_runs
 -- The set-based form of machine.decide(run, Claim, now); the contract shows that they agree. The
@@ -209,18 +215,25 @@ ON CONFLICT (run) DO UPDATE SET value = excluded.value
 RETURNING value;
 
 -- name: select_notes
--- As `select_metadata`, with the rest of what is said about the run.
+-- For everybody who asks at once. As `select_metadata`, with the rest of what is said about the run.
 SELECT
-    run.tags,
+    asked.place, own.tags,
     coalesce(
-        metadata.value,
-        run.metadata,
-        (SELECT body FROM headrace.large WHERE large.run = run.no AND part = 'metadata'),
+        noted.value,
+        own.metadata,
+        (SELECT body FROM headrace.large WHERE large.run = own.no AND part = 'metadata'),
         ''
     ),
-    run.revision, metadata.applied
-FROM headrace.run LEFT JOIN headrace.metadata ON metadata.run = run.no
-WHERE run.id = $1;
+    own.revision, noted.applied
+FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+CROSS JOIN LATERAL (
+    SELECT run.no, run.tags, run.metadata, run.revision
+    FROM headrace.run WHERE run.id = asked.id LIMIT 1
+) AS own
+LEFT JOIN LATERAL (
+    SELECT metadata.value, metadata.applied
+    FROM headrace.metadata WHERE metadata.run = own.no LIMIT 1
+) AS noted ON true;
 
 -- name: select_tags_of_run
 -- Whoever changes them holds the row meanwhile, and writes `tagged`, too.

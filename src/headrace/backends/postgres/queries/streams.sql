@@ -19,19 +19,32 @@ appended AS (
 SELECT repeated.seq, repeated.digest FROM held LEFT JOIN repeated ON true;
 
 -- name: select_records
--- In order, by the primary key.
-SELECT seq, body, at, key, digest FROM headrace.record
-WHERE run = (SELECT no FROM headrace.run WHERE id = $1)
-    AND stream = (SELECT no FROM headrace.stream WHERE name = $2)
-    AND seq >= $3
-ORDER BY seq LIMIT $4;
+-- For everybody who asks at once. In order, by the primary key.
+SELECT asked.place, found.seq, found.body, found.at, found.key, found.digest
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
+    WITH ORDINALITY AS asked (id, name, start, most, place)
+CROSS JOIN LATERAL (
+    SELECT record.seq, record.body, record.at, record.key, record.digest FROM headrace.record
+    WHERE record.run = (SELECT run.no FROM headrace.run WHERE run.id = asked.id)
+        AND record.stream = (SELECT stream.no FROM headrace.stream WHERE stream.name = asked.name)
+        AND record.seq >= asked.start
+    ORDER BY record.seq LIMIT asked.most
+) AS found
+ORDER BY asked.place, found.seq;
 
 -- name: select_known
--- The body is left out: who asks wants to know the number and whether the body was the same.
-SELECT seq, ''::bytea, at, key, digest FROM headrace.record
-WHERE run = (SELECT no FROM headrace.run WHERE id = $1)
-    AND stream = (SELECT no FROM headrace.stream WHERE name = $2)
-    AND key = $3;
+-- For everybody who asks at once. The body is left out: who asks wants to know the number and whether
+-- the body was the same.
+SELECT asked.place, found.seq, ''::bytea, found.at, found.key, found.digest
+FROM unnest($1::text[], $2::text[], $3::bytea[])
+    WITH ORDINALITY AS asked (id, name, key, place)
+CROSS JOIN LATERAL (
+    SELECT record.seq, record.at, record.key, record.digest FROM headrace.record
+    WHERE record.run = (SELECT run.no FROM headrace.run WHERE run.id = asked.id)
+        AND record.stream = (SELECT stream.no FROM headrace.stream WHERE stream.name = asked.name)
+        AND record.key = asked.key
+    LIMIT 1
+) AS found;
 
 -- name: select_ends
 -- The last record, and the one before number $3: their difference is the backlog.
@@ -45,13 +58,35 @@ WHERE last.run = (SELECT no FROM headrace.run WHERE id = $1)
 ORDER BY last.seq DESC LIMIT 1;
 
 -- name: select_all_ends
--- From the first record of each stream to its last one, not through those between.
-SELECT stream.name, last.seq + 1, last.total
-FROM headrace.record AS first
-JOIN headrace.stream ON stream.no = first.stream
+-- For everybody who asks at once. From the first record of each stream to its last one, not through
+-- those between.
+SELECT asked.place, stream.name, last.seq + 1, last.total
+FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+CROSS JOIN LATERAL (SELECT run.no FROM headrace.run WHERE run.id = asked.id LIMIT 1) AS own
+CROSS JOIN LATERAL (
+    SELECT record.run, record.stream FROM headrace.record
+    WHERE record.run = own.no AND record.seq = 0
+    OFFSET 0
+) AS first
+CROSS JOIN LATERAL (
+    SELECT stream.name FROM headrace.stream WHERE stream.no = first.stream LIMIT 1
+) AS stream
 CROSS JOIN LATERAL (
     SELECT record.seq, record.total FROM headrace.record
     WHERE record.run = first.run AND record.stream = first.stream
     ORDER BY record.seq DESC LIMIT 1
+) AS last;
+
+-- name: select_tallies
+-- The same for many runs. Of the names of streams, those of input begin with "<".
+SELECT run.id, sum(last.seq + 1)::bigint
+FROM headrace.run
+JOIN headrace.record AS first ON first.run = run.no AND first.seq = 0
+JOIN headrace.stream ON stream.no = first.stream AND left(stream.name, 1) = '<'
+CROSS JOIN LATERAL (
+    SELECT record.seq FROM headrace.record
+    WHERE record.run = first.run AND record.stream = first.stream
+    ORDER BY record.seq DESC LIMIT 1
 ) AS last
-WHERE first.run = (SELECT no FROM headrace.run WHERE id = $1) AND first.seq = 0;
+WHERE run.id = ANY ($1::text[])
+GROUP BY run.id;

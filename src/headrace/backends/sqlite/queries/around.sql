@@ -35,13 +35,19 @@ SELECT no FROM code WHERE version = ?1;
 INSERT INTO code (version) VALUES (?1) RETURNING no;
 
 -- name: upsert_lease
--- A late renewal never shortens the lease.
-INSERT INTO lease (worker, until) VALUES (?1, ?2)
-ON CONFLICT (worker) DO UPDATE SET until = max(until, excluded.until);
+-- The seat of a worker that was forgotten in between is above all that it had before.
+INSERT INTO lease (worker, until, seat) VALUES (?1, ?2, ?2)
+ON CONFLICT (worker) DO UPDATE SET
+    until = max(until, excluded.until), seat = max(seat + 1, excluded.seat)
+RETURNING seat;
+
+-- name: renew_lease
+-- A late renewal never shortens the lease; nor does one of an older seat count.
+UPDATE lease SET until = max(until, ?2) WHERE worker = ?1 AND seat = ?3;
 
 -- name: delete_lease
--- The worker has left in order.
-DELETE FROM lease WHERE worker = ?1;
+-- Unless the worker has come back.
+DELETE FROM lease WHERE worker = ?1 AND until <= ?2;
 
 -- name: select_lapsed
 -- Longest ago first.

@@ -63,3 +63,24 @@ JOIN record AS last ON last.run = found.run AND last.stream = found.stream
         SELECT max(seq) FROM record
         WHERE record.run = found.run AND record.stream = found.stream
     );
+
+-- name: select_tallies
+-- The same for many runs. Of the names of streams, those of input begin with "<".
+WITH RECURSIVE found (run, stream) AS (
+    SELECT no, (SELECT min(stream) FROM record WHERE record.run = run.no)
+    FROM run WHERE id IN (SELECT value FROM json_each(?1))
+    UNION ALL
+    SELECT run, (
+        SELECT min(stream) FROM record
+        WHERE record.run = found.run AND record.stream > found.stream
+    )
+    FROM found WHERE stream IS NOT NULL
+)
+SELECT run.id, sum((
+    SELECT max(seq) + 1 FROM record
+    WHERE record.run = found.run AND record.stream = found.stream
+))
+FROM found
+JOIN stream ON stream.no = found.stream AND substr(stream.name, 1, 1) = '<'
+JOIN run ON run.no = found.run
+GROUP BY run.id;

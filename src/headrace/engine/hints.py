@@ -1,0 +1,71 @@
+"""What engines tell each other beside "this run has changed".
+
+Owns: how that is written; a store passes it on like the id of a run, and no run has such an id.
+Must never know: who tells, and what follows.
+
+Rule: what is not understood is of a newer server, and means nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias, assert_never
+
+from headrace.kernel.model import EnvId, RunId, TaskId, WorkerId
+
+MARK: Final = "?"
+PARTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Runs of the task were left queued: there is no room for them where this is said."""
+
+    env: EnvId
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """The worker has sat down here, on its seat of this number: it sits nowhere else."""
+
+    worker: WorkerId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """An engine is there. `is_new`: and would like to know who else is."""
+
+    is_new: bool
+
+
+Hint: TypeAlias = Left | Seated | Here
+
+
+def said(hint: Hint) -> RunId:
+    """Write a hint down."""
+    match hint:
+        case Left(env, task):
+            return RunId(f"{MARK}left\n{env}\n{task}")
+        case Seated(worker, number):
+            return RunId(f"{MARK}seat\n{number}\n{worker}")
+        case Here(is_new):
+            return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
+        case _:
+            assert_never(hint)
+
+
+def heard(text: RunId) -> Hint | None:
+    """Read a hint; `None` where it is about a run, or of a newer server."""
+    if not text.startswith(MARK):
+        return None
+    match text[len(MARK) :].split("\n", PARTS - 1):
+        case ["left", env, task]:
+            return Left(EnvId(env), TaskId(task))
+        case ["seat", number, worker] if number.isdecimal():
+            return Seated(WorkerId(worker), int(number))
+        case ["here", new, ""]:
+            return Here(is_new=new == "new")
+        case _:
+            return None

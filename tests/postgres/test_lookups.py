@@ -1,0 +1,96 @@
+"""What is looked up at the same time is looked up together, and everybody gets his own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from headrace.backends.postgres import open_postgres
+from headrace.backends.postgres.database import Database, Settings, connected, parted
+from headrace.backends.postgres.lookups import AT_ONCE, Lookups
+from headrace.errors import HeadraceError, Unavailable
+from headrace.kernel.model import Record, RunId
+from headrace.ports import Delivering, Stores
+from headrace.testing.contracts.delivering import taken
+from headrace.testing.contracts.given import APPROVAL, draft, executing
+
+RUNS = 100
+
+
+@pytest.fixture
+async def connections(database: str) -> AsyncIterator[Database]:
+    dsn, settings = parted(database, Settings(connections=2))
+    async with connected(dsn, settings) as opened:
+        yield opened
+
+
+async def written(stores: Stores, number: int) -> Record:
+    """Write a record of a new run, and read it at once."""
+    assert isinstance(stores.streams, Delivering)
+    run = await executing(stores, f"run-{number}")
+    one = draft(run, 0, b"%d" % number, key=b"key-%d" % number)
+    await stores.streams.deliver([one], taken(run, one))
+    return (await stores.streams.read(run.id, APPROVAL, 0, 1))[0]
+
+
+async def test_whoever_has_written_reads_it_though_many_do(stores: Stores) -> None:
+    found = await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
+    assert [record.body for record in found] == [b"%d" % number for number in range(RUNS)]
+
+
+async def test_who_asks_at_once_asks_together(stores: Stores, connections: Database) -> None:
+    await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
+    known = Lookups(connections, "select_known")
+    async with asyncio.TaskGroup() as group:
+        service = group.create_task(known.run())
+        asked = [(f"run-{n}", APPROVAL, b"key-%d" % (n - n % 2)) for n in range(RUNS)]
+        found = await asyncio.gather(*[known.rows(*values) for values in asked])
+        service.cancel()
+    keys = [[row[3] for row in rows] for rows in found]
+    assert keys == [[b"key-%d" % n] if n % 2 == 0 else [] for n in range(RUNS)]
+    assert known.groups <= 1 + -(-(RUNS - 1) // AT_ONCE)
+
+
+async def test_who_has_gone_takes_nobody_with_him(stores: Stores) -> None:
+    await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
+    asked = [
+        asyncio.ensure_future(stores.streams.read(RunId(f"run-{number}"), APPROVAL, 0, 1))
+        for number in range(RUNS)
+    ]
+    await asked[1]  # the first by itself, a group with the second in it; now another is under way
+    await asyncio.sleep(0)
+    for one in asked[AT_ONCE + 1 :: 3]:
+        one.cancel()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    for number, outcome in enumerate(found):
+        if number <= AT_ONCE or (number - AT_ONCE - 1) % 3:
+            assert not isinstance(outcome, BaseException)
+            assert [record.body for record in outcome] == [b"%d" % number]
+        else:
+            assert isinstance(outcome, asyncio.CancelledError)
+
+
+async def test_a_failure_is_everybodys_and_the_next_one_asks_again(database: str) -> None:
+    async with open_postgres(database) as stores, asyncio.timeout(20):
+        asked = [stores.streams.known(RunId(f"no\0run-{n}"), APPROVAL, b"k") for n in range(RUNS)]
+        for outcome in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(outcome, HeadraceError)
+        assert (await written(stores, 1)).body == b"1"
+
+
+async def test_whoever_still_asks_when_the_store_closes_is_told(connections: Database) -> None:
+    known = Lookups(connections, "select_known")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        service = group.create_task(known.run())
+        asked = [
+            asyncio.ensure_future(known.rows(f"run-{n}", APPROVAL, b"k"))
+            for n in range(3 * AT_ONCE)
+        ]
+        await asyncio.sleep(0)
+        service.cancel()
+        found = await asyncio.gather(*asked, return_exceptions=True)
+    told = [outcome for outcome in found if isinstance(outcome, Unavailable)]
+    assert found[0] == []
+    assert len(told) == len(found) - 1
+    with pytest.raises(Unavailable):
+        await known.rows("run-0", APPROVAL, b"k")

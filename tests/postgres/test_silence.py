@@ -1,0 +1,100 @@
+"""Packets are lost for a moment, one way: nobody waits on a silent connection for long after it.
+
+TCP would send them again, but later than anybody wants; the way here swallows them for good.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from headrace.backends.postgres import open_postgres
+from headrace.backends.postgres.database import (
+    Connection,
+    Database,
+    Settings,
+    connected,
+    fetched,
+)
+from headrace.errors import Unavailable
+from headrace.kernel.model import RunId
+from tests.services.postgres import Postgres
+from tests.services.proxy import Proxy, proxy
+
+SOON_S = 3.0
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+async def way(postgres_server: Postgres) -> AsyncIterator[Proxy]:
+    async with proxy(postgres_server.port) as one:
+        yield one
+
+
+@pytest.fixture
+async def far(way: Proxy, database: str) -> AsyncIterator[Database]:
+    dsn = f"postgresql://headrace@127.0.0.1:{way.port}{urlsplit(database).path}"
+    async with connected(dsn, Settings(connections=2)) as opened:
+        yield opened
+
+
+async def test_a_read_whose_answer_was_lost_is_asked_once_more(way: Proxy, far: Database) -> None:
+    assert await far.rows("SELECT 1") == [(1,)]
+    way.mute = True
+    asked = asyncio.create_task(far.rows("SELECT 2"))
+    await way.swallowed.wait()
+    way.mute = False
+    async with asyncio.timeout(SOON_S):
+        assert await asked == [(2,)]
+
+
+async def test_of_a_write_whose_answer_was_lost_it_is_told_soon(way: Proxy, far: Database) -> None:
+    await far.run("SELECT 1")
+    way.mute = True
+    written = asyncio.create_task(far.run("SELECT 2"))
+    await way.swallowed.wait()
+    way.mute = False
+    async with asyncio.timeout(SOON_S):
+        with pytest.raises(Unavailable, match="may or may not have happened"):
+            await written
+
+
+async def test_the_locks_of_a_transaction_that_hears_nothing_are_given_back(
+    way: Proxy, far: Database, database: str
+) -> None:
+    async def locking(connection: Connection) -> None:
+        await fetched(connection, "LOCK TABLE headrace.meta IN ACCESS EXCLUSIVE MODE", ())
+        way.mute = True
+        await fetched(connection, "SELECT 1", ())
+
+    async with open_postgres(database) as near:
+        held = asyncio.create_task(far.transact(locking))
+        await way.swallowed.wait()
+        way.mute = False
+        async with asyncio.timeout(SOON_S):
+            with pytest.raises(Unavailable):
+                await held
+            assert await near.runs.load(RunId("none")) is None
+            async with connected(database, Settings()) as other:
+                await other.rows("SELECT * FROM headrace.meta")
+
+
+async def test_what_the_database_works_at_is_waited_for(way: Proxy, far: Database) -> None:
+    async with asyncio.timeout(10):
+        assert await far.rows("SELECT 3 FROM pg_sleep(2.5)") == [(3,)]
+    assert way.swallowed.is_set() is False
+
+
+async def test_what_waits_for_a_lock_is_waited_for(far: Database, database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE headrace.meta IN ACCESS EXCLUSIVE MODE")
+            waiting = asyncio.create_task(far.rows("SELECT count(*) FROM headrace.meta"))
+            await asyncio.wait([waiting], timeout=2.5)
+            assert not waiting.done()
+        assert len(await waiting) == 1
+    finally:
+        await connection.close()
