@@ -17,7 +17,7 @@ from headrace.wire.channel import Hello, Renewed
 from headrace.wire.registration import Registration
 from headrace.worker import Outcome
 from tests.sdk.played import once, step, wait
-from tests.worker.scene import PLAIN, Faults, Job, Link, Scene, employed, setting
+from tests.worker.scene import PLAIN, Faults, Job, Link, NoChance, Scene, employed, setting
 
 QUICK = replace(PLAIN, grace_s=0.05)
 
@@ -213,10 +213,18 @@ async def test_a_server_that_is_not_there_yet_is_asked_again(error: Exception) -
             assert server.asked == 4
 
 
+class Longest(NoChance):
+    """Makes every pause nearly as long as it may be."""
+
+    def jitter(self) -> float:
+        return 0.95
+
+
 async def test_a_server_that_is_back_has_its_workers_within_two_seconds() -> None:
     async with setting(Job("job", waits)) as scene:
-        server = Unsteady(scene.api, Unavailable("no answer"), 9)
-        async with employed(scene.worker("w", api=server)):
+        server = Unsteady(scene.api, Unavailable("no answer"), 6)
+        options = replace(PLAIN, chance=Longest())
+        async with employed(scene.worker("w", options=options, api=server)):
             pauses = [later - before for before, later in pairwise(server.moments)]
             assert max(pauses) < 2.0
             assert sum(pauses) > 1.0  # it is not asked all the time, either
