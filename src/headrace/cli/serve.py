@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-import anyio
 import typer
 
 from headrace.cli.asking import surroundings
@@ -18,6 +17,7 @@ from headrace.cli.running import (
     listening,
     show_server,
     until_told,
+    until_told_once,
 )
 from headrace.cli.screen import AsJson, Exit, err, told_for_long, warn
 from headrace.cli.signs import fact
@@ -52,6 +52,6 @@ async def serve(
                     names = " and ".join(lacking)
                     warn(f"another server on this database needs the same {names}: set them")
                 fact("workers", f"headrace worker FILE, with HEADRACE_URL={served.url}")
-            await anyio.sleep_forever()
+            await until_told_once(served.leave)
     err.print("stopped")
     return Exit.OK
