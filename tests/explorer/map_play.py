@@ -52,6 +52,7 @@ class MapPlay(Play):
 
     async def _open(self, house: AsyncExitStack) -> RunId:
         run_id = await super()._open(house)
+        self._shared.is_idle = self._plot.fate != "lost"  # from here on: its own server claims it
         if TIME not in self._apis:
             await self._server(house, TIME)
         return run_id

@@ -16,11 +16,22 @@ from typing import Final
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.memory.around import MemoryLeases
 from headrace.backends.memory.waitmap import MemoryWaitMap
-from headrace.kernel.model import Instant, Over, RunId, StreamId, WorkerId, later
-from headrace.ports import Live, On, Stores
+from headrace.kernel.commands import Claim
+from headrace.kernel.model import (
+    EnvId,
+    Instant,
+    Over,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+    later,
+)
+from headrace.ports import Filter, Live, On, Stores
 from headrace.ports.waitmap import LIVE_MS
 from tests.explorer.stage import Phase
-from tests.explorer.staged import Backstage, Process, StagedClock
+from tests.explorer.staged import Backstage, Process, StagedClock, StagedRuns
 
 MAP, LEASE = "map", "lease"
 _MAP: Final = frozenset({MAP})
@@ -166,6 +177,23 @@ class StagedLeases:
         await self._inner.extend(until)
 
 
+class IdleRuns(StagedRuns):
+    """What is asked when a worker sits down, and finds nothing: no run is blocked, none is queued."""
+
+    async def find(self, query: Filter) -> Sequence[Run]:  # noqa: ARG002 - the port's
+        return ()
+
+    async def claim(
+        self,
+        command: Claim,  # noqa: ARG002 - the port's
+        env: EnvId,  # noqa: ARG002
+        tasks: Sequence[TaskId],  # noqa: ARG002
+        now: Instant,  # noqa: ARG002
+        limit: int,  # noqa: ARG002
+    ) -> Sequence[Run]:
+        return ()
+
+
 class LostHints:
     """The `Wakeups` port: nothing is heard, until somebody says that anything may have happened."""
 
@@ -185,6 +213,8 @@ class MapBackstage(Backstage):
     def __init__(self) -> None:
         super().__init__()
         self.hints = Broadcast()
+        self.is_idle = False
+        """Whether no run is queued any more."""
         self.words: Words | None = None
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
@@ -196,6 +226,11 @@ class MapBackstage(Backstage):
             wakeups=LostHints(self.hints),
             waitmap=self.waitmap(process, words),
         )
+
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        """Return the runs as `process` sees them."""
+        kind = IdleRuns if self.is_idle else StagedRuns
+        return kind(process, delivering=delivering)
 
     def new_map(self, clock: StagedClock) -> MemoryWaitMap:
         """Return an empty map."""

@@ -140,7 +140,11 @@ class Presence:
         """Learn from a commit: a message has come, somebody else has had the run."""
         before = sheet.before
         self.settle(after.id)
-        if sheet.drafts or any(entry.kind == "take" and entry.seq >= 0 for entry in sheet.entries):
+        if (
+            sheet.drafts
+            or sheet.written
+            or any(entry.kind == "take" and entry.seq >= 0 for entry in sheet.entries)
+        ):
             self._heard[after.id] = sheet.now
         worker = machine.holder(before)
         if worker is not None and machine.holder(after) is None and self._seats.of(worker):
