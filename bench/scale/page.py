@@ -16,7 +16,11 @@ from bench.scale.tally import Late, Outcome
 
 PAGE: Final = Path(__file__).parents[2] / "docs/concepts/scale.md"
 UNITS: Final = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
-COMMANDS: Final = {p.BENCHMARKS: "python -m bench", p.CROWD: "python -m bench.crowd"}
+COMMANDS: Final = {
+    p.BENCHMARKS: "python -m bench",
+    p.CROWD: "python -m bench.crowd",
+    p.SCALE: "python -m bench.measure",
+}
 MS: Final = 1e-3
 US: Final = 1e-6
 SMALL, LARGE = 10, 100
@@ -160,6 +164,8 @@ def _table(head: Row, rows: Iterable[Row], left: Sequence[int] = (0,)) -> str:
 
 def _source(source: p.Source) -> str:
     match source:
+        case p.Measured(page=p.SCALE, row=row):
+            return f"measured by `{COMMANDS[p.SCALE]}`: below, *{row}*"
         case p.Measured(page=page, row=row):
             link = f"[{Path(page).name}](../{page.removeprefix('docs/')})"
             return f"measured by `{COMMANDS[page]}`: {link}, *{row}*"

@@ -3,11 +3,13 @@
 Owns: every number that is not a result. Must never know: what is done with them.
 
 Rule 1: a number that a command of this repository measures says where it stands; a test reads it.
-Rule 2: every other number is marked as assumed. Measurements of Postgres, Redis and S2 replace it.
+        What `python -m bench.measure` measures is taken from the file that it writes.
+Rule 2: every other number is marked as assumed.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
@@ -52,7 +54,17 @@ class Parameter(msgspec.Struct, frozen=True):
 
 BENCHMARKS: Final = "docs/reference/benchmarks.md"
 CROWD: Final = "docs/reliability/crowd.md"
+SCALE: Final = "docs/concepts/scale.md"
 ENGINE: Final = "src/headrace/engine"
+POSTGRES: Final = "src/headrace/backends/postgres"
+PARTS: Final = Path(__file__).with_name("measured.json")
+_parts: Final = msgspec.json.decode(PARTS.read_bytes(), type=dict[str, float])
+
+
+def part(meaning: str, row: str, unit: str, per: float = 1.0) -> Parameter:
+    """Return what `python -m bench.measure` has found."""
+    return Parameter(meaning, _parts[row] * per, unit, Measured(SCALE, row, per=per))
+
 
 GUESS: Final = Assumed("a guess of 2026-11, not the price list")
 
@@ -91,21 +103,20 @@ WORKERS: Final = Parameter("workers at each server", 4, "", Assumed("one for eac
 SLOTS: Final = Parameter(
     "runs that a worker executes at once", 100, "", Coded("src/headrace/worker/options.py", "slots")
 )
-FLUSH_P50: Final = Parameter(
-    "commit: round trip and flush, median",
-    0.002,
-    "s",
-    Assumed("Postgres in the same zone, on a network disk"),
+FLUSH_P50: Final = part(
+    "commit: round trip and flush, median", "commit of a row in Postgres, p50", "s", per=1e-3
 )
-FLUSH_P99: Final = Parameter("the same, 99th percentile", 0.008, "s", Assumed("as above"))
-STATEMENT: Final = Parameter(
-    "database's processor, a statement", 200e-6, "s", Assumed("parse, plan kept, locks, reply")
+FLUSH_P99: Final = part(
+    "the same, 99th percentile", "commit of a row in Postgres, p99", "s", per=1e-3
 )
-ROW: Final = Parameter(
+STATEMENT: Final = part(
+    "database's processor, a statement", "Postgres' processor, a statement", "s", per=1e-6
+)
+ROW: Final = part(
     "database's processor, each changed run in it",
-    50e-6,
+    "Postgres' processor, each change in it",
     "s",
-    Assumed("a thin sketch on Postgres took 44 µs"),
+    per=1e-6,
 )
 CORES: Final = Parameter("cores of the database", 8, "", Assumed("one machine of medium size"))
 GROUP: Final = Parameter(
@@ -115,10 +126,13 @@ HOLD: Final = Parameter(
     "how long a server tries to reach a lost database",
     5.0,
     "s",
-    Assumed("what the backend for Postgres does"),
+    Coded(f"{POSTGRES}/database.py", "patience_s"),
 )
 RECONNECT: Final = Parameter(
-    "longest pause between two tries of it", 0.8, "s", Assumed("what the backend does")
+    "longest pause between two tries of it",
+    0.8,
+    "s",
+    Coded(f"{POSTGRES}/wakeups.py", "LONGEST_PAUSE_S"),
 )
 LOOK: Final = Parameter(
     "how often a server looks for queued runs without a hint",
@@ -135,24 +149,22 @@ RECHECK: Final = Parameter(
 LEASE: Final = Parameter(
     "a worker's lease", 5.0, "s", Coded("src/headrace/worker/options.py", "LEASE_S")
 )
-HINT: Final = Parameter("a hint's way to another server", 0.001, "s", Assumed("pub/sub in a zone"))
+HINT: Final = part(
+    "a hint's way to another server", "hint to another server by Redis, p50", "s", per=1e-3
+)
 HINT_LOST: Final = Parameter("hints that are lost", 0.001, "", Assumed("nobody promises fewer"))
 ELSEWHERE: Final = Parameter(
     "runs that wake at a server without a worker for them", 0.1, "", Assumed("few kinds of workers")
 )
-REDIS: Final = Parameter(
-    "a look-up in Redis", 0.0004, "s", Assumed("a round trip in the same zone")
+REDIS: Final = part("a look-up in Redis", "look-up in Redis, p50", "s", per=1e-3)
+REDIS_ENTRY: Final = part("Redis' memory for an entry", "Redis' memory for an entry", "bytes")
+APPEND_P50: Final = part(
+    "append to S2, median", "append of a record to s2-lite, p50", "s", per=1e-3
 )
-REDIS_ENTRY: Final = Parameter(
-    "Redis' memory for an entry", 200, "bytes", Assumed("key, value, expiry and table")
+APPEND_P99: Final = part(
+    "the same, 99th percentile", "append of a record to s2-lite, p99", "s", per=1e-3
 )
-APPEND_P50: Final = Parameter(
-    "append to S2, median", 0.02, "s", Assumed("Express is said to stay below 40 ms")
-)
-APPEND_P99: Final = Parameter("the same, 99th percentile", 0.04, "s", Assumed("as above"))
-RECORD: Final = Parameter(
-    "a record in S2, with its headers", 600, "bytes", Assumed("a short JSON value")
-)
+RECORD: Final = part("a record in S2, with its headers", "record in S2, as it is metered", "bytes")
 S2_APPENDS: Final = Parameter("price of a million appends", 1.0, "$", GUESS)
 S2_READS: Final = Parameter("price of a million reads", 0.4, "$", GUESS)
 S2_WRITTEN: Final = Parameter("price of a GiB appended", 0.05, "$", GUESS)

@@ -37,7 +37,7 @@ from headrace.backends.postgres.notes import PostgresNotebook, PostgresTaken
 from headrace.backends.postgres.postponing import PostgresPostponing
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.postgres.revisions import PostgresRevisions
-from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots
+from headrace.backends.postgres.runs import PostgresRuns, PostgresSnapshots, RunLooks
 from headrace.backends.postgres.streams import Looks, PostgresStreams
 from headrace.backends.postgres.waitpoints import PostgresWaitpoints
 from headrace.backends.postgres.wakeups import PostgresWakeups
@@ -60,6 +60,8 @@ NOT_OURS: Final = (
 
 EAR: Final = "headrace: listening"
 LOOKED_UP: Final = (
+    "select_run",
+    "select_entries",
     "select_order",
     "select_notes",
     "select_records",
@@ -102,7 +104,7 @@ async def open_postgres(
         services = (creations.run, landings.run, wakeups.hear, wakeups.tell)
         async with beside(*services, *(each.run for each in looks.values())):
             yield Stores(
-                runs=PostgresRuns(database, creations, landings, looks["select_order"]),
+                runs=PostgresRuns(database, creations, landings, _run_looks(looks)),
                 revisions=PostgresRevisions(database),
                 notebook=PostgresNotebook(database, looks["select_notes"]),
                 taken=PostgresTaken(database),
@@ -117,6 +119,10 @@ async def open_postgres(
                 credentials=PostgresCredentials(database),
                 clock=heard if clock is None else clock,
             )
+
+
+def _run_looks(looks: Mapping[str, Lookups]) -> RunLooks:
+    return RunLooks(looks["select_run"], looks["select_order"], looks["select_entries"])
 
 
 def _looks(looks: Mapping[str, Lookups]) -> Looks:

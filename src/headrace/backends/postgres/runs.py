@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from headrace.backends.postgres.creating import Creation, Freed, creation
@@ -20,6 +21,15 @@ from headrace.kernel.model import Entry, EnvId, Footing, Instant, Run, RunId, Ta
 from headrace.ports import Created, Filter, Order, Ticket
 
 
+@dataclass(frozen=True, slots=True)
+class RunLooks:
+    """What is looked up so often that it is asked in groups."""
+
+    runs: Lookups
+    orders: Lookups
+    entries: Lookups
+
+
 class PostgresRuns:
     """The `Runs` port."""
 
@@ -28,10 +38,10 @@ class PostgresRuns:
         database: Database,
         creations: Lane[Creation],
         landings: Lane[Landing],
-        orders: Lookups,
+        looks: RunLooks,
     ) -> None:
         self._database, self._creations, self._landings = database, creations, landings
-        self._orders = orders
+        self._looks = looks
         self._tasks: dict[tuple[EnvId, TaskId], int] = {}
         self._codes: dict[str, int] = {}
 
@@ -50,12 +60,12 @@ class PostgresRuns:
 
     async def load(self, run_id: RunId) -> Run | None:
         """Return the run, without the waits that live in memory only."""
-        found = await self._database.rows(SQL["select_run"], (run_id,))
+        found = await self._looks.runs.rows(run_id)
         return run_from(found[0]) if found else None
 
     async def order(self, run_id: RunId, *, most: int | None = None) -> Order | None:
         """Return what the run was started with; a payload of more than `most` bytes is left out."""
-        found = await self._orders.rows(run_id, most)
+        found = await self._looks.orders.rows(run_id, most)
         return order_from(found[0]) if found else None
 
     async def commit(self, change: Change) -> None:
@@ -88,7 +98,7 @@ class PostgresRuns:
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
         """Return the entries numbered `start` and above, in order."""
-        found = await self._database.rows(SQL["select_entries"], (run_id, start))
+        found = await self._looks.entries.rows(run_id, start, is_long=not start)
         return [entry_from(row) for row in found]
 
     async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:

@@ -13,8 +13,16 @@ JOIN headrace.footing ON footing.no = snapshot.footing
 WHERE run.id = $1 AND run.saved = $2;
 
 -- name: select_entries
--- In the order of completion, which is not that of the keys.
-SELECT n, key, kind, ending, body, at, fingerprint, line, stream, seq, deadline
-FROM headrace.entry
-WHERE run = (SELECT no FROM headrace.run WHERE id = $1) AND n >= $2
-ORDER BY n;
+-- For everybody who asks at once. In the order of completion, which is not that of the keys.
+SELECT
+    asked.place, found.n, found.key, found.kind, found.ending, found.body, found.at,
+    found.fingerprint, found.line, found.stream, found.seq, found.deadline
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (id, start, place)
+CROSS JOIN LATERAL (
+    SELECT n, key, kind, ending, body, at, fingerprint, line, stream, seq, deadline
+    FROM headrace.entry
+    WHERE entry.run = (SELECT run.no FROM headrace.run WHERE run.id = asked.id)
+        AND entry.n >= asked.start
+    OFFSET 0
+) AS found
+ORDER BY asked.place, found.n;

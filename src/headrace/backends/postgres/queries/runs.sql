@@ -116,12 +116,23 @@ WHERE run.id = $1::text AND taken.task = run.task AND taken.run = run.no
     AND taken.space = freed.space AND taken.key = freed.key;
 
 -- name: select_run
--- By its public id. Columns are named, since a newer schema may have more.
+-- For everybody who asks at once, by the public id. Columns are named, since a newer schema may have
+-- more.
 SELECT
-    no, id, env, task, created, version, state, moment, worker, outcome, detail, epoch, attempt,
-    failures, lost, entries, updated, started, resumed, ran_ms, stop_by, stop_outcome,
-    max_attempts, ttl_ms, max_duration_ms, cursors, waits, deadlines, saved, base, code
-FROM headrace.run_row WHERE id = $1;
+    asked.place,
+    own.no, own.id, own.env, own.task, own.created, own.version, own.state, own.moment, own.worker,
+    own.outcome, own.detail, own.epoch, own.attempt, own.failures, own.lost, own.entries,
+    own.updated, own.started, own.resumed, own.ran_ms, own.stop_by, own.stop_outcome,
+    own.max_attempts, own.ttl_ms, own.max_duration_ms, own.cursors, own.waits, own.deadlines,
+    own.saved, own.base, own.code
+FROM unnest($1::text[]) WITH ORDINALITY AS asked (id, place)
+CROSS JOIN LATERAL (
+    SELECT
+        no, run_row.id, env, task, created, version, state, moment, worker, outcome, detail, epoch,
+        attempt, failures, lost, entries, updated, started, resumed, ran_ms, stop_by, stop_outcome,
+        max_attempts, ttl_ms, max_duration_ms, cursors, waits, deadlines, saved, base, code
+    FROM headrace.run_row WHERE run_row.id = asked.id LIMIT 1
+) AS own;
 
 -- name: select_order
 -- For everybody who asks at once. An empty body and one that is too big look alike in `run`; `large`
