@@ -6,25 +6,28 @@ Owns: which concrete classes serve. Must never know: workers, commands.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
-from headrace.app.settings import Settings
+from headrace.app.settings import Settings, is_shared
 from headrace.app.storing import keeping
 from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Stores
-from headrace.server import Door, Rates, serve, serve_unix
+from headrace.server import Door, Leaving, Rates, serve, serve_unix
 from headrace.wire.vault import Vault
 
+NOTICE_S: Final = 1.0
+"""How long a server among others goes on taking requests: a balancer is to notice before."""
 LONGEST_SOCKET: Final = 100
 """What every system takes as the path of a socket file."""
 
@@ -41,6 +44,8 @@ class Served:
     redis: str = ""
     streams: str = ""
     """Where the streams are, if that is not the database."""
+    leave: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    """Be no longer healthy, so that a balancer sends nobody here; returns when it may have seen."""
 
 
 @asynccontextmanager
@@ -59,6 +64,8 @@ async def serving(
             api = engine.at(env)
 
             async def is_ready() -> bool:
+                if leaving.is_leaving:
+                    return False
                 return not wait_for_tasks or bool((listed := await api.listing()) and listed.tasks)
 
             door = Door(
@@ -69,14 +76,20 @@ async def serving(
                 ready=is_ready,
                 rates=Rates(tokens=setting.token_rate, keys=setting.key_rate),
             )
-            chosen = bool(setting.key)
+            leaving, chosen = Leaving(door), bool(setting.key)
+
+            async def leave() -> None:
+                leaving.is_leaving = True
+                if is_shared(kept.database):
+                    await anyio.sleep(NOTICE_S)
+
             async with serve(
-                door, host=setting.host, port=setting.port, is_key_given=chosen
+                leaving, host=setting.host, port=setting.port, is_key_given=chosen
             ) as port:
                 url = f"http://{_shown(setting.host)}:{port}"
                 async with _published(home, url, api, env):
                     key_path = None if setting.key else home.key_path
-                    yield Served(url, kept.database, key_path, api, kept.redis, kept.streams)
+                    yield Served(url, kept.database, key_path, api, kept.redis, kept.streams, leave)
 
 
 @asynccontextmanager

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -23,6 +24,9 @@ from headrace.app.settings import Settings, is_shared, streams_place
 from headrace.cli.screen import emit, say
 from headrace.cli.signs import fact, near
 from headrace.errors import Mistake
+
+_acts: ContextVar[Callable[[], object] | None] = ContextVar("acts", default=None)
+"""What a signal to end does at the moment."""
 
 if TYPE_CHECKING:
     from headrace.app.serving import Served
@@ -111,13 +115,35 @@ def _shown(database: str) -> str:
 @contextmanager
 def until_told() -> Generator[None]:
     """Run the block until SIGTERM, or until its terminal is closed: both end it in order."""
+    with anyio.CancelScope() as scope, _hearing(scope.cancel):
+        yield
+
+
+async def until_told_once(leave: Callable[[], Awaitable[None]]) -> None:
+    """Wait for such a signal, and `leave`. Another one meanwhile ends everything, in a hurry."""
+    told = asyncio.Event()
+    with _hearing(told.set):
+        await told.wait()
+    await leave()
+
+
+@contextmanager
+def _hearing(act: Callable[[], object]) -> Generator[None]:
+    """Act on each of these signals; behind the block, as before."""
     loop = asyncio.get_running_loop()
-    ends = (signal.SIGTERM, signal.SIGHUP)
-    with anyio.CancelScope() as scope:
-        for sign in ends:
-            loop.add_signal_handler(sign, scope.cancel)
-        try:
-            yield
-        finally:
-            for sign in ends:
-                loop.remove_signal_handler(sign)
+    before = _acts.get()
+    _act(loop, act)
+    token = _acts.set(act)
+    try:
+        yield
+    finally:
+        _acts.reset(token)
+        _act(loop, before)
+
+
+def _act(loop: asyncio.AbstractEventLoop, act: Callable[[], object] | None) -> None:
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        if act is None:
+            loop.remove_signal_handler(sign)
+        else:
+            loop.add_signal_handler(sign, act)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import anyio
 import typer
 
 from headrace.cli.asking import surroundings
@@ -17,6 +16,7 @@ from headrace.cli.running import (
     listening,
     show_server,
     until_told,
+    until_told_once,
 )
 from headrace.cli.screen import AsJson, Exit, err, told_for_long
 from headrace.cli.signs import fact
@@ -42,6 +42,6 @@ async def serve(
             show_server(served, as_json=as_json)
             if not as_json:
                 fact("workers", f"headrace worker FILE, with HEADRACE_URL={served.url}")
-            await anyio.sleep_forever()
+            await until_told_once(served.leave)
     err.print("stopped")
     return Exit.OK

@@ -38,7 +38,7 @@ class Following:
                 failures += 1
                 if time.monotonic() - since > self._http.target.patience.total_s:
                     raise
-                await asyncio.sleep(_pause_s(failures, error))
+                await asyncio.sleep(_pause_s(failures, error, self._http.jitter()))
 
     async def _connection(self) -> AsyncGenerator[Event]:
         async with self._http.stream(self._calls()) as response:
@@ -55,7 +55,11 @@ class Following:
                     yield event
 
 
-def _pause_s(failures: int, error: Trouble) -> float:
+def _pause_s(failures: int, error: Trouble, jitter: float) -> float:
+    """Return any part of a pause that grows: tries are not counted here.
+
+    What the server has asked for is waited for in full, and somewhat longer.
+    """
     asked = error.facts.get("retry_after") if not isinstance(error, Unavailable) else None
-    pause = min(FIRST_S * 2.0 ** (failures - 1), MOST_S)
-    return max(pause, float(asked)) if isinstance(asked, int | float) else pause
+    pause = min(FIRST_S * 2.0 ** (failures - 1), MOST_S) * (1 - jitter)
+    return max(pause, asked * (1 + jitter / 4)) if isinstance(asked, int | float) else pause

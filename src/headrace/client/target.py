@@ -26,9 +26,13 @@ class Patience:
     total_s: float = 60.0
     answer_s: float = 30.0
 
-    def pause_s(self, attempt: int) -> float:
-        """Return the pause after failed attempt number `attempt` (from 1 on)."""
-        return min(self.first_s * self.factor ** (attempt - 1), self.most_s)
+    def pause_s(self, attempt: int, jitter: float) -> float:
+        """Return the pause after failed attempt number `attempt` (from 1 on).
+
+        `jitter`, in [0, 1), shortens it by up to a half: who failed together comes back apart. Not
+        by more, since attempts are counted.
+        """
+        return min(self.first_s * self.factor ** (attempt - 1), self.most_s) * (1 - jitter / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,10 @@ class Transport:
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt has no pause after it")
 
+    def jitter(self) -> float:
+        """Return a number in [0, 1): whoever pauses, pauses as nobody else does."""
+        return self._chance.jitter()
+
     def new_key(self) -> str:
         """Return a name for one logical call."""
         return urlsafe_b64encode(self._chance.unique(KEY_BYTES)).decode("ascii")
@@ -110,12 +114,13 @@ class Transport:
         patience = self._target.patience
         if attempt >= patience.attempts:
             return None
+        jitter = self.jitter()
         if isinstance(tried, Unavailable):
-            return patience.pause_s(attempt)
+            return patience.pause_s(attempt, jitter)
         if not may_retry(tried.status, tried.headers):
             return None
         asked = asked_pause_s(tried.headers, self._clock.now())
-        return patience.pause_s(attempt) if asked is None else asked
+        return patience.pause_s(attempt, jitter) if asked is None else asked * (1 + jitter / 4)
 
     def _problem(self, tried: Answer | Unavailable) -> HeadraceError:
         if isinstance(tried, Unavailable):

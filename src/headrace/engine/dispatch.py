@@ -26,6 +26,8 @@ FEW = 16
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
+TURN_MS = 50
+"""Within so much each of several servers picks its moment: the first sees to all that is due."""
 HORIZON_MS = 1_000
 """How far the timer looks ahead; also how often it looks without a reason."""
 
@@ -80,7 +82,7 @@ class Timer:
 
     async def run(self) -> None:
         """Sleep until something is due, and see to it."""
-        core, limit = self._core, FEW
+        core, limit, is_turn = self._core, FEW, False
         while True:
             horizon = later(core.now(), HORIZON_MS)
             core.next_due = horizon
@@ -91,11 +93,22 @@ class Timer:
             # What is not due yet is read again at the next wake-up: so read a few.
             limit = min(limit * 2, BATCH) if len(due) == limit else FEW
             if due:
-                await self._elapse(due)
+                own = due if is_turn else self._own(due)
+                await self._elapse(own)
+                is_turn = len(own) < len(due)
+                if is_turn:
+                    pause = round(core.chance.jitter() * TURN_MS)
+                    await core.stores.clock.sleep_until(later(core.now(), pause))
                 continue
+            is_turn = False
             if listed:
                 core.next_due = min(core.next_due, listed[0][0])
             await self._sleep(core.next_due)
+
+    def _own(self, due: Sequence[RunId]) -> Sequence[RunId]:
+        """Return those that no other server sees to sooner: it may have their workers."""
+        core = self._core
+        return [run for run in due if core.seats.told(run)] if core.has_company else due
 
     async def _elapse(self, due: Sequence[RunId]) -> None:
         core = self._core
