@@ -154,7 +154,12 @@ def allow(senders: list[subprocess.Popen[bytes]], total: int) -> None:
 
 @contextmanager
 def sending(
-    plan: Plan, surroundings: Mapping[str, Mapping[str, str]], runs: list[str], folder: Path
+    plan: Plan,
+    surroundings: Mapping[str, Mapping[str, str]],
+    runs: list[str],
+    folder: Path,
+    *,
+    patience_s: float = SETTLE_S,
 ) -> Generator[list[subprocess.Popen[bytes]]]:
     """Start a sender of each kind, each in its surroundings; in the end wait until all is sent."""
     found = list[subprocess.Popen[bytes]]()
@@ -173,7 +178,7 @@ def sending(
             )
         yield found
         for sender in found:
-            if sender.wait(SETTLE_S):
+            if sender.wait(patience_s):
                 raise RuntimeError(f"a sender ended with {sender.returncode}")
     finally:
         for sender in found:

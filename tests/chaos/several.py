@@ -42,7 +42,8 @@ so what the one did not answer goes to the other."""
 ANSWER_S: Final = 1.5
 """How long the last two wait for an answer before they call again."""
 TWO_AT_ONCE: Final = 0.15
-SETTLE_S: Final = 150.0
+SETTLE_S: Final = 600.0
+"""Enough for a machine on which others have the processors."""
 BEAT_S: Final = 0.05
 
 
@@ -299,7 +300,7 @@ def _waved(wave: Wave, plan: Plan, place: Path) -> list[str]:
         runs = desk.trigger(plan.work.tasks, plan.runs)
         callers = _surroundings(wave.ships, plan.seed)
         with (
-            sending(plan, callers, runs, place) as senders,
+            sending(plan, callers, runs, place, patience_s=SETTLE_S) as senders,
             Pacer(senders, plan, wave.course.pace) as pacer,
         ):
             for n in count(1):
