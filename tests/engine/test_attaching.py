@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from headrace.kernel.model import RunId, outward
+from headrace.kernel.model import RunId, later, outward
 from headrace.wire import channel as ch
 from headrace.wire.channel import Assigned, Emit, Ended, Fenced, Holding, Unread
 from headrace.wire.views import RunQuery
@@ -158,6 +158,18 @@ async def test_what_stands_still_may_be_asked_again(house: House) -> None:
         for n in range(2):
             await house.api.send(run, "notes", str(n).encode())
         assert [(await job.told()).key for _ in range(2)] == ["/0/q#0", "/1/q#0"]
+
+
+async def test_who_has_sat_down_elsewhere_is_let_go(house: House) -> None:
+    async with attached(house, lasts=False) as worker:
+        name = house.worker("worker")
+        worker.channel.post([ch.Renewed(slots=8)])
+        await house.rest()
+        assert house.core.seats.of(name) is not None
+        await house.stores.leases.sit(name, later(house.clock.now(), 5_000))
+        worker.channel.post([ch.Renewed(slots=8)])
+        await house.rest()
+        assert house.core.seats.of(name) is None
 
 
 async def test_an_assignment_that_was_lost_on_the_way_is_pushed_again(house: House) -> None:

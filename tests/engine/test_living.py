@@ -250,6 +250,26 @@ async def test_a_message_to_a_run_that_has_parked_is_offered(two: Two) -> None:
         assert (await job.told()).body == b"7"
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_the_map_is_asked_only_when_the_record_is_durable(
+    two: Two, fake: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with attached(two.here) as worker:
+        run, _ = await two.live(worker)
+        assert isinstance(two.waitmap, MemoryWaitMap)
+        appends = list[int]()
+        where = two.waitmap.where
+
+        async def noted(run_id: RunId) -> Live | On | None:
+            appends.append(fake.requests.count("append"))
+            return await where(run_id)
+
+        monkeypatch.setattr(two.waitmap, "where", noted)
+        before = fake.requests.count("append")
+        await two.there.api.send(run, "notes", b"7", key="a")
+        assert appends == [before + 1]
+
+
 class Forgetful(MemoryWaitMap):
     """A map that tells an old story: nothing takes back that a run lives."""
 

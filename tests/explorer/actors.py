@@ -84,6 +84,7 @@ class Worker:
     name: str = ""
     """If it is not that of the process."""
     _is_ghost: bool = False
+    _is_mute: bool = False
     _life: _Life | None = None
     _lives: int = 0
     _last: int = -1
@@ -116,12 +117,12 @@ class Worker:
         """Carry the lease on."""
         self._channel.post([c.Renewed(slots=2)])
 
-    def leave(self, process: str, api: Api) -> Worker:
-        """Go on elsewhere; here only happens what was under way."""
+    def leave(self, process: str, api: Api, *, mute: bool = False) -> Worker:
+        """Go on elsewhere; here only happens what was under way, if anything (`mute`) was."""
         heir = Worker(self.stage, process, api, self.plan, name=self.name or self.process)
         heir._life = None if self._life is None else self._life.copy()
         heir._lives, heir._last = self._lives, self._last
-        self._is_ghost = True
+        self._is_ghost, self._is_mute = True, mute
         return heir
 
     async def _hear(self, push: c.Push) -> None:
@@ -202,6 +203,8 @@ class Worker:
 
     async def _ask(self, life: _Life) -> None:
         await self.stage.cue(self.process, "asks")
+        if self._is_mute:
+            return
         key = life.asking = f"0/ask#{life.told}"
         place = f"{life.told}"
         if not self._is_ghost:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from tests.explorer.cast import BOTH, TWICE, A, Cast
 
-Fate = Literal["", "crash", "moves", "lost"]
+Fate = Literal["", "crash", "moves", "moved", "lost"]
 FATES: Final[tuple[Fate, ...]] = ("crash", "moves", "lost")
 
 
@@ -21,7 +21,8 @@ class MapCast:
 
     The worker renews its lease `pulse` times. The map is emptied `flush` times. `passes`: so much
     time passes that nothing said before is believed. `fate`: the worker's server dies (`crash`),
-    the worker with it (`lost`), or the worker leaves a server that does not hear of it (`moves`).
+    the worker with it (`lost`), or the worker leaves a server that does not hear of it (`moves`;
+    `moved`: some time ago).
     `renews_later`: once more when the time has passed. `settled`: so much has passed before, too.
     """
 
@@ -66,16 +67,16 @@ SETTLED: Final = replace(ONE, settled=True)
 
 def short() -> Iterator[MapCast]:
     """List what is gone through with every change."""
-    yield ONE
-    yield ONCE
     yield SETTLED
-    yield replace(ONE, pulse=0, fate="crash")
-    yield replace(ONE, fate="moves")
+    yield ONCE
+    yield replace(ONE, fate="moved")
+    yield replace(ONCE, pulse=0, fate="crash")
     yield replace(ONCE, pulse=0, fate="lost")
 
 
 def long() -> Iterator[MapCast]:
     """List what is gone through on demand."""
+    yield ONE
     for one in (ONE, ONCE):
         yield replace(one, passes=True)
         yield replace(one, pulse=2, passes=True)

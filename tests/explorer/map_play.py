@@ -48,6 +48,8 @@ class MapPlay(Play):
     def __init__(self, cast: MapCast, choose: Choose, backstage: MapBackstage) -> None:
         super().__init__(cast.cast, choose, backstage)
         self._plot, self._shared = cast, backstage
+        self._ghost: Worker | None = None
+        """Who was left at the first server, and is still heard there."""
         self._workings: list[asyncio.Task[None]] = []
 
     async def _open(self, house: AsyncExitStack) -> RunId:
@@ -69,6 +71,11 @@ class MapPlay(Play):
             await stage.rest()
         for name in (*[name for name, _ in self._senders()], WORKER):
             await self._apis[name].send(run_id, FIRST, b"0", key=name)
+        if self._plot.fate == "moved":
+            self._moves(mute=True)
+            await stage.rest()
+            self.stage.advance(LIVES_MS, awake=lambda _: True)
+            await stage.rest()
         acting = [group.create_task(act) for act in self._actors(run_id)]
         stage.actors |= set(acting)
         await stage.rest()
@@ -86,7 +93,7 @@ class MapPlay(Play):
         cast = self._plot
         found = [*super()._actors(run_id), *[self._pulse() for _ in range(cast.pulse)]]
         fates = {"crash": self._crash, "moves": self._move, "lost": self._lose}
-        if cast.fate:
+        if cast.fate in fates:
             found.append(fates[cast.fate]())
         found += [self._flush() for _ in range(cast.flush)]
         if cast.passes:
@@ -97,11 +104,11 @@ class MapPlay(Play):
     async def _pass_time(self, steps: Sequence[int]) -> None:
         await pass_time(self.stage, TIME, self._is_awake, steps)
         if self._plot.renews_later:
-            self._player.renew()
+            (self._ghost or self._player).renew()
 
     async def _pulse(self) -> None:
         """Renew the lease: what matters is when that reaches the database."""
-        self._player.renew()
+        (self._ghost or self._player).renew()
 
     async def _flush(self) -> None:
         await self.stage.cue("redis", "is emptied", writes=frozenset({MAP}))
@@ -132,7 +139,11 @@ class MapPlay(Play):
     async def _move(self) -> None:
         """The worker goes to another server; what it said to the first is still under way there."""
         await self.stage.cue(WORKER, "is left")
-        self._player = self._player.leave(TIME, self._apis[TIME])
+        self._moves()
+
+    def _moves(self, *, mute: bool = False) -> None:
+        self._ghost = self._player
+        self._player = self._ghost.leave(TIME, self._apis[TIME], mute=mute)
         self._work(self._player)
 
     def _work(self, worker: Worker) -> None:

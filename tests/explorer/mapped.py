@@ -164,7 +164,8 @@ class StagedLeases:
         return await self._inner.sit(worker, until)
 
     async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        await self._process.write("renew", _LEASE)
+        stage = self._process.stage
+        await stage.cue(self._process.name, "renew", reads=_LEASE, writes=_LEASE)
         await self._inner.renew(worker, until, seat)
 
     async def drop(self, worker: WorkerId, now: Instant) -> None:
@@ -178,7 +179,7 @@ class StagedLeases:
 
 
 class IdleRuns(StagedRuns):
-    """What is asked when a worker sits down, and finds nothing: no run is blocked, none is queued."""
+    """What is asked when a worker sits down finds nothing: no run is blocked, none is queued."""
 
     async def find(self, query: Filter) -> Sequence[Run]:  # noqa: ARG002 - the port's
         return ()

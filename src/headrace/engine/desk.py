@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.engine.ids import unknown_run
+from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
 from headrace.errors import Mistake, Unavailable
-from headrace.kernel.effects import durable, is_offered
+from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
-from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Wait, Waiting
+from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
 from headrace.ports import Clash, Conflict, Delivering, Extending, Stores
 
 TRIES = 20
@@ -205,7 +206,7 @@ class Desk:
             # A commit of ours may have landed though its reply was lost.
             answered = {e.key for e in await self._runs.journal(self.run_id, known.entries)}
             kept = [wait for wait in kept if wait.key not in answered]
-        return evolve(fresh, waits=_in_order(known, (*fresh.waits, *kept))) if kept else fresh
+        return evolve(fresh, waits=in_order(known, (*fresh.waits, *kept))) if kept else fresh
 
     async def work(self) -> None:
         """Handle all that is queued, and what is queued meanwhile."""
@@ -279,7 +280,7 @@ class Desk:
             raise unknown_run(self.run_id)
         sheet = Sheet(self.run, self._stores, self._tails, self._clock.now(), answered)
         if answered:  # a wait under such a key could only fail every change that answers it again
-            sheet.run = _without(self.run, answered)
+            sheet.run = without(self.run, answered)
         return sheet
 
     async def _landed(self, sheet: Sheet) -> None:
@@ -302,7 +303,7 @@ class Desk:
         run's version; that there is none to take, only somebody who knows where the run is can say.
         """
         run = self.run
-        if not self._landing.hastens or run is None or not _may_live(run):
+        if not self._landing.hastens or run is None or not may_live(run):
             return None
         if not all(slip.job is look or isinstance(slip.job, Hasty) for slip in batch):
             return None
@@ -375,24 +376,6 @@ class Desk:
                 count = await streams.extend(rest)
                 sheet.written.update((draft.stream, draft.seq) for draft in rest[:count])
                 rest = rest[count:]
-
-
-def _may_live(run: Run) -> bool:
-    """Tell whether, as far as is remembered, nobody but its worker's server has to offer it."""
-    return isinstance(run.state, Running) and not any(map(is_offered, run.waits))
-
-
-def _in_order(known: Run, waits: Iterable[Wait]) -> tuple[Wait, ...]:
-    """Put the waits as they stood: who came first is served first."""
-    places = {wait.key: place for place, wait in enumerate(known.waits)}
-    return tuple(sorted(waits, key=lambda wait: places.get(wait.key, len(places))))
-
-
-def _without(run: Run, answered: Container[Key]) -> Run:
-    """Let go of the waits under these keys; of durable ones in the store as well."""
-    waits = tuple(wait for wait in run.waits if wait.key not in answered)
-    is_lasting = any(wait.held for wait in run.waits if wait not in waits)
-    return evolve(run, waits=waits, version=run.version + is_lasting)
 
 
 def _heard(answer: asyncio.Future[object]) -> None:
