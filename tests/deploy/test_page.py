@@ -23,7 +23,8 @@ import pytest
 from tests.cli.house import House
 from tests.deploy.asking import Caller
 from tests.deploy.machine import UNITS, Machine, machine
-from tests.deploy.reading import DEPLOY, ROOT, SECRETS, built, documents, program, tool
+from tests.deploy.manifests import built, documents
+from tests.deploy.reading import DEPLOY, ROOT, SECRETS, program, tool
 from tests.deploy.standins import standing_in
 from tests.e2e.pages import blocks, files
 from tests.e2e.terminal import Terminal, terminal
@@ -35,7 +36,7 @@ PAGE: Final = "docs/howto/scale-out.md"
 FIRST_BLOCKS: Final = 5
 """Up to the first answer; then the old one runs dry."""
 
-pytestmark = [pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(300)]
 
 
 class Off(Exception):
@@ -52,6 +53,12 @@ class Pyproject(msgspec.Struct, frozen=True):
     """As far as it is looked at here."""
 
     project: Extras
+
+
+class Composed(msgspec.Struct, frozen=True):
+    """The Compose file, as far as it is looked at here."""
+
+    services: dict[str, object]
 
 
 class Object(msgspec.Struct, frozen=True):
@@ -133,8 +140,7 @@ class Player:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        known = msgspec.json.decode(done.stdout, type=dict[str, object])["services"]
-        assert isinstance(known, dict)
+        known = msgspec.json.decode(done.stdout, type=Composed).services
         verb, *rest = words[3:]
         assert verb in {"up", "build", "run"}
         named = [word.partition("=")[0] for word in rest if not word.startswith("--")]
