@@ -240,7 +240,7 @@ def _podded_ports(deploy: Path, port: str) -> Complaints:
 
 
 def by_timeouts(deploy: Path) -> Complaints:
-    """Let the balancer be more patient than who is behind it, and repeat nothing that may be done."""
+    """Let the balancer be as patient as who is behind it, and repeat nothing that may be done."""
     text = (deploy / "haproxy/headrace.cfg").read_text("utf-8")
     seconds = {"s": 1, "m": 60}
     said = {
