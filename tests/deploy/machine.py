@@ -1,4 +1,4 @@
-"""A machine on which the units of deploy/systemd run, without systemd: as plain processes, by their ExecStart.
+"""A machine on which the units of deploy/systemd run without systemd: as processes, by ExecStart.
 
 Owns: a folder that stands for /, what is installed there, and that every process ends with it.
 Must never know: users, namespaces and filters: these need the real thing.

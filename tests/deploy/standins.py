@@ -1,6 +1,6 @@
 """Commands that a page types and that cannot be carried out here: each asks the test what to do.
 
-Owns: programs in a folder, and the line from them to the test. Must never know: what they stand for.
+Owns: programs in a folder, and their line to the test. Must never know: what they stand for.
 """
 
 from __future__ import annotations
