@@ -1,4 +1,4 @@
-"""A machine on which the units of deploy/systemd run, without systemd: as plain processes, by their ExecStart.
+"""A machine on which the units of deploy/systemd run without systemd: as processes, by ExecStart.
 
 Owns: a folder that stands for /, what is installed there, and that every process ends with it.
 Must never know: users, namespaces and filters: these need the real thing.
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -81,26 +82,31 @@ class Machine:
         """Return the process of a unit."""
         return self._running[name].pid
 
-    def start(self, name: str) -> None:
-        """Start a unit, and wait until it is there; one that is there is left alone."""
-        if name in self._running and self._running[name].poll() is None:
-            return
+    def start(self, *names: str) -> None:
+        """Start units, and wait until they are there; one that is there is left alone."""
+        fresh = [name for name in names if not self._runs(name)]
+        for name in fresh:
+            self._spawn(name)
+        for name in fresh:
+            unit, instance = self._unit(name)
+            if unit.one("Type") != "oneshot":
+                self._until(name, partial(self._is_up, name, instance))
+            elif self._running[name].wait(PATIENCE_S):
+                raise Broken(self._said(name))
+
+    def _runs(self, name: str) -> bool:
+        return name in self._running and self._running[name].poll() is None
+
+    def _spawn(self, name: str) -> None:
         unit, instance = self._unit(name)
-        environment = self._environment(unit, instance)
         with self.log(name).open("ab") as log:
-            process = subprocess.Popen(
+            self._running[name] = subprocess.Popen(
                 self._command(unit.words(), instance),
                 cwd=self.root,
-                env=environment,
+                env=self._environment(unit, instance),
                 stdout=log,
                 stderr=log,
             )
-        self._running[name] = process
-        if unit.one("Type") == "oneshot":
-            if process.wait(PATIENCE_S):
-                raise Broken(self._said(name))
-            return
-        self._until(name, lambda: self._is_up(name, instance))
 
     def stop(self, name: str) -> None:
         """End a unit, in the time that it has for that."""
@@ -118,12 +124,6 @@ class Machine:
         """Stop and start a unit."""
         self.stop(name)
         self.start(name)
-
-    def kill(self, name: str) -> None:
-        """End a unit as a crash does; systemd would start it again."""
-        process = self._running.pop(name)
-        process.kill()
-        process.wait()
 
     def end(self) -> None:
         """End whatever still runs."""

@@ -12,9 +12,10 @@ from typing import Final
 
 import pytest
 
-from tests.deploy import judges
-from tests.deploy.judges import JUDGES, Judge
+from tests.deploy import judges, rules
+from tests.deploy.judges import TOOLS, Judge
 from tests.deploy.reading import DEPLOY, ROOT
+from tests.deploy.rules import RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +39,25 @@ FAULTS: Final = (
     Fault(judges.by_compose, COMPOSE, "networks: [kept]", "networks: [keep]", "keep"),
     Fault(judges.by_compose, COMPOSE, "../haproxy:", "../balancer:", "not there"),
     Fault(judges.by_compose, COMPOSE, "\n  redis:\n    image", "\n  cache:\n    image", "redis"),
-    Fault(judges.by_compose, "compose/.env.example", "TASKS=", "TASK=", "TASKS"),
+    Fault(judges.by_compose, "compose/env.example", "TASKS=", "TASK=", "TASKS"),
     Fault(judges.by_systemd, UNIT, "Restart=always", "Restart=ever", "ever"),
     Fault(judges.by_systemd, UNIT, "ProtectSystem=strict", "ProtectSytem=strict", "ProtectSytem"),
     Fault(judges.by_systemd, UNIT, "CapabilityBoundingSet=\n", "", "exposed"),
     Fault(judges.by_systemd, UNIT, "TimeoutStopSec=20s", "TimeoutStopSec=soon", "soon"),
-    Fault(judges.by_units, UNIT, "DynamicUser=yes", "DynamicUser=no", "root"),
-    Fault(judges.by_units, UNIT, "Restart=always", "Restart=no", "not started again"),
+    Fault(rules.by_units, UNIT, "DynamicUser=yes", "DynamicUser=no", "root"),
+    Fault(rules.by_units, UNIT, "Restart=always", "Restart=no", "not started again"),
     Fault(
-        judges.by_units, "systemd/headrace-s2-lite.service", "IPAddressDeny=any\n", "", "everybody"
+        rules.by_units, "systemd/headrace-s2-lite.service", "IPAddressDeny=any\n", "", "everybody"
     ),
     Fault(judges.by_kubernetes, SERVE, "replicas: 2", "replicas: two", "two"),
     Fault(judges.by_kubernetes, SERVE, "strategy:", "stratgy:", "stratgy"),
     Fault(judges.by_kubernetes, SERVE, "apiVersion: apps/v1", "apiVersion: apps/v0", "Deployment"),
     Fault(judges.by_kubernetes, "kubernetes/kustomization.yaml", "- worker", "- workers", "worker"),
-    Fault(judges.by_pods, SERVE, "enableServiceLinks: false", "dnsPolicy: Default", "PORT"),
-    Fault(judges.by_pods, SERVE, "runAsNonRoot: true", "runAsNonRoot: false", "root"),
-    Fault(judges.by_pods, SERVE, "readOnlyRootFilesystem: true", "privileged: false", "write"),
-    Fault(judges.by_pods, SERVE, "readinessProbe:", "x:", "asked how it is"),
-    Fault(
-        judges.by_pods, "kubernetes/kustomization.yaml", "namespace: headrace\n", "", "namespace"
-    ),
+    Fault(rules.by_pods, SERVE, "enableServiceLinks: false", "dnsPolicy: Default", "PORT"),
+    Fault(rules.by_pods, SERVE, "runAsNonRoot: true", "runAsNonRoot: false", "root"),
+    Fault(rules.by_pods, SERVE, "readOnlyRootFilesystem: true", "privileged: false", "write"),
+    Fault(rules.by_pods, SERVE, "readinessProbe:", "x:", "asked how it is"),
+    Fault(rules.by_pods, "kubernetes/kustomization.yaml", "namespace: headrace\n", "", "namespace"),
     Fault(judges.by_hadolint, IMAGE, "WORKDIR /src\n", "WORKDIR src\n", "DL3000"),
     Fault(judges.by_hadolint, IMAGE, "RUN python", "RUM python", "6:1 unexpected"),
     Fault(judges.by_hadolint, IMAGE, "USER 10001:10001\n", "", "root"),
@@ -68,58 +67,54 @@ FAULTS: Final = (
     Fault(judges.by_haproxy, "haproxy/headrace.cfg", "_backend servers", "_backend all", "all"),
     Fault(judges.by_haproxy, "haproxy/headrace.cfg", "timeout server 16m\n", "", "WARNING"),
     Fault(judges.by_haproxy, "haproxy/servers.cfg", "    retries 3\n", "", "the same"),
-    Fault(judges.by_commands, COMPOSE, "[serve, --no", "[server, --no", "server"),
-    Fault(judges.by_commands, UNIT, "serve --port", "serve --prot", "--prot"),
+    Fault(rules.by_commands, COMPOSE, "[serve, --no", "[server, --no", "command server"),
+    Fault(rules.by_commands, UNIT, "serve --port", "serve --prot", "--prot"),
     Fault(
-        judges.by_commands, SERVE, "[serve, --no-migrate]", '[serve, --port, "x"]', "valid integer"
+        rules.by_commands, SERVE, "[serve, --no-migrate]", '[serve, --port, "x"]', "valid integer"
     ),
-    Fault(judges.by_commands, "kubernetes/worker.yaml", ", /app/tasks.py]", "]", "parameter: file"),
-    Fault(judges.by_commands, UNIT, "migrate\nE", "migrate --redis redis://:a@b\nE", "everybody"),
-    Fault(judges.by_schemas, SERVE, "serve, --no-migrate]", "serve]", "by itself"),
-    Fault(judges.by_schemas, COMPOSE, "[db, migrate]", "[doctor]", "compose: nobody"),
-    Fault(judges.by_settings, COMPOSE, "HEADRACE_REDIS:", "HEADRACE_REDDIS:", "REDDIS is no"),
-    Fault(judges.by_settings, COMPOSE, "HEADRACE_REDIS:", "REDIS:", "is not told"),
-    Fault(judges.by_settings, "systemd/env/worker.env", "=100", "=many", "HEADRACE_SLOTS"),
-    Fault(judges.by_settings, "systemd/env/worker.env", "_URL=", "_ULR=", "HEADRACE_ULR"),
-    Fault(judges.by_settings, "systemd/env/common.env", "SECRET", "MASTER", "need not know"),
+    Fault(rules.by_commands, "kubernetes/worker.yaml", ", /app/tasks.py]", "]", "parameter: file"),
+    Fault(rules.by_commands, UNIT, "migrate\nE", "migrate --redis redis://:a@b\nE", "everybody"),
+    Fault(rules.by_schemas, SERVE, "serve, --no-migrate]", "serve]", "by itself"),
+    Fault(rules.by_schemas, COMPOSE, "[db, migrate]", "[doctor]", "compose: nobody"),
+    Fault(rules.by_settings, COMPOSE, "HEADRACE_REDIS:", "HEADRACE_REDDIS:", "REDDIS is no"),
+    Fault(rules.by_settings, COMPOSE, "HEADRACE_REDIS:", "REDIS:", "is not told"),
+    Fault(rules.by_settings, "systemd/env/worker.env", "=100", "=many", "HEADRACE_SLOTS"),
+    Fault(rules.by_settings, "systemd/env/worker.env", "_URL=", "_ULR=", "HEADRACE_ULR"),
+    Fault(rules.by_settings, "systemd/env/common.env", "SECRET", "MASTER", "need not know"),
     Fault(
-        judges.by_settings,
+        rules.by_settings,
         "kubernetes/worker.yaml",
         "                name: headrace-worker\n            - secretRef:",
         "                name: headrace-serve\n            - secretRef:",
         "HEADRACE_URL",
     ),
-    Fault(judges.by_homes, IMAGE, "/run/headrace/home", "/run/headrace", "of its own"),
-    Fault(judges.by_homes, UNIT, "%t/headrace/serve-%i", "%t/headrace/serve", "share"),
-    Fault(judges.by_homes, UNIT, "=%t/headrace/serve-%i", "=/var/lib/headrace-%i", "stays"),
-    Fault(judges.by_ends, COMPOSE, "stop_grace_period: 20s", "init: false", "compose: serve"),
-    Fault(judges.by_ends, "systemd/headrace-worker@.service", "=30s", "=15s", "worker"),
-    Fault(judges.by_ends, SERVE, "PeriodSeconds: 25", "PeriodSeconds: 12", "headrace-serve"),
-    Fault(judges.by_ports, COMPOSE, 'BIND: ":8700"', 'BIND: ":8080"', "the balancer listens"),
-    Fault(judges.by_ports, "compose/.env.example", "=127.0.0.1:", "=", "TLS"),
-    Fault(judges.by_ports, COMPOSE, "balancer:8700\n", "balancer:8701\n", "asks at"),
+    Fault(rules.by_homes, IMAGE, "/run/headrace/home", "/run/headrace", "of its own"),
+    Fault(rules.by_homes, UNIT, "%t/headrace/serve-%i", "%t/headrace/serve", "share"),
+    Fault(rules.by_homes, UNIT, "=%t/headrace/serve-%i", "=/var/lib/headrace-%i", "stays"),
+    Fault(rules.by_ends, COMPOSE, "stop_grace_period: 20s", "init: false", "compose: serve"),
+    Fault(rules.by_ends, "systemd/headrace-worker@.service", "=30s", "=15s", "worker"),
+    Fault(rules.by_ends, SERVE, "PeriodSeconds: 25", "PeriodSeconds: 12", "headrace-serve"),
+    Fault(rules.by_ports, COMPOSE, 'BIND: ":8700"', 'BIND: ":8080"', "the balancer listens"),
+    Fault(rules.by_ports, "compose/env.example", "=127.0.0.1:", "=", "TLS"),
+    Fault(rules.by_ports, COMPOSE, "balancer:8700\n", "balancer:8701\n", "asks at"),
+    Fault(rules.by_ports, COMPOSE, "    shm_size", '    ports: ["5432:5432"]\n    shm_size', "out"),
+    Fault(rules.by_ports, "haproxy/containers.cfg", "serve:8700", "serve:8701", "another port"),
+    Fault(rules.by_ports, "haproxy/servers.cfg", "/health", "/healthz", "where nobody"),
+    Fault(rules.by_ports, IMAGE, "/health'", "/'", "where nobody"),
+    Fault(rules.by_ports, SERVE, "containerPort: 8700", "containerPort: 80", "say that"),
+    Fault(rules.by_ports, SERVE, "port: 8700\n      t", "port: 80\n      t", "the service"),
+    Fault(rules.by_ports, SERVE, "path: /health", "path: /healthz", "is asked at"),
+    Fault(rules.by_versions, COMPOSE, "redis:7.4.5-bookworm", "redis:latest", "no version"),
+    Fault(rules.by_versions, COMPOSE, "redis:7.4.5-bookworm", "redis:7.2.0", "two versions"),
+    Fault(rules.by_versions, IMAGE, "3.13.7-slim-bookworm AS", "slim AS", "no version"),
+    Fault(rules.by_versions, COMPOSE, "headrace:0.1.0.dev0", "headrace:0.0.9", "headrace is"),
+    Fault(rules.by_versions, "compose/s2-lite.Dockerfile", "0.43.4", "0.43.3", "s2-lite is"),
+    Fault(rules.by_secrets, "compose/env.example", "MASTER_KEY=\n", "MASTER_KEY=abc\n", "abc"),
+    Fault(rules.by_secrets, "systemd/env/serve.env", ":PASSWORD@127.0.0.1:5", ":abc@b:5", "URL"),
+    Fault(rules.by_networks, COMPOSE, "internal: true", "internal: false", "open"),
+    Fault(rules.by_networks, COMPOSE, "[front]\n    deploy", "[front, kept]\n    deploy", "worker"),
     Fault(
-        judges.by_ports, COMPOSE, "    shm_size", '    ports: ["5432:5432"]\n    shm_size', "out"
-    ),
-    Fault(judges.by_ports, "haproxy/containers.cfg", "serve:8700", "serve:8701", "another port"),
-    Fault(judges.by_ports, "haproxy/servers.cfg", "/health", "/healthz", "where nobody"),
-    Fault(judges.by_ports, IMAGE, "/health'", "/'", "where nobody"),
-    Fault(judges.by_ports, SERVE, "containerPort: 8700", "containerPort: 80", "say that"),
-    Fault(judges.by_ports, SERVE, "port: 8700\n      t", "port: 80\n      t", "the service"),
-    Fault(judges.by_ports, SERVE, "path: /health", "path: /healthz", "is asked at"),
-    Fault(judges.by_versions, COMPOSE, "redis:7.4.5-bookworm", "redis:latest", "no version"),
-    Fault(judges.by_versions, COMPOSE, "redis:7.4.5-bookworm", "redis:7.2.0", "two versions"),
-    Fault(judges.by_versions, IMAGE, "3.13.7-slim-bookworm AS", "slim AS", "no version"),
-    Fault(judges.by_versions, COMPOSE, "headrace:0.1.0.dev0", "headrace:0.0.9", "headrace is"),
-    Fault(judges.by_versions, "compose/s2-lite.Dockerfile", "0.43.4", "0.43.3", "s2-lite is"),
-    Fault(judges.by_secrets, "compose/.env.example", "MASTER_KEY=\n", "MASTER_KEY=abc\n", "abc"),
-    Fault(judges.by_secrets, "systemd/env/serve.env", ":PASSWORD@127.0.0.1:5", ":abc@b:5", "URL"),
-    Fault(judges.by_networks, COMPOSE, "internal: true", "internal: false", "open"),
-    Fault(
-        judges.by_networks, COMPOSE, "[front]\n    deploy", "[front, kept]\n    deploy", "worker"
-    ),
-    Fault(
-        judges.by_networks,
+        rules.by_networks,
         COMPOSE,
         "networks: [kept]\n    shm",
         "networks: [front]\n    shm",
@@ -135,7 +130,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DEPLOY, tmp_path / "deploy"))
 
 
-@pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.__name__)
+@pytest.mark.parametrize("judge", [*TOOLS, *RULES], ids=lambda judge: judge.__name__)
 def test_nobody_complains(judge: Judge) -> None:
     assert list(judge(DEPLOY)) == []
 
@@ -153,4 +148,4 @@ def test_a_fault_is_noticed(copy: Path, fault: Fault) -> None:
 
 
 def test_every_judge_has_been_seen_to_complain() -> None:
-    assert {fault.judge for fault in FAULTS} == set(JUDGES)
+    assert {fault.judge for fault in FAULTS} == {*TOOLS, *RULES}
