@@ -20,6 +20,8 @@ from headrace.app.settings import SETTINGS
 from headrace.cli.main import app
 from headrace.cli.supervisor import DRAIN_S as WORKER_S
 from headrace.errors import BadRequest
+from headrace.server.outputs import PAUSE_S
+from headrace.server.protocol import HEAD_S
 from headrace.server.run import DRAIN_S as SERVER_S
 from tests.deploy.judges import Complaints, Judge
 from tests.deploy.manifests import Container, Probe, podded, things
@@ -52,6 +54,13 @@ WANTED: Final[Mapping[str, frozenset[str]]] = {
     "db": frozenset({"HEADRACE_DATABASE"}),
 }
 """What each has to be told; of the rest, a worker knows nothing of what only servers need."""
+PATIENCE: Final[Mapping[str, float]] = {
+    "client": PAUSE_S,
+    "server": PAUSE_S,
+    "http-request": HEAD_S,
+    "tunnel": 2 * 15,  # a worker's channel has a ping each 15 s
+}
+"""By the balancer's names, how long whoever asks may be silent."""
 PINNED: Final = re.compile(r"[\w./-]+:(\d+\.\d+[\w.-]*|bookworm-\d{8}-slim)")
 
 
@@ -230,6 +239,25 @@ def _podded_ports(deploy: Path, port: str) -> Complaints:
                 yield f"kubernetes: {thing.metadata.name} is asked at {asked.path}"
 
 
+def by_timeouts(deploy: Path) -> Complaints:
+    """Let the balancer be as patient as who is behind it, and repeat nothing that may be done."""
+    text = (deploy / "haproxy/headrace.cfg").read_text("utf-8")
+    seconds = {"s": 1, "m": 60}
+    said = {
+        name: int(number) * seconds[unit]
+        for name, number, unit in re.findall(r"(?m)^    timeout (\S+) (\d+)([sm])$", text)
+    }
+    for name, least in PATIENCE.items():
+        if said.get(name, 0) <= least:
+            yield f"haproxy: timeout {name} is {said.get(name)} s, not more than {least}"
+    if "option http-no-delay\n" not in text:
+        yield "haproxy: gathers what streams"
+    for name in ("servers.cfg", "containers.cfg"):
+        again = (deploy / "haproxy" / name).read_text("utf-8")
+        if re.findall(r"(?m)^    retry-on (.*)$", again) != ["conn-failure"]:
+            yield f"haproxy: {name} repeats what may have been carried out"
+
+
 def by_versions(deploy: Path) -> Complaints:
     """Let every image be of one version, and the same one everywhere."""
     files = (deploy / "compose/Dockerfile", deploy / "compose/s2-lite.Dockerfile")
@@ -296,6 +324,7 @@ RULES: Final[tuple[Judge, ...]] = (
     by_homes,
     by_ends,
     by_ports,
+    by_timeouts,
     by_versions,
     by_secrets,
     by_networks,
