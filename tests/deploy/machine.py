@@ -23,7 +23,7 @@ from typing import Final
 from tests.deploy.reading import DEPLOY, Unit, assignments, program, units
 from tests.services.postgres import free_port
 
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 90.0
 WRITTEN: Final = ("8700", "8701", "8702")
 """The ports of the balancer and of two servers, as the files have them."""
 UNITS: Final = "etc/systemd/system"

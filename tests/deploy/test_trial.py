@@ -27,7 +27,7 @@ from tests.services.redis import RedisServer
 SENDS: Final = 30
 WORKERS: Final = ("headrace-worker@1", "headrace-worker@2")
 
-pytestmark = [pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
