@@ -123,7 +123,8 @@ def main(
 ) -> None:
     """Go through every schedule of every cast."""
     console = Console(stderr=True)
-    known = dict.fromkeys((*short(), *map_cast.short(), *long(), *map_cast.long()))
+    every: tuple[Cast | MapCast, ...] = (*short(), *map_cast.short(), *long(), *map_cast.long())
+    known = dict.fromkeys(every)
     casts = [cast for cast in known if only in str(cast)]
     outcomes: list[Outcome] = []
     for outcome in _all(casts, console, at_once):

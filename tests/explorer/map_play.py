@@ -63,6 +63,8 @@ class MapPlay(Play):
         del house
         stage = self.stage
         self._group, self._player = group, self._worker()
+        assert self._shared.words is not None
+        self._shared.words.group = group
         self._player.name = WORKER
         self._work(self._player)
         await stage.rest()

@@ -53,6 +53,7 @@ class Words:
     """What has arrived at the map, and what has not yet."""
 
     inner: MemoryWaitMap
+    group: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     newest: dict[RunId, int] = field(default_factory=dict[RunId, int])
     """Of each run, the newest version that anything was said about since the map was emptied."""
     pending: list[Word] = field(default_factory=list[Word])
@@ -138,7 +139,7 @@ class StagedMap:
         words = self._words
         for word in words.pending:
             if word not in words.arriving:
-                words.arriving[word] = asyncio.get_running_loop().create_task(self._arrive(word))
+                words.arriving[word] = words.group.create_task(self._arrive(word))
 
     def _hold_up(self) -> None:
         for task in self._words.arriving.values():
@@ -160,7 +161,9 @@ class StagedLeases:
         self._process, self._inner = process, inner
 
     async def sit(self, worker: WorkerId, until: Instant) -> int:
-        await self._process.stage.cue_if_directed(self._process.name, "sit", writes=_LEASE)
+        stage = self._process.stage
+        if stage.phase is Phase.DIRECTED:
+            await stage.cue(self._process.name, "sit", writes=_LEASE)
         return await self._inner.sit(worker, until)
 
     async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:

@@ -55,7 +55,7 @@ WORKER, TIME, CANCELLER, ALL = "worker", "time", "canceller", "server"
 class Play:
     """One schedule."""
 
-    streams = (STREAM,)
+    streams: tuple[str, ...] = (STREAM,)
 
     def __init__(self, cast: Cast, choose: Choose, backstage: Backstage) -> None:
         self.cast = cast

@@ -96,19 +96,8 @@ class Stage:
 
         What an actor's own task reads decides nothing: all that does is decided at a desk.
         """
-        if asyncio.current_task() not in self.actors:
-            await self.cue_if_directed(process, verb, reads=reads, writes=writes)
-
-    async def cue_if_directed(
-        self,
-        process: str,
-        verb: str,
-        *,
-        reads: frozenset[str] = frozenset(),
-        writes: frozenset[str] = frozenset(),
-    ) -> None:
-        """Return when it is the turn of this verb, whoever's task it is in."""
-        if self.phase is Phase.DIRECTED or process in self.dead:
+        is_on = self.phase is Phase.DIRECTED or process in self.dead
+        if is_on and asyncio.current_task() not in self.actors:
             await self.cue(process, verb, reads=reads, writes=writes)
 
     async def cue(

@@ -110,17 +110,14 @@ class Sheet:
         """Triggers that put the run off."""
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
-        self.repeats = False
-        """Whether somebody sends again what, for all this process knows, was never offered."""
-        self.is_hasty = False
-        """Whether the log itself is left to say that a key is taken."""
+        self.is_hasty = self.repeats = False
+        """Whether the log says if a key is taken; whether what is sent again was never offered."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
         """What is in the log already, of records that earlier sheets of the same batch appended."""
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
-        self.tails = dict(tails.known)
-        """Where the streams end once this sheet has landed."""
+        self.tails = dict(tails.known)  # where the streams end once this sheet has landed
 
     @property
     def is_empty(self) -> bool:

@@ -16,6 +16,7 @@ from headrace.ports.changes import ChangesApi
 from headrace.ports.extending import Extending
 from headrace.ports.feeds import FeedApi
 from headrace.ports.keys import Counted, Credential, Credentials, Holder, Keys, KeysApi, Use
+from headrace.ports.leases import Leases, Unseated
 from headrace.ports.notes import Notebook, Notes, Spent, Taken, Ticket
 from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.packets import Packet, PacketsApi
@@ -37,12 +38,10 @@ from headrace.ports.storage import (
     Delivering,
     Draft,
     Filter,
-    Leases,
     Order,
     Runs,
     Snapshots,
     Streams,
-    Unseated,
 )
 from headrace.ports.stores import Stores
 from headrace.ports.tallying import Tallying

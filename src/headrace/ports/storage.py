@@ -41,10 +41,6 @@ class Clash(Exception):
     """
 
 
-class Unseated(Exception):
-    """The worker has sat down elsewhere, or was given up. Nothing was written."""
-
-
 @dataclass(frozen=True, slots=True)
 class Debouncing:
     """Of the runs under `key` within (environment, task) one at a time is delayed.
@@ -278,37 +274,6 @@ class Delivering(Protocol):
         `Conflict` and `Clash` as in `commit`; `Clash` also when a draft's key is taken, or its
         number is not the stream's next.
         """
-        ...
-
-
-class Leases(Protocol):
-    """Which workers are alive: a row each.
-
-    A worker sits at one server at a time. Its seats are numbered upwards, and a number is never
-    given again, not even when the worker was forgotten in between.
-    """
-
-    async def sit(self, worker: WorkerId, until: Instant) -> int:
-        """Seat the worker, its lease not ending before `until`; return the number of its seat."""
-        ...
-
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        """Set the end of the worker's lease, never to an earlier instant.
-
-        `Unseated` when that is not its seat any more.
-        """
-        ...
-
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget the worker, if its lease ended at or before `now`."""
-        ...
-
-    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        """List workers whose lease ended at or before `now`."""
-        ...
-
-    async def extend(self, until: Instant) -> None:
-        """Give every worker known at least until then (after an outage of the server)."""
         ...
 
 

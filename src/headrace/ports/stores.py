@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headrace.ports.keys import Credentials
+from headrace.ports.leases import Leases
 from headrace.ports.notes import Notebook, Taken
 from headrace.ports.postponing import Postponing
 from headrace.ports.revisions import Revisions
@@ -12,7 +13,6 @@ from headrace.ports.storage import (
     Blobs,
     Catalog,
     Clock,
-    Leases,
     Runs,
     Snapshots,
     Streams,
