@@ -44,13 +44,13 @@ from headrace.testing.contracts.given import APPROVAL, draft, executing, remembe
 
 PLACE: Final = "postgres+redis+s2"
 GROUP: Final = 100
-SETTLED_S: Final = 1.5
-"""So long Postgres may take to count what a connection has done."""
+SETTLED_S: Final = 10.5
+"""So long Postgres may take to count what a connection has done that now does nothing."""
 COMMITTED: Final = (
     "SELECT xact_commit, tup_inserted + tup_updated + tup_deleted FROM pg_stat_database"
     " WHERE datname = current_database()"
 )
-LOGGED: Final = "SELECT wal_bytes FROM pg_stat_wal"
+LOGGED: Final = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 BODY: Final = b'{"approved":true,"reviewer":"alice","reason":"as was agreed on Monday"}'
 
 
