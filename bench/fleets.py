@@ -18,10 +18,10 @@ from typing import Final
 import anyio.to_thread
 
 from bench import programs
-from bench.house import AS_A_USER, IMPATIENT
+from bench.house import AS_A_USER
 from bench.machine import whole_s
 from bench.places import Corner
-from headrace.app.connecting import client
+from headrace.app.connecting import DEFAULT_PATIENCE, client
 from headrace.app.home import Home
 from headrace.app.settings import Settings
 from headrace.client import Client
@@ -117,4 +117,4 @@ async def standing(size: Size, corner: Corner) -> AsyncGenerator[Fleet]:
 
 
 def _speaking(url: str, folder: Path) -> Client:
-    return client(Settings(home=folder, url=url, key=KEY), Home(folder), IMPATIENT)
+    return client(Settings(home=folder, url=url, key=KEY), Home(folder), DEFAULT_PATIENCE)

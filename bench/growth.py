@@ -46,7 +46,7 @@ async def trivially(fleet: Fleet, runs: int) -> None:
     async def start(number: int) -> None:
         await fleet.speaker(number).trigger(trivial.id, NUMBER)
 
-    await _shared_out(start, runs)
+    await _shared_out(start, runs, fleet)
     await fleet.none_is(*UNENDED, task=trivial.id)
 
 
@@ -64,21 +64,23 @@ async def answered(fleet: Fleet, runs: int) -> None:
         if receipt.duplicate:
             raise AssertionError("nobody has answered before")
 
-    await _shared_out(start, runs)
+    await _shared_out(start, runs, fleet)
     await fleet.none_is("QUEUED", "DEQUEUED", "EXECUTING", task=parked.id)
-    await _shared_out(answer, runs)
+    await _shared_out(answer, runs, fleet)
     await fleet.none_is(*UNENDED, task=parked.id)
 
 
-async def _shared_out(work: Callable[[int], Coroutine[None, None, None]], count: int) -> None:
-    """Do it for each number; many at a time, each by whoever is free."""
+async def _shared_out(
+    work: Callable[[int], Coroutine[None, None, None]], count: int, fleet: Fleet
+) -> None:
+    """Do it for each number, each by whoever is free; as many are at it for each server."""
     numbers = iter(range(count))
 
     async def some(_sender: int) -> None:
         for number in numbers:
             await work(number)
 
-    await all_at_once(some, range(SENDERS))
+    await all_at_once(some, range(SENDERS * fleet.size.servers))
 
 
 WORKLOADS: Final[dict[str, Work]] = {

@@ -107,7 +107,7 @@ FLUSH_P50: Final = part(
     "commit: round trip and flush, median", "commit of a row in Postgres, p50", "s", per=1e-3
 )
 FLUSH_P99: Final = part(
-    "the same, 99th percentile", "commit of a row in Postgres, p99", "s", per=1e-3
+    "commit, 99th percentile", "commit of a row in Postgres, p99", "s", per=1e-3
 )
 STATEMENT: Final = part(
     "database's processor, a statement", "Postgres' processor, a statement", "s", per=1e-6
@@ -162,7 +162,7 @@ APPEND_P50: Final = part(
     "append to S2, median", "append of a record to s2-lite, p50", "s", per=1e-3
 )
 APPEND_P99: Final = part(
-    "the same, 99th percentile", "append of a record to s2-lite, p99", "s", per=1e-3
+    "append to S2, 99th percentile", "append of a record to s2-lite, p99", "s", per=1e-3
 )
 RECORD: Final = part("a record in S2, with its headers", "record in S2, as it is metered", "bytes")
 S2_APPENDS: Final = Parameter("price of a million appends", 1.0, "$", GUESS)

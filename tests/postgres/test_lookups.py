@@ -53,21 +53,21 @@ async def test_who_asks_at_once_asks_together(stores: Stores, connections: Datab
 
 async def test_who_has_gone_takes_nobody_with_him(stores: Stores) -> None:
     await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
-    asked = [
-        asyncio.ensure_future(stores.streams.read(RunId(f"run-{number}"), APPROVAL, 0, 1))
-        for number in range(RUNS)
-    ]
-    await asked[1]  # the first by itself, a group with the second in it; now another is under way
-    await asyncio.sleep(0)
-    for one in asked[AT_ONCE + 1 :: 3]:
-        one.cancel()
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    for number, outcome in enumerate(found):
+
+    async def read(number: int) -> bytes:
+        return (await stores.streams.read(RunId(f"run-{number}"), APPROVAL, 0, 1))[0].body
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        asked = [group.create_task(read(number)) for number in range(RUNS)]
+        await asked[1]  # the first by itself, a group with the second in it; another is under way
+        await asyncio.sleep(0)
+        for one in asked[AT_ONCE + 1 :: 3]:
+            one.cancel()
+    for number, one in enumerate(asked):
         if number <= AT_ONCE or (number - AT_ONCE - 1) % 3:
-            assert not isinstance(outcome, BaseException)
-            assert [record.body for record in outcome] == [b"%d" % number]
+            assert one.result() == b"%d" % number
         else:
-            assert isinstance(outcome, asyncio.CancelledError)
+            assert one.cancelled()
 
 
 async def test_a_failure_is_everybodys_and_the_next_one_asks_again(database: str) -> None:
@@ -80,17 +80,20 @@ async def test_a_failure_is_everybodys_and_the_next_one_asks_again(database: str
 
 async def test_whoever_still_asks_when_the_store_closes_is_told(connections: Database) -> None:
     known = Lookups(connections, "select_known")
+
+    async def ask(number: int) -> object:
+        try:
+            return await known.rows(f"run-{number}", APPROVAL, b"k")
+        except Unavailable as error:
+            return error
+
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         service = group.create_task(known.run())
-        asked = [
-            asyncio.ensure_future(known.rows(f"run-{n}", APPROVAL, b"k"))
-            for n in range(3 * AT_ONCE)
-        ]
+        asked = [group.create_task(ask(number)) for number in range(3 * AT_ONCE)]
         await asyncio.sleep(0)
         service.cancel()
-        found = await asyncio.gather(*asked, return_exceptions=True)
-    told = [outcome for outcome in found if isinstance(outcome, Unavailable)]
+    found = [one.result() for one in asked]
     assert found[0] == []
-    assert len(told) == len(found) - 1
+    assert all(isinstance(outcome, Unavailable) for outcome in found[1:])
     with pytest.raises(Unavailable):
         await known.rows("run-0", APPROVAL, b"k")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from headrace.backends.postgres.creating import Creation, Freed, creation
 from headrace.backends.postgres.database import Database
@@ -19,6 +19,9 @@ from headrace.backends.rows.runs import run_from
 from headrace.kernel.commands import Change, Claim
 from headrace.kernel.model import Entry, EnvId, Footing, Instant, Run, RunId, TaskId, WorkerId
 from headrace.ports import Created, Filter, Order, Ticket
+
+FEW: Final = 50
+"""Entries that are read along with what others read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ class PostgresRuns:
 
     async def journal(self, run_id: RunId, start: int = 0) -> Sequence[Entry]:
         """Return the entries numbered `start` and above, in order."""
-        found = await self._looks.entries.rows(run_id, start, is_long=not start)
+        found = await self._looks.entries.rows(run_id, start, FEW + 1)
+        if len(found) > FEW:
+            found = await self._looks.entries.rows(run_id, start, None, is_long=True)
         return [entry_from(row) for row in found]
 
     async def due(self, now: Instant, limit: int) -> Sequence[tuple[Instant, RunId]]:

@@ -17,12 +17,13 @@ WHERE run.id = $1 AND run.saved = $2;
 SELECT
     asked.place, found.n, found.key, found.kind, found.ending, found.body, found.at,
     found.fingerprint, found.line, found.stream, found.seq, found.deadline
-FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (id, start, place)
+FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+    WITH ORDINALITY AS asked (id, start, most, place)
 CROSS JOIN LATERAL (
     SELECT n, key, kind, ending, body, at, fingerprint, line, stream, seq, deadline
     FROM headrace.entry
     WHERE entry.run = (SELECT run.no FROM headrace.run WHERE run.id = asked.id)
         AND entry.n >= asked.start
-    OFFSET 0
+    ORDER BY entry.n LIMIT asked.most
 ) AS found
 ORDER BY asked.place, found.n;
