@@ -85,6 +85,7 @@ COMMANDS: Final[tuple[c.Command, ...]] = (
     c.Elapse(),
     c.Cancel(grace_ms=30_000),
     c.Reschedule(Instant(9_000)),
+    c.Recheck(Instant(9_000)),
     c.Unblock(),
     c.Restart(),
     c.Accept((STEP,)),

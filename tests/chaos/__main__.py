@@ -70,10 +70,7 @@ def main(
     if on:
         seed = seed or secrets.randbelow(1_000_000)
         apart.enter("tests.chaos", [*sys.argv[1:], "--seed", str(seed)])
-        course = (brief_course if brief else Course)(_place(on), seed)
-        if minutes:
-            course = replace(course, most_s=minutes * 60)
-        course = replace(course, sends=sends or course.sends)
+        course = _course(on, seed, minutes=minutes, sends=sends, brief=brief)
         sys.exit(bool(breaking(course, keep, None if brief else SHARED_PAGE).faults()))
     usual = LONG_LEAVING if leaving else LONG
     plan = replace(
@@ -94,6 +91,13 @@ def main(
     for fault in outcome.faults():
         console.print(f"[red]{fault}[/red]")
     sys.exit(not outcome.is_good)
+
+
+def _course(on: str, seed: int, *, minutes: int, sends: int, brief: bool) -> Course:
+    course = (brief_course if brief else Course)(_place(on), seed)
+    if minutes:
+        course = replace(course, most_s=minutes * 60)
+    return replace(course, sends=sends or course.sends)
 
 
 def _place(on: str) -> Place:

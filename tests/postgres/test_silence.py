@@ -43,22 +43,25 @@ async def far(way: Proxy, database: str) -> AsyncIterator[Database]:
 async def test_a_read_whose_answer_was_lost_is_asked_once_more(way: Proxy, far: Database) -> None:
     assert await far.rows("SELECT 1") == [(1,)]
     way.mute = True
-    asked = asyncio.create_task(far.rows("SELECT 2"))
-    await way.swallowed.wait()
-    way.mute = False
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as group:
+        asked = group.create_task(far.rows("SELECT 2"))
+        await way.swallowed.wait()
+        way.mute = False
         assert await asked == [(2,)]
 
 
 async def test_of_a_write_whose_answer_was_lost_it_is_told_soon(way: Proxy, far: Database) -> None:
     await far.run("SELECT 1")
     way.mute = True
-    written = asyncio.create_task(far.run("SELECT 2"))
-    await way.swallowed.wait()
-    way.mute = False
-    async with asyncio.timeout(SOON_S):
+
+    async def write() -> None:
         with pytest.raises(Unavailable, match="may or may not have happened"):
-            await written
+            await far.run("SELECT 2")
+
+    async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as group:
+        group.create_task(write())
+        await way.swallowed.wait()
+        way.mute = False
 
 
 async def test_the_locks_of_a_transaction_that_hears_nothing_are_given_back(

@@ -42,6 +42,13 @@ class NoChance:
         return self._count.to_bytes(size, "big")
 
 
+class Longest(NoChance):
+    """Makes every pause nearly as long as it may be."""
+
+    def jitter(self) -> float:
+        return 0.95
+
+
 PLAIN = Options(worker="", chance=NoChance())
 SAVING = replace(PLAIN, sealer=Sealer.of(["a key of the tests"]), snapshots="always", strict=True)
 

@@ -17,7 +17,7 @@ from headrace.wire.channel import Hello, Renewed
 from headrace.wire.registration import Registration
 from headrace.worker import Outcome
 from tests.sdk.played import once, step, wait
-from tests.worker.scene import PLAIN, Faults, Job, Link, NoChance, Scene, employed, setting
+from tests.worker.scene import PLAIN, Faults, Job, Link, Longest, Scene, employed, setting
 
 QUICK = replace(PLAIN, grace_s=0.05)
 
@@ -211,13 +211,6 @@ async def test_a_server_that_is_not_there_yet_is_asked_again(error: Exception) -
         server = Unsteady(scene.api, error, 3)
         async with employed(scene.worker("w", api=server)):
             assert server.asked == 4
-
-
-class Longest(NoChance):
-    """Makes every pause nearly as long as it may be."""
-
-    def jitter(self) -> float:
-        return 0.95
 
 
 async def test_a_server_that_is_back_has_its_workers_within_two_seconds() -> None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -81,12 +82,7 @@ async def serving(
                 rates=Rates(tokens=setting.token_rate, keys=setting.key_rate),
             )
             leaving, chosen = Leaving(door), bool(setting.key)
-
-            async def leave() -> None:
-                leaving.is_leaving = True
-                if is_shared(kept.database):
-                    await anyio.sleep(NOTICE_S)
-
+            leave = partial(_leave, leaving, is_balanced=is_shared(kept.database))
             async with serve(
                 leaving, host=setting.host, port=setting.port, is_key_given=chosen
             ) as port:
@@ -94,6 +90,12 @@ async def serving(
                 async with _published(home, url, api, env):
                     key_path = None if setting.key else home.key_path
                     yield Served(url, kept.database, key_path, api, kept.redis, kept.streams, leave)
+
+
+async def _leave(leaving: Leaving, *, is_balanced: bool) -> None:
+    leaving.is_leaving = True
+    if is_balanced:
+        await anyio.sleep(NOTICE_S)
 
 
 @asynccontextmanager
