@@ -7,7 +7,7 @@ Must never know: the order of turns.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headrace.errors import HeadraceError, Mistake
@@ -59,6 +59,10 @@ class _Life:
         """Return the number of the entry that it expects next."""
         return self.start + len(self.journal)
 
+    def copy(self) -> _Life:
+        """Return what goes on elsewhere."""
+        return replace(self, journal=dict(self.journal))
+
     def saved(self) -> bytes:
         """Return all that the code knows."""
         return b"%d %d" % (self.told, self.values)
@@ -77,6 +81,9 @@ class Worker:
     api: Api
     plan: Plan
     over: bool = False
+    name: str = ""
+    """If it is not that of the process."""
+    _is_ghost: bool = False
     _life: _Life | None = None
     _lives: int = 0
     _last: int = -1
@@ -86,7 +93,11 @@ class Worker:
     async def run(self) -> None:
         """Take whatever is assigned until the run is over; after a break, go on where it was."""
         hello = c.Hello(
-            worker=self.process, version="1", tasks=(TASK,), slots=2, holdings=self._holdings()
+            worker=self.name or self.process,
+            version="1",
+            tasks=(TASK,),
+            slots=2,
+            holdings=self._holdings(),
         )
         async with self.api.attach(hello) as self._channel:
             if self._life is not None:
@@ -101,8 +112,22 @@ class Worker:
         life = self._life
         return () if life is None else (c.Holding(life.run, life.epoch, life.next_n),)
 
+    def renew(self) -> None:
+        """Carry the lease on."""
+        self._channel.post([c.Renewed(slots=2)])
+
+    def leave(self, process: str, api: Api) -> Worker:
+        """Go on elsewhere; here only happens what was under way."""
+        heir = Worker(self.stage, process, api, self.plan, name=self.name or self.process)
+        heir._life = None if self._life is None else self._life.copy()
+        heir._lives, heir._last = self._lives, self._last
+        self._is_ghost = True
+        return heir
+
     async def _hear(self, push: c.Push) -> None:
         match push:
+            case _ if self._is_ghost:
+                pass
             case c.Assigned():
                 await self._begin(push)
             case c.Told(entries=entries):
@@ -111,14 +136,17 @@ class Worker:
                 await self._stop()
             case c.Refusal(code="stopping"):
                 await self._stopped()
-            case c.Fenced(epoch=epoch) | c.Ended(epoch=epoch):
-                self.over = isinstance(push, c.Ended) and epoch == self._last
-                if self._life is not None and self._life.epoch == epoch:
-                    self._life = None
+            case c.Fenced() | c.Ended():
+                self._let_go(push)
             case c.Unread() | c.Emit():
                 pass
             case _:
                 self.stage.wrong.append(f"the worker was told {push}")
+
+    def _let_go(self, push: c.Fenced | c.Ended) -> None:
+        self.over = isinstance(push, c.Ended) and push.epoch == self._last
+        if self._life is not None and self._life.epoch == push.epoch:
+            self._life = None
 
     async def _begin(self, push: c.Assigned) -> None:
         if push.snapshot and self.plan.unfit:
@@ -176,11 +204,11 @@ class Worker:
         await self.stage.cue(self.process, "asks")
         key = life.asking = f"0/ask#{life.told}"
         place = f"{life.told}"
-        self.stage.note(
-            e.TakeInvoke(at=0, run=life.run, stream=STREAM, place=place, life=life.name)
-        )
+        if not self._is_ghost:
+            asks = e.TakeInvoke(at=0, run=life.run, stream=STREAM, place=place, life=life.name)
+            self.stage.note(asks)
         timeout_ms = TIMEOUT_MS if self.plan.timeout and not life.told else -1
-        asks = c.Standing(
+        standing = c.Standing(
             life.run,
             life.epoch,
             key,
@@ -189,7 +217,7 @@ class Worker:
             held=self.plan.held,
             token=self.plan.token,
         )
-        self._channel.post([asks])
+        self._channel.post([standing])
         if self.plan.held:
             await self.stage.cue(self.process, "parks")
             if life.asking not in life.journal:

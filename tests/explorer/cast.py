@@ -20,6 +20,7 @@ class Cast:
     has taken the run up when the play begins. `alone`: everybody comes through one server; if not,
     each has a server of their own. `delivering`: records and runs are in one database. `token`:
     everybody is about one token instead of a stream; the senders complete it, and the first counts.
+    `late`: the task asks for one message, so that others may come after its end.
     """
 
     messages: tuple[str, ...] = ()
@@ -35,6 +36,13 @@ class Cast:
     alone: bool = True
     delivering: bool = True
     token: bool = False
+    late: bool = False
+
+    @property
+    def values(self) -> int:
+        """Count what the task asks for."""
+        distinct = len(set(self.messages))
+        return min(distinct, 1) if self.token or self.late else distinct
 
     @property
     def actors(self) -> int:
@@ -44,12 +52,15 @@ class Cast:
     def __str__(self) -> str:
         asks, sends = ("for_token", "complete") if self.token else ("wait", "send")
         parts = [asks if self.held else "once", *(f"{sends} {name}" for name in self.messages)]
-        names = ("timeout", "early", "cancel", "evicted", "saves", "drops", "unfit", "fresh")
-        parts += [name for name in names if getattr(self, name)]
+        parts += [name for name in _TRAITS if getattr(self, name)]
         where = "one server" if self.alone else "a server each"
         return f"{' + '.join(parts)}; {where}{'' if self.delivering else ', log elsewhere'}"
 
 
+_TRAITS: Final = (
+    *("timeout", "early", "cancel"),
+    *("evicted", "saves", "drops", "unfit", "fresh", "late"),
+)
 A: Final = ("a",)
 BOTH: Final = ("a", "b")
 TWICE: Final = ("a", "a")

@@ -7,11 +7,14 @@ from tests.explorer.stage import Stage
 from tests.history import events as e
 
 
-def final(stage: Stage, run_id: RunId) -> list[e.Event]:
-    """Return the last events of a history: the logs and the journal of the run."""
+def final(stage: Stage, run_id: RunId, *, but: str = "") -> list[e.Event]:
+    """Return the last events of a history: the logs and the journal of the run.
+
+    Stream `but` is no part of it.
+    """
     run, tables = stage.tables.runs[run_id], stage.tables
     whole = (*stage.dropped, *tables.journals[run_id])
-    logs = [_log(stage, run, stream) for stream in tables.records[run_id]]
+    logs = [_log(stage, run, one) for one in tables.records[run_id] if one[1:] != but]
     over = type(run.state.outcome).__name__ if isinstance(run.state, Over) else ""
     parked = (_parked(key, stream, until) for key, stream, until in _waits(run))
     end = e.FinalRun(

@@ -55,6 +55,8 @@ WORKER, TIME, CANCELLER, ALL = "worker", "time", "canceller", "server"
 class Play:
     """One schedule."""
 
+    streams = (STREAM,)
+
     def __init__(self, cast: Cast, choose: Choose, backstage: Backstage) -> None:
         self.cast = cast
         self.stage = Stage(choose)
@@ -96,8 +98,8 @@ class Play:
 
     async def _open(self, house: AsyncExitStack) -> RunId:
         api = await self._server(house, WORKER)
-        task, stream = TaskSpec(id=TASK), StreamSpec(name=STREAM, inward=True)
-        await api.register(Registration(version="1", tasks=(task,), streams=(stream,)))
+        streams = tuple(StreamSpec(name=name, inward=True) for name in self.streams)
+        await api.register(Registration(version="1", tasks=(TaskSpec(id=TASK),), streams=streams))
         run_id = RunId((await api.trigger(TASK, TriggerOrder())).id)
         if self.cast.token:
             self._token = (await api.create_token(TokenOrder())).id
@@ -129,7 +131,7 @@ class Play:
     def _worker(self) -> Worker:
         cast = self.cast
         plan = Plan(
-            min(len(set(cast.messages)), 1) if cast.token else len(set(cast.messages)),
+            cast.values,
             cast.held,
             cast.timeout,
             cast.evicted,
@@ -198,16 +200,24 @@ class Play:
         return wrong + [str(violation) for violation in judge(story, late_ms=late_ms)]
 
 
+Make = Callable[[Choose], Play]
+
+
 def explore(
     cast: Cast, backstage: Callable[[], Backstage] = Backstage, *, stop_at: int = 3
 ) -> Report:
     """Go through every schedule of a cast."""
+    return explored(lambda choose: Play(cast, choose, backstage()), stop_at=stop_at)
+
+
+def explored(make: Make, *, stop_at: int = 3) -> Report:
+    """Go through every schedule of the plays that are made so."""
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, QuietLoop)
 
         def play(choose: Choose) -> Sequence[str]:
-            one = Play(cast, choose, backstage())
+            one = make(choose)
             loop.direct(one.stage.at_rest)
             return runner.run(one.run())
 

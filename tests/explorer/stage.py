@@ -18,6 +18,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from headrace.backends.memory.tables import Tables
+from headrace.errors import Unavailable
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Entry, Instant, later
 from tests.explorer.memory import fingerprint
@@ -69,6 +70,10 @@ class Stage:
         self.dropped: list[Entry] = []
         """Entries that a snapshot stands for: the judge goes by the whole journal."""
         self.actors: set[asyncio.Task[None] | None] = set()
+        self.dead: set[str] = set()
+        """Processes that do nothing more."""
+        self._graves: list[asyncio.Future[None]] = []
+        self._is_over = False
         self.events: list[e.Event] = []
         self.past: frozenset[int] = frozenset()
         self._choose = choose
@@ -91,7 +96,19 @@ class Stage:
 
         What an actor's own task reads decides nothing: all that does is decided at a desk.
         """
-        if self.phase is Phase.DIRECTED and asyncio.current_task() not in self.actors:
+        if asyncio.current_task() not in self.actors:
+            await self.cue_if_directed(process, verb, reads=reads, writes=writes)
+
+    async def cue_if_directed(
+        self,
+        process: str,
+        verb: str,
+        *,
+        reads: frozenset[str] = frozenset(),
+        writes: frozenset[str] = frozenset(),
+    ) -> None:
+        """Return when it is the turn of this verb, whoever's task it is in."""
+        if self.phase is Phase.DIRECTED or process in self.dead:
             await self.cue(process, verb, reads=reads, writes=writes)
 
     async def cue(
@@ -103,6 +120,8 @@ class Stage:
         writes: frozenset[str] = frozenset(),
     ) -> None:
         """Return when it is the turn of this act of an actor."""
+        if process in self.dead:
+            await self._for_ever()
         if self.phase is Phase.FREE:
             return
         label = next(label for label in _labels(process, verb) if label not in self._waiting)
@@ -113,6 +132,28 @@ class Stage:
             await waiting.turn
         finally:
             self._waiting.pop(label, None)
+
+    def kill(self, process: str) -> None:
+        """Let the process do nothing more: what it was about to do does not happen."""
+        self.dead.add(process)
+        for label, waiting in list(self._waiting.items()):
+            if waiting.move.process == process:
+                self._graves.append(waiting.turn)
+                del self._waiting[label]
+
+    def bury(self) -> None:
+        """Let what hangs in dead processes end: the play is over."""
+        self._is_over = True
+        for grave in self._graves:
+            if not grave.done():
+                grave.set_exception(Unavailable("the process is dead"))
+
+    async def _for_ever(self) -> None:
+        if self._is_over:
+            raise Unavailable("the process is dead")
+        grave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._graves.append(grave)
+        await grave
 
     def about_to_drop(self, change: Change) -> list[Entry]:
         """Return the entries that this change lets go of."""
@@ -192,4 +233,5 @@ class Stage:
         tables = hash(repr((self.tables.runs, self.tables.journals, self.tables.records)))
         kept = hash(repr((self.tables.snapshots, self.dropped, self.tables.waitpoints)))
         memory = fingerprint(asyncio.all_tasks() - {self._director}, (self, self.tables))
-        return self.now, tables, kept, memory, self.past, tuple(sorted(self._waiting))
+        waiting = tuple(sorted(self._waiting))
+        return self.now, tables, kept, memory, self.past, waiting, frozenset(self.dead)

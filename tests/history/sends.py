@@ -6,6 +6,7 @@ Must never know: what became of a record after it was stored.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
+from headrace.errors import RunIsOver
 from tests.history import events as e
 from tests.history.story import Call, Story, Stream
 from tests.history.verdict import Invariant, Law, Violation
@@ -57,9 +58,24 @@ def refused_is_not_stored(story: Story) -> Iterator[Violation]:
     refused = _messages(story, e.SendFail) - perhaps
     for stream, log in story.logs.items():
         for record in log.records:
-            if (*stream, record.digest) in refused:
+            if (*stream, record.digest) in refused - _too_late(story, log):
                 what = f"{stream}: {record.digest} was refused and stands at {record.seq}"
                 yield Violation(Invariant.PHANTOM, what)
+
+
+def _too_late(story: Story, log: e.FinalLog) -> set[tuple[str, str, str]]:
+    """Return the messages whose senders found the run over: they may stand where nobody reads."""
+    run = story.runs.get(log.run)
+    if run is None or not run.over:
+        return set()
+    calls = [call for call in story.calls.values() if call.stream == (log.run, log.stream)]
+    late = {call.begin.digest for call in calls if _is_too_late(call)}
+    unread = {record.digest for record in log.records if record.seq >= log.cursor}
+    return {(log.run, log.stream, digest) for digest in late & unread}
+
+
+def _is_too_late(call: Call) -> bool:
+    return isinstance(call.end, e.SendFail) and call.end.code == RunIsOver.code
 
 
 def nothing_comes_from_nowhere(story: Story) -> Iterator[Violation]:

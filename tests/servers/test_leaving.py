@@ -87,19 +87,23 @@ async def test_a_server_says_that_it_leaves_before_it_does(tmp_path: Path, datab
         async with session.get(f"{url}/health") as health:
             assert (health.status, health.headers.get("connection")) == (200, None)
         query = f"tags=a&live=true&handle={handle}&offset={offset}"
-        held = asyncio.ensure_future(session.get(f"{url}/realtime/v1/runs?{query}"))
-        stopping = asyncio.ensure_future(town.stop(server))
-        statuses = list[int]()
-        while not stopping.done():
-            try:
-                async with session.get(f"{url}/health") as health:
-                    statuses.append(health.status)
-            except aiohttp.ClientConnectionError:
-                break
-        await stopping
-        async with await held as answer:
-            assert answer.status == 200
-            assert answer.headers["electric-handle"] == handle
+        statuses, told = list[int](), list[str]()
+
+        async def hold() -> None:
+            async with session.get(f"{url}/realtime/v1/runs?{query}") as answer:
+                assert answer.status == 200
+                told.append(answer.headers["electric-handle"])
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(hold())
+            stopping = group.create_task(town.stop(server))
+            while not stopping.done():
+                try:
+                    async with session.get(f"{url}/health") as health:
+                        statuses.append(health.status)
+                except aiohttp.ClientConnectionError:
+                    break
+        assert told == [handle]
         assert 503 in statuses
         assert statuses == sorted(statuses)
     assert "rror" not in town.logged()

@@ -11,6 +11,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
+import anyio
+
 LOOK_S = 0.1
 
 
@@ -103,11 +105,12 @@ async def balancer(*ports: int) -> AsyncGenerator[Balancer]:
     one.ports += ports
     server = await asyncio.start_server(one.connected, "127.0.0.1", 0)
     one.port = server.sockets[0].getsockname()[1]
-    looking = asyncio.ensure_future(one.look())
-    try:
-        yield one
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])
-        server.close()
-        await one.end()
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.look)
+        try:
+            yield one
+        finally:
+            group.cancel_scope.cancel()
+            server.close()
+            with anyio.CancelScope(shield=True):
+                await one.end()

@@ -52,8 +52,8 @@ class Presence:
         """Until when each run was said to live, by whomever this server knows of."""
         self._heard: dict[RunId, Instant] = {}
         """When the last message came."""
-        self._leaving: set[RunId] = set()
-        """Runs that a commit under way takes out of their worker's hands, or parks."""
+        self._leaving: dict[RunId, Instant] = {}
+        """Runs that a commit under way takes out of their worker's hands, or parks; see `_ends`."""
         self._since: dict[WorkerId, Instant] = {}
         """When each worker sat down here: before, another server may have said it."""
         self._left: OrderedDict[RunId, int] = OrderedDict()
@@ -107,14 +107,13 @@ class Presence:
         run, before = sheet.run, sheet.before
         end = self._ends.get(run.id, EPOCH)
         if _parts(before, run):
-            end = self._ends[run.id] = max(end, self._seated(before))
+            end = max(end, self._seated(before))
+            self._leaving[run.id] = end
         end = later(end, SKEW_MS)
         if end <= sheet.now:
-            return
+            return  # nobody believes any more what was said
         if any(is_offered(wait) and (wait.recheck or EPOCH) < end for wait in run.waits):
             sheet.apply(Recheck(end))
-        if _parts(before, run):
-            self._leaving.add(run.id)
 
     def _seated(self, run: Run) -> Instant:
         """Return until when the server that had the worker before may have said it."""
@@ -124,9 +123,10 @@ class Presence:
 
     async def part(self, sheet: Sheet) -> None:
         """Take back that the run lives: before it is committed that it does not."""
-        run = sheet.run
-        if run.id not in self._leaving:
+        run, end = sheet.run, self._leaving.get(sheet.run.id, EPOCH)
+        if later(end, SKEW_MS) <= sheet.now:
             return
+        self._ends[run.id] = end
         if streams := _offered(run):
             await self._map.parked(run.id, sheet.before.version + 1, streams)
         else:
@@ -134,13 +134,17 @@ class Presence:
 
     def settle(self, run_id: RunId) -> None:
         """Note that the commit has landed, or will not."""
-        self._leaving.discard(run_id)
+        self._leaving.pop(run_id, None)
 
     def landed(self, sheet: Sheet, after: Run) -> None:
         """Learn from a commit: a message has come, somebody else has had the run."""
         before = sheet.before
         self.settle(after.id)
-        if sheet.drafts or any(entry.kind == "take" and entry.seq >= 0 for entry in sheet.entries):
+        if (
+            sheet.drafts
+            or sheet.written
+            or any(entry.kind == "take" and entry.seq >= 0 for entry in sheet.entries)
+        ):
             self._heard[after.id] = sheet.now
         worker = machine.holder(before)
         if worker is not None and machine.holder(after) is None and self._seats.of(worker):

@@ -99,8 +99,10 @@ class Message(Hasty):
             message = "this idempotency key was used before, with another body"
             raise KeyReused(message, hint="Use a new key for a new message.", seq=record.seq)
         is_own = self.seq == record.seq and (stream, record.seq) in sheet.written
-        if is_own and isinstance(sheet.run.state, Over):
+        is_unread = record.seq >= sheet.cursor(stream)
+        if is_own and is_unread and isinstance(sheet.run.state, Over):
             raise over(sheet.run)  # it came too late: nobody will read it
+        sheet.looked = sheet.looked or is_own  # it is on no sheet: the worker has to be told
         sheet.repeats = self.core.is_elsewhere  # who appended it may have died before the offer
         took = await sheet.catch_up(stream)
         return Receipt(seq=record.seq, duplicate=not is_own, resumed=is_own and took)

@@ -1,0 +1,163 @@
+"""A play about the wait map: servers that say of a run that it lives, and senders who believe it.
+
+Owns: how such a play begins, what befalls servers in it, and what must be true in the end.
+It begins where it matters: a worker executes the run, every server remembers it so, and a message
+has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from headrace.kernel.model import RunId
+from headrace.ports import ANYTHING
+from tests.explorer.actors import STREAM, Worker, pass_time
+from tests.explorer.ending import final
+from tests.explorer.laws import stuck
+from tests.explorer.map_cast import MapCast
+from tests.explorer.mapped import MAP, MapBackstage
+from tests.explorer.play import HEAL_MS, HEALS, TIME, WORKER, Play, explored
+from tests.explorer.search import Choose, Report
+from tests.explorer.staged import Process, StagedClock
+from tests.history.checker import judge
+from tests.history.story import tell
+
+FIRST: Final = "first"
+"""The stream of the message that has come before."""
+LIVES_MS: Final = 2_200
+"""After this, nothing that was said before is believed any more."""
+HALF_A_LEASE_MS: Final = 2_800
+"""Two of them outlast a lease; one is no reason to think that the server itself stood still."""
+
+
+def explore(
+    cast: MapCast, backstage: Callable[[], MapBackstage] = MapBackstage, *, stop_at: int = 3
+) -> Report:
+    """Go through every schedule of a cast."""
+    return explored(lambda choose: MapPlay(cast, choose, backstage()), stop_at=stop_at)
+
+
+class MapPlay(Play):
+    """One schedule."""
+
+    streams = (STREAM, FIRST)
+
+    def __init__(self, cast: MapCast, choose: Choose, backstage: MapBackstage) -> None:
+        super().__init__(cast.cast, choose, backstage)
+        self._plot, self._shared = cast, backstage
+        self._workings: list[asyncio.Task[None]] = []
+
+    async def _open(self, house: AsyncExitStack) -> RunId:
+        run_id = await super()._open(house)
+        self._shared.is_idle = self._plot.fate != "lost"  # from here on: its own server claims it
+        if TIME not in self._apis:
+            await self._server(house, TIME)
+        return run_id
+
+    async def _act(self, run_id: RunId, group: asyncio.TaskGroup, house: AsyncExitStack) -> None:
+        del house
+        stage = self.stage
+        self._group, self._player = group, self._worker()
+        self._player.name = WORKER
+        self._work(self._player)
+        await stage.rest()
+        if self._plot.settled:
+            self.stage.advance(LIVES_MS, awake=lambda _: True)
+            await stage.rest()
+        for name in (*[name for name, _ in self._senders()], WORKER):
+            await self._apis[name].send(run_id, FIRST, b"0", key=name)
+        acting = [group.create_task(act) for act in self._actors(run_id)]
+        stage.actors |= set(acting)
+        await stage.rest()
+        await stage.direct()
+        stage.free()
+        if not stage.was_cut:
+            await self._come_to_the_deadline(run_id)
+            stage.wrong += stuck(stage.tables)
+            await self._be_told(run_id)
+        for task in (*self._workings, *acting):
+            task.cancel()
+        stage.bury()
+
+    def _actors(self, run_id: RunId) -> list[Coroutine[object, object, None]]:
+        cast = self._plot
+        found = [*super()._actors(run_id), *[self._pulse() for _ in range(cast.pulse)]]
+        fates = {"crash": self._crash, "moves": self._move, "lost": self._lose}
+        if cast.fate:
+            found.append(fates[cast.fate]())
+        found += [self._flush() for _ in range(cast.flush)]
+        if cast.passes:
+            steps = [HALF_A_LEASE_MS] * 2 if cast.fate == "lost" else [LIVES_MS]
+            found.append(self._pass_time(steps))
+        return found
+
+    async def _pass_time(self, steps: Sequence[int]) -> None:
+        await pass_time(self.stage, TIME, self._is_awake, steps)
+        if self._plot.renews_later:
+            self._player.renew()
+
+    async def _pulse(self) -> None:
+        """Renew the lease: what matters is when that reaches the database."""
+        self._player.renew()
+
+    async def _flush(self) -> None:
+        await self.stage.cue("redis", "is emptied", writes=frozenset({MAP}))
+        words = self._shared.words
+        assert words is not None
+        words.empty(self._shared.new_map(StagedClock(Process(self.stage, TIME))))
+
+    async def _crash(self) -> None:
+        """The worker's server dies; the worker goes on at another."""
+        await self._die()
+        self._player.process, self._player.api = TIME, self._apis[TIME]
+        self._work(self._player)
+
+    async def _lose(self) -> None:
+        """The worker dies with its server; another takes the run up when the lease has lapsed."""
+        await self._die()
+        self._player = Worker(self.stage, TIME, self._apis[TIME], self._player.plan, name="second")
+        self._work(self._player)
+
+    async def _die(self) -> None:
+        await self.stage.cue(WORKER, "dies")
+        self.stage.kill(WORKER)
+        working = self._workings[-1]
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+    async def _move(self) -> None:
+        """The worker goes to another server; what it said to the first is still under way there."""
+        await self.stage.cue(WORKER, "is left")
+        self._player = self._player.leave(TIME, self._apis[TIME])
+        self._work(self._player)
+
+    def _work(self, worker: Worker) -> None:
+        self._workings.append(self._group.create_task(worker.run()))
+        self.stage.actors.add(self._workings[-1])
+
+    # --- after -----------------------------------------------------------------------------------
+
+    async def _be_told(self, run_id: RunId) -> None:
+        """Let hints come through again: who lost some is told to look at everything."""
+        self._healed = True
+        for _ in range(HEALS):
+            if self._is_over(run_id):
+                return
+            ms = HALF_A_LEASE_MS if self._plot.fate == "lost" else HEAL_MS
+            self.stage.advance(ms, awake=self._is_awake)
+            self._shared.hints.tell(ANYTHING)
+            await self.stage.rest()
+
+    def _is_awake(self, process: str) -> bool:
+        return process not in self.stage.dead and super()._is_awake(process)
+
+    def _verdict(self, run_id: RunId) -> list[str]:
+        wrong = list(self.stage.wrong)
+        if not self._is_over(run_id):
+            wrong.append(f"stuck: {self.stage.tables.runs[run_id]}")
+        story = tell([*self.stage.events, *final(self.stage, run_id, but=FIRST)])
+        return wrong + [str(violation) for violation in judge(story, late_ms=2 * HEAL_MS)]

@@ -1,0 +1,245 @@
+"""What servers share beside the database: the wait map, the seats of workers, and hints.
+
+Owns: which of their verbs are moves.
+A word to the map is under way until it arrives: so it may come late, or never. The map may be
+emptied. All hints are lost until the play heals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from headrace.backends.broadcast import Broadcast
+from headrace.backends.memory.around import MemoryLeases
+from headrace.backends.memory.waitmap import MemoryWaitMap
+from headrace.kernel.commands import Claim
+from headrace.kernel.model import (
+    EnvId,
+    Instant,
+    Over,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+    later,
+)
+from headrace.ports import Filter, Live, On, Stores
+from headrace.ports.waitmap import LIVE_MS
+from tests.explorer.stage import Phase
+from tests.explorer.staged import Backstage, Process, StagedClock, StagedRuns
+
+MAP, LEASE = "map", "lease"
+_MAP: Final = frozenset({MAP})
+_LEASE: Final = frozenset({LEASE})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Word:
+    """Something that is said to the map."""
+
+    run_id: RunId
+    version: int
+    label: str
+    tell: Callable[[MemoryWaitMap], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Words:
+    """What has arrived at the map, and what has not yet."""
+
+    inner: MemoryWaitMap
+    newest: dict[RunId, int] = field(default_factory=dict[RunId, int])
+    """Of each run, the newest version that anything was said about since the map was emptied."""
+    pending: list[Word] = field(default_factory=list[Word])
+    arriving: dict[Word, asyncio.Task[None]] = field(default_factory=dict[Word, asyncio.Task[None]])
+    asking: int = 0
+
+    def version(self, run_id: RunId) -> int:
+        """Return the version that the map's word about the run is about."""
+        return self.inner._entries[run_id].version  # pyright: ignore[reportPrivateUsage]  # the judge looks inside
+
+    def empty(self, inner: MemoryWaitMap) -> None:
+        """Lose everything that has arrived."""
+        self.inner = inner
+        self.newest.clear()
+
+    async def take(self, word: Word) -> None:
+        """Let the word have arrived."""
+        await word.tell(self.inner)
+        self.newest[word.run_id] = max(word.version, self.newest.get(word.run_id, word.version))
+
+
+class StagedMap:
+    """The `WaitMap` port, move by move.
+
+    When a word arrives is of no consequence until somebody asks: only then its arrival has turns.
+    """
+
+    def __init__(self, process: Process, words: Words) -> None:
+        self._process, self._words = process, words
+
+    async def where(self, run_id: RunId) -> Live | On | None:
+        words = self._words
+        words.asking += 1
+        if self._process.stage.phase is Phase.DIRECTED:
+            self._let_arrive()
+        try:
+            await self._process.read("where", _MAP)
+        finally:
+            words.asking -= 1
+            if not words.asking:
+                self._hold_up()
+        found = await words.inner.where(run_id)
+        if isinstance(found, Live):
+            self._judge(run_id)
+        return found
+
+    def _judge(self, run_id: RunId) -> None:
+        """Look whether that may be told (rules 2 and 3 of the port, and law 7)."""
+        stage, words = self._process.stage, self._words
+        if words.version(run_id) < words.newest[run_id]:
+            stage.wrong.append("the map says live, and has heard something newer")
+        state = stage.tables.runs[run_id].state
+        if isinstance(state, Over) and stage.now >= later(state.at, LIVE_MS):
+            stage.wrong.append("a run is said to live long after its end")
+
+    async def live(self, run_id: RunId, version: int, until: Instant) -> None:
+        await self._say("live", run_id, version, lambda inner: inner.live(run_id, version, until))
+
+    async def parked(self, run_id: RunId, version: int, streams: frozenset[StreamId]) -> None:
+        await self._say(
+            "parked", run_id, version, lambda inner: inner.parked(run_id, version, streams)
+        )
+
+    async def gone(self, run_id: RunId, version: int) -> None:
+        await self._say("gone", run_id, version, lambda inner: inner.gone(run_id, version))
+
+    async def _say(
+        self,
+        what: str,
+        run_id: RunId,
+        version: int,
+        tell: Callable[[MemoryWaitMap], Awaitable[None]],
+    ) -> None:
+        word = Word(run_id, version, f"{what} {version} arrives", tell)
+        if self._process.stage.phase is not Phase.DIRECTED:
+            await self._words.take(word)
+            return
+        self._words.pending.append(word)
+        if self._words.asking:
+            self._let_arrive()
+
+    def _let_arrive(self) -> None:
+        words = self._words
+        for word in words.pending:
+            if word not in words.arriving:
+                words.arriving[word] = asyncio.get_running_loop().create_task(self._arrive(word))
+
+    def _hold_up(self) -> None:
+        for task in self._words.arriving.values():
+            task.cancel()
+        self._words.arriving.clear()
+
+    async def _arrive(self, word: Word) -> None:
+        words, wire = self._words, f"{self._process.name} >"
+        await self._process.stage.cue(wire, word.label, reads=_MAP, writes=_MAP)
+        words.pending.remove(word)
+        words.arriving.pop(word, None)
+        await words.take(word)
+
+
+class StagedLeases:
+    """The `Leases` port: sitting down and renewing are moves."""
+
+    def __init__(self, process: Process, inner: MemoryLeases) -> None:
+        self._process, self._inner = process, inner
+
+    async def sit(self, worker: WorkerId, until: Instant) -> int:
+        await self._process.stage.cue_if_directed(self._process.name, "sit", writes=_LEASE)
+        return await self._inner.sit(worker, until)
+
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+        await self._process.write("renew", _LEASE)
+        await self._inner.renew(worker, until, seat)
+
+    async def drop(self, worker: WorkerId, now: Instant) -> None:
+        await self._inner.drop(worker, now)
+
+    async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
+        return await self._inner.lapsed(now)
+
+    async def extend(self, until: Instant) -> None:
+        await self._inner.extend(until)
+
+
+class IdleRuns(StagedRuns):
+    """What is asked when a worker sits down, and finds nothing: no run is blocked, none is queued."""
+
+    async def find(self, query: Filter) -> Sequence[Run]:  # noqa: ARG002 - the port's
+        return ()
+
+    async def claim(
+        self,
+        command: Claim,  # noqa: ARG002 - the port's
+        env: EnvId,  # noqa: ARG002
+        tasks: Sequence[TaskId],  # noqa: ARG002
+        now: Instant,  # noqa: ARG002
+        limit: int,  # noqa: ARG002
+    ) -> Sequence[Run]:
+        return ()
+
+
+class LostHints:
+    """The `Wakeups` port: nothing is heard, until somebody says that anything may have happened."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+
+    async def announce(self, run_id: RunId, by: str = "") -> None:
+        """Tell nobody."""
+
+    def listen(self, but: str = "") -> AbstractAsyncContextManager[AsyncIterator[RunId]]:
+        return self._broadcast.listen(but)
+
+
+class MapBackstage(Backstage):
+    """All that several servers share, the map among it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hints = Broadcast()
+        self.is_idle = False
+        """Whether no run is queued any more."""
+        self.words: Words | None = None
+
+    def stores(self, process: Process, *, delivering: bool) -> Stores:
+        """Return the stores as `process` sees them."""
+        words = self.words = self.words or Words(self.new_map(StagedClock(process)))
+        return replace(
+            super().stores(process, delivering=delivering),
+            leases=self.leases(process),
+            wakeups=LostHints(self.hints),
+            waitmap=self.waitmap(process, words),
+        )
+
+    def runs(self, process: Process, *, delivering: bool) -> StagedRuns:
+        """Return the runs as `process` sees them."""
+        kind = IdleRuns if self.is_idle else StagedRuns
+        return kind(process, delivering=delivering)
+
+    def new_map(self, clock: StagedClock) -> MemoryWaitMap:
+        """Return an empty map."""
+        return MemoryWaitMap(clock)
+
+    def waitmap(self, process: Process, words: Words) -> StagedMap:
+        """Return the map as `process` sees it."""
+        return StagedMap(process, words)
+
+    def leases(self, process: Process) -> StagedLeases:
+        """Return the leases as `process` sees them."""
+        return StagedLeases(process, self._leases)
