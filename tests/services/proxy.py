@@ -37,9 +37,11 @@ class Proxy:
     async def _passed(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
     ) -> None:
+        has_gap = False
         with suppress(ConnectionError):
             while some := await reader.read(65_536):
-                if answers and self.mute:
+                if answers and (self.mute or has_gap):
+                    has_gap = True  # what follows on a gap is never delivered
                     self.swallowed.set()
                     continue
                 writer.write(some)
