@@ -72,13 +72,16 @@ async def test_the_locks_of_a_transaction_that_hears_nothing_are_given_back(
         way.mute = True
         await fetched(connection, "SELECT 1", ())
 
+    async def hold() -> None:
+        with pytest.raises(Unavailable):
+            await far.transact(locking)
+
     async with open_postgres(database) as near:
-        held = asyncio.create_task(far.transact(locking))
-        await way.swallowed.wait()
-        way.mute = False
+        async with asyncio.timeout(SOON_S), asyncio.TaskGroup() as group:
+            group.create_task(hold())
+            await way.swallowed.wait()
+            way.mute = False
         async with asyncio.timeout(SOON_S):
-            with pytest.raises(Unavailable):
-                await held
             assert await near.runs.load(RunId("none")) is None
             async with connected(database, Settings()) as other:
                 await other.rows("SELECT * FROM headrace.meta")
@@ -93,11 +96,12 @@ async def test_what_the_database_works_at_is_waited_for(way: Proxy, far: Databas
 async def test_what_waits_for_a_lock_is_waited_for(far: Database, database: str) -> None:
     connection = await asyncpg.connect(database)
     try:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE headrace.meta IN ACCESS EXCLUSIVE MODE")
-            waiting = asyncio.create_task(far.rows("SELECT count(*) FROM headrace.meta"))
-            await asyncio.wait([waiting], timeout=2.5)
-            assert not waiting.done()
-        assert len(await waiting) == 1
+        async with asyncio.TaskGroup() as group:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE headrace.meta IN ACCESS EXCLUSIVE MODE")
+                waiting = group.create_task(far.rows("SELECT count(*) FROM headrace.meta"))
+                await asyncio.wait([waiting], timeout=2.5)
+                assert not waiting.done()
+            assert len(await waiting) == 1
     finally:
         await connection.close()
