@@ -206,7 +206,7 @@ FIRST_RETURN: Final = Parameter(
     Coded("src/headrace/worker/worker.py", "FIRST_PAUSE_S"),
 )
 MOST_RETURN: Final = Parameter(
-    "their longest pause", 5.0, "s", Coded("src/headrace/worker/worker.py", "LONGEST_PAUSE_S")
+    "their longest pause", 1.5, "s", Coded("src/headrace/worker/worker.py", "LONGEST_PAUSE_S")
 )
 WAIT: Final = Parameter("how long a run waits, mean", 3_600, "s", Assumed("people answer"))
 LIVE: Final = Parameter("live runs, of all that wait", 0.01, "", Assumed("one in a hundred"))
