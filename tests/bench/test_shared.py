@@ -58,7 +58,8 @@ def test_the_same_workloads_run_in_every_place_that_is_named() -> None:
         found = {each.workload: each for each in report.samples if each.on == on}
         assert found["floor paced"].figures["commit p50"] > 0
         assert ("append p50" in found["floor paced"].figures) == ("s2" in on)
-        assert found["live paced"].cpu_us["postgres"] > 0
+        # The system counts in hundredths of a second: one workload may have taken less.
+        assert sum(each.cpu_us.get("postgres", 0) for each in found.values()) > 0
         assert ("redis" in found["live paced"].cpu_us) == ("redis" in on)
     rows = {(row.on, row.name): row for row in report.rows}
     assert rows["postgres", "messages, 50 runs at once"].must == "≥ 3,000"

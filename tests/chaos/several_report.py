@@ -80,7 +80,7 @@ class Fought:
         for kind in self.course.kinds:
             if not struck[kind]:
                 yield f"never: {kind}"
-        if struck[HALTED] and not self.zombies:
+        if struck[HALTED] and self.course.has_zombies and not self.zombies:
             yield "no worker came back to a run that was somebody else's by then"
 
     def struck(self) -> Counter[str]:
