@@ -10,9 +10,8 @@ import anyio
 import pytest
 
 from headrace.engine import watching
-from headrace.engine.subscribers import Subscribers
 from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId, outward
-from headrace.ports import Draft, Order, Revision, Tagged
+from headrace.ports import Draft, Order, Tagged
 from headrace.wire.feeds import START, FeedPage, FeedQuery, Place, RunFeed, TagFeed
 from tests.engine.house import DECLARED, PATIENCE_S, Ground, House
 
@@ -167,25 +166,6 @@ async def test_a_follower_has_no_task_but_his_own_and_leaves_nothing(house: Hous
     assert followers.told == []
 
 
-def test_what_subscribers_have_is_kept_within_a_limit() -> None:
-    known = Subscribers(most=10)
-    seen = {RunId(f"run-{n}"): Revision(RunId(f"run-{n}"), n, 0) for n in range(4)}
-    offsets = [known.remember(DEV, f"h{n}", seen) for n in range(3)]
-    assert known.size == 8
-    assert known.seen(DEV, "h0", offsets[0]) == {}
-    assert known.seen(DEV, "h2", offsets[2]) == seen
-    assert known.seen(DEV, "h2", "4_1") == {}
-    assert known.seen(EnvId("prod"), "h2", offsets[2]) == {}
-    known.remember(DEV, "h2", {})
-    assert known.size == 4
-
-
-def test_one_who_has_more_than_the_limit_is_still_known() -> None:
-    known = Subscribers(most=1)
-    seen = {RunId(f"run-{n}"): Revision(RunId(f"run-{n}"), n, 0) for n in range(3)}
-    assert known.seen(DEV, "h", known.remember(DEV, "h", seen)) == seen
-
-
 # --- a server that is started again ------------------------------------------------------------
 
 
@@ -207,3 +187,19 @@ async def test_a_place_outlives_the_server(ground: Ground) -> None:
         assert not (await house.api.feed(of_b, at_b, wait=False)).rows
         await house.api.cancel(quiet)
         assert _ids(await _told(house, of_b, at_b)) == {quiet}
+
+
+async def test_after_a_restart_only_what_is_new_is_told(ground: Ground) -> None:
+    async with ground.house("one") as house:
+        await house.api.register(DECLARED)
+        runs = [await house.start(tags=["a"]) for _ in range(5)]
+        place = (await _told(house, OF_A)).place
+    async with ground.house("two") as house:
+        await house.api.cancel(runs[2])
+        page = await _told(house, OF_A, place)
+        assert _ids(page) == page.known == {runs[2]}
+        new = await house.start(tags=["a"])
+        place = page.place
+    async with ground.house("three") as house:
+        page = await _told(house, OF_A, place)
+        assert (_ids(page), len(page.known)) == ({new}, 0)

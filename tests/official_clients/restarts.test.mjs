@@ -96,9 +96,15 @@ test("subscriptions to a run and to a tag go on when the server is killed and st
   const { configure, runs } = await import("@trigger.dev/sdk");
   configure({ baseURL: url, accessToken: key });
   const tag = `restart:${process.pid}`;
+  const quiet = [];
+  for (let n = 0; n < 3; n++) quiet.push((await trigger(api, "echo", n, { tags: [tag], delay: "1h" })).id);
   const { id } = await trigger(api, "review", "s", { tags: [tag] });
+  const told = [];
   const tagged = (async () => {
-    for await (const run of runs.subscribeToRunsWithTag(tag)) if (run.isCompleted) return run;
+    for await (const run of runs.subscribeToRunsWithTag(tag)) {
+      told.push(run.id);
+      if (run.isCompleted) return run;
+    }
   })();
   let restarted;
   let last;
@@ -114,6 +120,7 @@ test("subscriptions to a run and to a tag go on when the server is killed and st
   await restarted;
   assert.equal(last.output, "s is published by ann");
   assert.equal((await tagged).output, last.output);
+  assert.deepEqual(told.filter((one) => one !== id).sort(), quiet.sort()); // each of them once
 });
 
 test("a token is completed while the server is away, and the run that waits goes on", async () => {

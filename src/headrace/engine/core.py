@@ -21,7 +21,6 @@ from headrace.engine.landing import Lander
 from headrace.engine.presence import Presence
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
-from headrace.engine.subscribers import Subscribers
 from headrace.engine.telling import Teller
 from headrace.engine.watching import Watch
 from headrace.errors import HeadraceError, Unavailable
@@ -48,7 +47,6 @@ class Core:
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
         self.watch = Watch(stores.revisions, stores.streams, self.bells)
-        self.subscribers = Subscribers()
         self.teller = Teller(stores, self.seats)
         self.herald = Herald(self.seats, stores.wakeups, self.name)
         self.has_company = False

@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from headrace.engine.bound import Bound
 from headrace.engine.core import Core
 from headrace.engine.ids import unknown_run
-from headrace.engine.subscribers import Seen, offset_of
+from headrace.engine.offsets import Seen, head_of, offset_of, told_of
 from headrace.engine.views import find_run, large_of
 from headrace.engine.watching import MOST_RUNS, Follower
 from headrace.errors import BadRequest
@@ -99,7 +99,7 @@ def _offset(revision: Revision) -> str:
 
 
 async def _of_tags(core: Core, env: EnvId, query: TagFeed, place: Place, *, wait: bool) -> FeedPage:
-    """Tell of all runs with these tags. The handle says since when; the offset, what was seen."""
+    """Tell of all runs with these tags. The handle says since when; the offset, what was told."""
     handle, since = _handle(core, query, place)
     if place.handle != handle:
         place = START
@@ -107,18 +107,23 @@ async def _of_tags(core: Core, env: EnvId, query: TagFeed, place: Place, *, wait
     with core.watch.tags(asked) as bell:
         while True:
             bell.clear()
-            found = await core.stores.revisions.tagged(asked, MOST_RUNS)
-            now: Seen = {revision.run_id: revision for revision in found}
-            if place.offset == offset_of(now):
-                seen, new = now, list[Revision]()
-                core.subscribers.remember(env, handle, now)  # it may have been forgotten
-            else:
-                seen = core.subscribers.seen(env, handle, place.offset)
-                new = [revision for revision in found if seen.get(revision.run_id) != revision]
-            if new or not (wait and place.offset):
-                kept = {name: one for name, one in seen.items() if name in now}
-                return await _page(core, env, handle, kept, new)
-            await bell.wait()
+            page = await _news(core, asked, Place(handle, place.offset))
+            if page.rows or not (wait and place.offset):
+                return page
+            await bell.wait()  # and nothing of what was found is kept meanwhile
+
+
+async def _news(core: Core, asked: Tagged, place: Place) -> FeedPage:
+    """Return what is new at a place; nothing has to be remembered, since the place says it all."""
+    tagged = core.stores.revisions.tagged
+    found = await tagged(asked, MOST_RUNS)
+    if place.offset.partition(".")[0] == head_of(found):
+        return FeedPage(place)
+    told = told_of(place.offset, found)
+    if told is None and place.offset and len(found) == MOST_RUNS:
+        # The oldest that were told may have made room for new ones.
+        told = told_of(place.offset, await tagged(asked, 2 * MOST_RUNS))
+    return await _page(core, asked.env, place.handle, found, told or {})
 
 
 def _handle(core: Core, query: TagFeed, place: Place) -> tuple[str, Instant]:
@@ -132,10 +137,11 @@ def _handle(core: Core, query: TagFeed, place: Place) -> tuple[str, Instant]:
 
 
 async def _page(
-    core: Core, env: EnvId, handle: str, seen: Seen, new: Sequence[Revision]
+    core: Core, env: EnvId, handle: str, found: Sequence[Revision], before: Seen
 ) -> FeedPage:
     """Tell of what is new, up to a limit: the offset stands for what was told, now or before."""
-    rows, told, size = list[FeedRow](), dict(seen), 0
+    new = [revision for revision in found if before.get(revision.run_id) != revision]
+    rows, told, size = list[FeedRow](), dict(before), 0
     for revision in new:
         if size > PAGE_BYTES:
             break
@@ -143,8 +149,8 @@ async def _page(
         size += len(row.payload) + len(row.output) + len(row.metadata)
         rows.append(row)
         told[revision.run_id] = revision
-    offset = core.subscribers.remember(env, handle, told)
-    known = frozenset(row.id for row in rows if RunId(row.id) in seen)
+    offset = offset_of([told[one.run_id] for one in found if one.run_id in told])
+    known = frozenset(row.id for row in rows if RunId(row.id) in before)
     return FeedPage(Place(handle, offset), tuple(rows), known, more=len(rows) < len(new))
 
 

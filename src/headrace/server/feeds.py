@@ -28,7 +28,7 @@ SPREAD: Final = 0.15
 """So much shorter or longer is a question held, so that not all come back at once."""
 _MOST_TAGS: Final = 10
 _LONGEST_TAG: Final = 128
-_OFFSET: Final = re.compile(r"[0-9]{1,20}_[0-9]{1,20}")
+_OFFSET: Final = re.compile(r"[0-9]{1,20}_[0-9]{1,20}(\.[\w.-]{0,4000})?", re.ASCII)
 _BAD_TAG: Final = re.compile(r'[\x00-\x1f\x7f\\"]')
 
 
@@ -98,7 +98,7 @@ def _headers(page: FeedPage, skip: frozenset[str]) -> dict[str, str]:
     return {
         shapes.HANDLE: f"{page.place.handle}.{_mark(skip)}",
         shapes.OFFSET: page.place.offset,
-        shapes.CURSOR: page.place.offset,
+        shapes.CURSOR: page.place.offset.partition(".")[0],  # the rest would come back twice
         "cache-control": "no-store",
     }
 
