@@ -132,7 +132,7 @@ class MapPlay(Play):
 
     async def _die(self) -> None:
         await self.stage.cue(WORKER, "dies")
-        self.stage.kill(WORKER)
+        self.stage.kill(WORKER, self._apis[WORKER])
         working = self._workings[-1]
         working.cancel()
         with suppress(asyncio.CancelledError):
@@ -164,6 +164,9 @@ class MapPlay(Play):
             self.stage.advance(ms, awake=self._is_awake)
             self._shared.hints.tell(ANYTHING)
             await self.stage.rest()
+            if self._workings[-1].done() and not self._is_over(run_id):
+                self._work(self._player)  # its lease lapsed as well: it comes again
+                await self.stage.rest()
 
     def _is_awake(self, process: str) -> bool:
         return process not in self.stage.dead and super()._is_awake(process)

@@ -95,15 +95,17 @@ class Search:
         self._play, self._most, self._stop_at = play, most, stop_at
         self._path: list[_Point] = []
         self._depth = 0
+        self._was_cut = False
         self._known: dict[Hashable, frozenset[str]] = {}
 
     def run(self) -> Report:
         """Go through every schedule, or stop after a few that fail."""
         report = self.report
         while True:
-            self._depth = 0
+            self._depth, self._was_cut = 0, False
             wrong = self._play(self._choose)
             report.schedules += 1
+            report.ended += not self._was_cut
             report.longest = max(report.longest, len(self._path))
             if wrong:
                 labels = tuple(point.current.label for point in self._path)
@@ -148,6 +150,7 @@ class Search:
             labels &= left_out
         self._known[here] = labels
         if not todo:
+            self._was_cut = True
             return None
         self.report.moves += len(todo)
         self._path.append(_Point(tuple(moves), asleep, todo[1:], todo[0]))
