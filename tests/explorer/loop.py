@@ -2,7 +2,8 @@
 
 Owns: virtual loop time, and the moment of rest. Must never know: what is scheduled.
 Timers of the loop itself that are short (a back-off) elapse at once, when nothing else is left;
-longer ones never do. It knows of each task in which process of the play it runs. The time that the engine goes by is the store's clock, which is no timer here.
+longer ones never do.
+It knows of each task in which process of the play it runs. The time that the engine goes by is the store's clock, which is no timer here.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class QuietLoop(asyncio.SelectorEventLoop):
 def _at_home(
     loop: asyncio.AbstractEventLoop,
     coro: Coroutine[Any, Any, Any],
-    **options: Any,  # noqa: ANN401 - those of `Task`
+    **options: Any,  # those of `Task`
 ) -> asyncio.Task[Any]:
     task = asyncio.Task(coro, loop=loop, **options)
     assert isinstance(loop, QuietLoop)

@@ -212,7 +212,7 @@ def explore(
     return explored(lambda choose: Play(cast, choose, backstage()), stop_at=stop_at)
 
 
-def explored(make: Make, *, stop_at: int = 3) -> Report:
+def explored(make: Make, *, stop_at: int = 3, begin: tuple[str, ...] = ()) -> Report:
     """Go through every schedule of the plays that are made so."""
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
         loop = runner.get_loop()
@@ -223,4 +223,4 @@ def explored(make: Make, *, stop_at: int = 3) -> Report:
             loop.direct(one.stage.at_rest)
             return runner.run(one.run())
 
-        return Search(play, most=MOST, stop_at=stop_at).run()
+        return Search(play, most=MOST, stop_at=stop_at, begin=begin).run()

@@ -88,10 +88,13 @@ class TooMany(Exception):
 
 
 class Search:
-    """One exploration."""
+    """One exploration: of every schedule, or of those that begin with certain moves."""
 
-    def __init__(self, play: Play, *, most: int, stop_at: int = 3) -> None:
+    def __init__(
+        self, play: Play, *, most: int, stop_at: int = 3, begin: tuple[str, ...] = ()
+    ) -> None:
         self.report = Report()
+        self._begin = begin
         self._play, self._most, self._stop_at = play, most, stop_at
         self._path: list[_Point] = []
         self._depth = 0
@@ -148,6 +151,8 @@ class Search:
         if left_out is not None:
             todo = [move for move in todo if move.label in left_out]
             labels &= left_out
+        if len(self._path) < len(self._begin):
+            todo = [move for move in todo if move.label == self._begin[len(self._path)]]
         self._known[here] = labels
         if not todo:
             self._was_cut = True
