@@ -2,15 +2,15 @@
 
 Owns: virtual loop time, and the moment of rest. Must never know: what is scheduled.
 Timers of the loop itself that are short (a back-off) elapse at once, when nothing else is left;
-longer ones never do.
-It knows of each task in which process of the play it runs. The time that the engine goes by is the store's clock, which is no timer here.
+longer ones never do. The time that the engine goes by is the store's clock, which is no timer here.
+It knows of each task in which process of the play it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
@@ -65,7 +65,8 @@ class QuietLoop(asyncio.SelectorEventLoop):
 
 def _at_home(
     loop: asyncio.AbstractEventLoop,
-    coro: Coroutine[Any, Any, Any],
+    coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    /,
     **options: Any,  # those of `Task`
 ) -> asyncio.Task[Any]:
     task = asyncio.Task(coro, loop=loop, **options)

@@ -84,8 +84,8 @@ class StagedMap:
 
     When a word arrives is of no consequence until somebody asks. So whoever asks has a turn, and
     in one step with it is chosen which words have arrived by now, and in which order. That is
-    sound: an arrival touches the map alone, so it may change places with every move between it and the
-    next question; with an emptying of the map, too, for what arrived before that might as well
+    sound: an arrival touches the map alone, so it may change places with every move before the next
+    question; with an emptying of the map, too, for what arrived before that might as well
     never arrive. `is_lazy` is False where a search is to show it: then words arrive at any time.
     """
 
