@@ -14,6 +14,7 @@ from headrace.errors import HeadraceError, Mistake
 from headrace.kernel.model import Entry, Key, WaitpointId
 from headrace.ports import Api, Channel
 from headrace.wire import channel as c
+from tests.explorer.loop import HOME
 from tests.explorer.stage import ACKS, CLOCK, Stage
 from tests.history import events as e
 
@@ -93,6 +94,7 @@ class Worker:
 
     async def run(self) -> None:
         """Take whatever is assigned until the run is over; after a break, go on where it was."""
+        HOME.set(self.process)
         hello = c.Hello(
             worker=self.name or self.process,
             version="1",

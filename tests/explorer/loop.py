@@ -3,16 +3,21 @@
 Owns: virtual loop time, and the moment of rest. Must never know: what is scheduled.
 Timers of the loop itself that are short (a back-off) elapse at once, when nothing else is left;
 longer ones never do. The time that the engine goes by is the store's clock, which is no timer here.
+It knows of each task in which process of the play it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import ContextVar
+from typing import Any, Final, TypeAlias
+from weakref import WeakKeyDictionary
 
 SHORT_S = 1.0
+HOME: Final = ContextVar("HOME", default="")
+"""The process in which whoever runs makes tasks."""
 
 AtRest: TypeAlias = Callable[[], bool]
 """Make something happen, and tell whether anything did."""
@@ -46,6 +51,8 @@ class QuietLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._quiet = _Quiet()
         super().__init__(self._quiet)
+        self.homes = WeakKeyDictionary[asyncio.Task[Any], str]()
+        self.set_task_factory(_at_home)
 
     def time(self) -> float:
         """Return the loop's time: what was skipped of it."""
@@ -54,3 +61,15 @@ class QuietLoop(asyncio.SelectorEventLoop):
     def direct(self, at_rest: AtRest | None) -> None:
         """Ask `at_rest` whenever nothing is left to do."""
         self._quiet.at_rest = at_rest
+
+
+def _at_home(
+    loop: asyncio.AbstractEventLoop,
+    coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+    /,
+    **options: Any,  # those of `Task`
+) -> asyncio.Task[Any]:
+    task = asyncio.Task(coro, loop=loop, **options)
+    assert isinstance(loop, QuietLoop)
+    loop.homes[task] = HOME.get()
+    return task

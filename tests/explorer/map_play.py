@@ -19,7 +19,7 @@ from tests.explorer.ending import final
 from tests.explorer.laws import stuck
 from tests.explorer.map_cast import MapCast
 from tests.explorer.mapped import MAP, MapBackstage
-from tests.explorer.play import HEAL_MS, HEALS, TIME, WORKER, Play, explored
+from tests.explorer.play import HEAL_MS, HEALS, TIME, WORKER, Make, Play, explored
 from tests.explorer.search import Choose, Report
 from tests.explorer.staged import Process, StagedClock
 from tests.history.checker import judge
@@ -34,10 +34,15 @@ HALF_A_LEASE_MS: Final = 2_800
 
 
 def explore(
-    cast: MapCast, backstage: Callable[[], MapBackstage] = MapBackstage, *, stop_at: int = 3
+    cast: MapCast,
+    backstage: Callable[[], MapBackstage] = MapBackstage,
+    *,
+    stop_at: int = 3,
+    begin: tuple[str, ...] = (),
 ) -> Report:
     """Go through every schedule of a cast."""
-    return explored(lambda choose: MapPlay(cast, choose, backstage()), stop_at=stop_at)
+    make: Make = lambda choose: MapPlay(cast, choose, backstage())  # noqa: E731
+    return explored(make, stop_at=stop_at, begin=begin)
 
 
 class MapPlay(Play):
@@ -132,7 +137,7 @@ class MapPlay(Play):
 
     async def _die(self) -> None:
         await self.stage.cue(WORKER, "dies")
-        self.stage.kill(WORKER)
+        self.stage.kill(WORKER, self._apis[WORKER])
         working = self._workings[-1]
         working.cancel()
         with suppress(asyncio.CancelledError):

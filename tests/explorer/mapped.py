@@ -8,6 +8,7 @@ emptied. All hints are lost until the play heals.
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,10 @@ class Words:
     """Of each run, the newest version that anything was said about since the map was emptied."""
     pending: list[Word] = field(default_factory=list[Word])
     arriving: dict[Word, asyncio.Task[None]] = field(default_factory=dict[Word, asyncio.Task[None]])
-    asking: int = 0
+
+    def say(self, word: Word) -> None:
+        """Let the word be under way; in which order words were said, nobody sees any more."""
+        insort(self.pending, word, key=lambda one: one.label)
 
     def version(self, run_id: RunId) -> int:
         """Return the version that the map's word about the run is about."""
@@ -78,22 +82,26 @@ class Words:
 class StagedMap:
     """The `WaitMap` port, move by move.
 
-    When a word arrives is of no consequence until somebody asks: only then its arrival has turns.
+    When a word arrives is of no consequence until somebody asks. So whoever asks has a turn, and
+    in one step with it is chosen which words have arrived by now, and in which order. That is
+    sound: an arrival touches the map alone, so it may change places with every move before the next
+    question; with an emptying of the map, too, for what arrived before that might as well
+    never arrive. `is_lazy` is False where a search is to show it: then words arrive at any time.
     """
+
+    is_lazy = True
 
     def __init__(self, process: Process, words: Words) -> None:
         self._process, self._words = process, words
 
     async def where(self, run_id: RunId) -> Live | On | None:
-        words = self._words
-        words.asking += 1
-        if self._process.stage.phase is Phase.DIRECTED:
+        words, process = self._words, self._process
+        await process.read("where", _MAP)
+        if self.is_lazy and words.pending and process.stage.phase is Phase.DIRECTED:
             self._let_arrive()
-        try:
-            await self._process.read("where", _MAP)
-        finally:
-            words.asking -= 1
-            if not words.asking:
+            try:
+                await process.stage.cue(process.name, "is told", reads=_MAP, at_once=True)
+            finally:
                 self._hold_up()
         found = await words.inner.where(run_id)
         if isinstance(found, Live):
@@ -131,8 +139,8 @@ class StagedMap:
         if self._process.stage.phase is not Phase.DIRECTED:
             await self._words.take(word)
             return
-        self._words.pending.append(word)
-        if self._words.asking:
+        self._words.say(word)
+        if not self.is_lazy:
             self._let_arrive()
 
     def _let_arrive(self) -> None:
@@ -148,7 +156,8 @@ class StagedMap:
 
     async def _arrive(self, word: Word) -> None:
         words, wire = self._words, f"{self._process.name} >"
-        await self._process.stage.cue(wire, word.label, reads=_MAP, writes=_MAP)
+        stage = self._process.stage
+        await stage.cue(wire, word.label, reads=_MAP, writes=_MAP, at_once=self.is_lazy)
         words.pending.remove(word)
         words.arriving.pop(word, None)
         await words.take(word)

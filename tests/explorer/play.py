@@ -35,7 +35,7 @@ from tests.explorer.actors import (
 from tests.explorer.cast import Cast
 from tests.explorer.ending import final
 from tests.explorer.laws import stuck
-from tests.explorer.loop import QuietLoop
+from tests.explorer.loop import HOME, QuietLoop
 from tests.explorer.search import Choose, Report, Search
 from tests.explorer.stage import Stage
 from tests.explorer.staged import Backstage, Once, Process
@@ -121,7 +121,9 @@ class Play:
         alone = self.cast.alone
         process = Process(self.stage, self._home(name), alone or name == TIME, is_alone=alone)
         stores = self._backstage.stores(process, delivering=self.cast.delivering)
+        HOME.set(process.name)
         engine = await house.enter_async_context(open_engine(stores, Once(process.name)))
+        HOME.set("")
         self._apis[name] = engine.at(ENV)
         return self._apis[name]
 
@@ -210,7 +212,7 @@ def explore(
     return explored(lambda choose: Play(cast, choose, backstage()), stop_at=stop_at)
 
 
-def explored(make: Make, *, stop_at: int = 3) -> Report:
+def explored(make: Make, *, stop_at: int = 3, begin: tuple[str, ...] = ()) -> Report:
     """Go through every schedule of the plays that are made so."""
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
         loop = runner.get_loop()
@@ -221,4 +223,4 @@ def explored(make: Make, *, stop_at: int = 3) -> Report:
             loop.direct(one.stage.at_rest)
             return runner.run(one.run())
 
-        return Search(play, most=MOST, stop_at=stop_at).run()
+        return Search(play, most=MOST, stop_at=stop_at, begin=begin).run()

@@ -88,22 +88,27 @@ class TooMany(Exception):
 
 
 class Search:
-    """One exploration."""
+    """One exploration: of every schedule, or of those that begin with certain moves."""
 
-    def __init__(self, play: Play, *, most: int, stop_at: int = 3) -> None:
+    def __init__(
+        self, play: Play, *, most: int, stop_at: int = 3, begin: tuple[str, ...] = ()
+    ) -> None:
         self.report = Report()
+        self._begin = begin
         self._play, self._most, self._stop_at = play, most, stop_at
         self._path: list[_Point] = []
         self._depth = 0
+        self._was_cut = False
         self._known: dict[Hashable, frozenset[str]] = {}
 
     def run(self) -> Report:
         """Go through every schedule, or stop after a few that fail."""
         report = self.report
         while True:
-            self._depth = 0
+            self._depth, self._was_cut = 0, False
             wrong = self._play(self._choose)
             report.schedules += 1
+            report.ended += not self._was_cut
             report.longest = max(report.longest, len(self._path))
             if wrong:
                 labels = tuple(point.current.label for point in self._path)
@@ -146,8 +151,11 @@ class Search:
         if left_out is not None:
             todo = [move for move in todo if move.label in left_out]
             labels &= left_out
+        if len(self._path) < len(self._begin):
+            todo = [move for move in todo if move.label == self._begin[len(self._path)]]
         self._known[here] = labels
         if not todo:
+            self._was_cut = True
             return None
         self.report.moves += len(todo)
         self._path.append(_Point(tuple(moves), asleep, todo[1:], todo[0]))

@@ -4,6 +4,8 @@ Owns: the moves that are pending, and what a state is:
 two plays are in the same state when the store holds the same, the clock says the same, nobody
 remembers anything else, and the judge has been told the same.
 
+What a dead process remembers is no part of it: it does nothing more.
+
 Must never know: what the processes want.
 """
 
@@ -21,6 +23,7 @@ from headrace.backends.memory.tables import Tables
 from headrace.errors import Unavailable
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Entry, Instant, later
+from tests.explorer.loop import QuietLoop
 from tests.explorer.memory import fingerprint
 from tests.explorer.search import Choose, Move
 from tests.history import events as e
@@ -41,6 +44,7 @@ class Phase(Enum):
 class _Waiting:
     move: Move
     turn: asyncio.Future[None]
+    at_once: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +76,7 @@ class Stage:
         self.actors: set[asyncio.Task[None] | None] = set()
         self.dead: set[str] = set()
         """Processes that do nothing more."""
+        self._left_behind: list[object] = []
         self._graves: list[asyncio.Future[None]] = []
         self._is_over = False
         self.events: list[e.Event] = []
@@ -107,24 +112,32 @@ class Stage:
         *,
         reads: frozenset[str] = frozenset(),
         writes: frozenset[str] = frozenset(),
+        at_once: bool = False,
     ) -> None:
-        """Return when it is the turn of this act of an actor."""
+        """Return when it is the turn of this act of an actor.
+
+        While acts wait that happen `at_once`, no others do: what is chosen among them is one step.
+        """
         if process in self.dead:
             await self._for_ever()
         if self.phase is Phase.FREE:
             return
         label = next(label for label in _labels(process, verb) if label not in self._waiting)
         move = Move(label, process, reads | {CLOCK}, writes)
-        waiting = _Waiting(move, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(move, asyncio.get_running_loop().create_future(), at_once)
         self._waiting[label] = waiting
         try:
             await waiting.turn
         finally:
             self._waiting.pop(label, None)
 
-    def kill(self, process: str) -> None:
-        """Let the process do nothing more: what it was about to do does not happen."""
+    def kill(self, process: str, *left: object) -> None:
+        """Let the process do nothing more: what it was about to do does not happen.
+
+        `left` is what others know of it, and what does nothing more either.
+        """
         self.dead.add(process)
+        self._left_behind += left
         for label, waiting in list(self._waiting.items()):
             if waiting.move.process == process:
                 self._graves.append(waiting.turn)
@@ -193,7 +206,8 @@ class Stage:
         """Nothing goes on by itself: make a move."""
         if self._quiet is None or self._quiet.done():
             return False
-        moves = [waiting.move for waiting in self._waiting.values()]
+        waiting = [*self._waiting.values()]
+        moves = [one.move for one in waiting if one.at_once] or [one.move for one in waiting]
         if self.phase is Phase.OPENING:
             moves.clear()
         move = self._choose(moves, self._state) if moves else None
@@ -221,6 +235,15 @@ class Stage:
     def _state(self) -> Hashable:
         tables = hash(repr((self.tables.runs, self.tables.journals, self.tables.records)))
         kept = hash(repr((self.tables.snapshots, self.dropped, self.tables.waitpoints)))
-        memory = fingerprint(asyncio.all_tasks() - {self._director}, (self, self.tables))
+        living, dead = self._tasks()
+        memory = fingerprint(living, (self, self.tables, *self._left_behind, *dead))
         waiting = tuple(sorted(self._waiting))
         return self.now, tables, kept, memory, self.past, waiting, frozenset(self.dead)
+
+    def _tasks(self) -> tuple[set[asyncio.Task[object]], set[asyncio.Task[object]]]:
+        """Return those that go on, and those of dead processes."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, QuietLoop)
+        tasks = asyncio.all_tasks() - {self._director}
+        dead = {task for task in tasks if loop.homes[task] in self.dead}
+        return tasks - dead, dead

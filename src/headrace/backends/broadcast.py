@@ -48,7 +48,7 @@ class Broadcast:
     """Wakeups between the parts of one process."""
 
     def __init__(self) -> None:
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, None] = {}  # told in the order in which they came
 
     @property
     def is_heard(self) -> bool:
@@ -69,8 +69,8 @@ class Broadcast:
     async def listen(self, but: str = "") -> AsyncGenerator[AsyncIterator[RunId]]:
         """Hear what is announced from now on, not by `but`."""
         listener = Listener(but)
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         try:
             yield listener
         finally:
-            self._listeners.discard(listener)
+            self._listeners.pop(listener, None)
