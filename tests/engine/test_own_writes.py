@@ -7,9 +7,11 @@ much as executing it. The moment is made: the store has answered, and is heard o
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import product
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -22,7 +24,10 @@ from headrace.kernel.model import Run, RunId
 from headrace.ports import Draft
 from headrace.testing.clock import ManualClock
 from tests.engine.house import DECLARED, House, opened
-from tests.engine.worker import attached
+from tests.engine.worker import Job, attached
+
+Step: TypeAlias = "Callable[[], Awaitable[None]]"
+Happening: TypeAlias = "deque[Step]"
 
 
 @dataclass(slots=True)
@@ -32,14 +37,19 @@ class Moment:
     loads: list[RunId] = field(default_factory=list[RunId])
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is not set, commits are done, and nobody hears of it."""
-    meanwhile: Callable[[], Awaitable[None]] | None = None
-    """What happens between the answer of a round's question and its arrival."""
+    asked: Happening = field(default_factory=deque[Step])
+    """What happens between a round's question and its answer, each once."""
+    answered: Happening = field(default_factory=deque[Step])
+    """What happens between the answer and its arrival."""
 
-    async def passed(self) -> None:
-        """Let happen what is to happen meanwhile, once."""
-        if (meanwhile := self.meanwhile) is not None:
-            self.meanwhile = None
-            await meanwhile()
+    async def around(self, asking: Awaitable[object]) -> object:
+        """Let happen what is to happen before and after the store is asked."""
+        while self.asked:
+            await self.asked.popleft()()
+        found = await asking
+        while self.answered:
+            await self.answered.popleft()()
+        return found
 
 
 class _Around:
@@ -55,17 +65,14 @@ class _Around:
 class _Runs(_Around):
     async def load(self, run_id: RunId) -> Run | None:
         self._moment.loads.append(run_id)
-        found: Run | None = await self._inner.load(run_id)  # type: ignore[attr-defined]  # a port
-        return found
+        return cast("Run | None", await self._inner.load(run_id))  # type: ignore[attr-defined]  # a port
 
     async def commit(self, change: Change) -> None:
         await self._inner.commit(change)  # type: ignore[attr-defined]  # a port
         await self._moment.heard.wait()
 
     async def held(self, worker: str) -> object:
-        found: object = await self._inner.held(worker)  # type: ignore[attr-defined]  # a port
-        await self._moment.passed()
-        return found
+        return await self._moment.around(self._inner.held(worker))  # type: ignore[attr-defined]  # a port
 
 
 class _Streams(_Around):
@@ -76,9 +83,7 @@ class _Streams(_Around):
 
 class _Revisions(_Around):
     async def of(self, names: list[RunId]) -> object:
-        found: object = await self._inner.of(names)  # type: ignore[attr-defined]  # a port
-        await self._moment.passed()
-        return found
+        return await self._moment.around(self._inner.of(names))  # type: ignore[attr-defined]  # a port
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Stage:
     async def compare(self) -> None:
         """Compare what the store says of each worker with what it was told."""
         for seat in self.house.core.seats.all():
-            await Warden(self.house.core)._compare(seat)  # pyright: ignore[reportPrivateUsage]
+            await Warden(self.house.core)._compare(seat)  # pyright: ignore[reportPrivateUsage]  # a test
 
 
 @pytest.fixture
@@ -113,7 +118,7 @@ async def stage(clock: ManualClock) -> AsyncIterator[Stage]:
             stores,
             runs=_Runs(stores.runs, moment),  # type: ignore[arg-type]  # it passes on the rest
             streams=_Streams(stores.streams, moment),  # type: ignore[arg-type]  # likewise
-            revisions=_Revisions(stores.revisions, moment),  # type: ignore[arg-type]  # likewise
+            revisions=_Revisions(stores.revisions, moment),
         )
         async with opened(seen, clock) as house:
             await house.api.register(DECLARED)
@@ -152,21 +157,24 @@ async def test_a_commit_that_was_not_heard_of_yet_is_no_news(stage: Stage) -> No
 
 
 async def test_a_run_that_ends_while_the_store_is_asked_is_not_read_again(stage: Stage) -> None:
+    moment = stage.moment
     async with attached(stage.house) as worker:
-        for asks in (stage.rechecking.look, stage.compare):
+        for asks, between in product(
+            (stage.rechecking.look, stage.compare), (moment.asked, moment.answered)
+        ):
             job = await worker.job(await stage.house.start())
             await stage.house.rest()
 
-            async def ends() -> None:
-                job.complete()  # noqa: B023 - it is called at once
+            async def ends(job: Job = job) -> None:
+                job.complete()
                 await stage.house.rest()
 
-            stage.moment.meanwhile = ends
-            stage.moment.loads.clear()
+            between.append(ends)
+            moment.loads.clear()
             await asks()
             await stage.house.rest()
-            assert stage.moment.meanwhile is None
-            assert stage.moment.loads == []
+            assert not between
+            assert moment.loads == []
             assert await stage.house.status(job.run) == "COMPLETED"
 
 
@@ -176,7 +184,7 @@ async def test_a_run_that_is_given_out_while_the_store_is_asked_is_not_read(stag
         async def starts() -> None:
             await worker.job(await stage.house.start())
 
-        stage.moment.meanwhile = starts
+        stage.moment.answered.append(starts)
         await stage.compare()
         await stage.house.rest()
         assert stage.moment.loads == []
