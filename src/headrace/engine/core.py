@@ -19,6 +19,7 @@ from headrace.engine.heralding import Herald
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander
 from headrace.engine.presence import Presence
+from headrace.engine.repeats import Repeats
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.telling import Teller
@@ -55,6 +56,7 @@ class Core:
         self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
         self.is_elsewhere = self._delivering is None
         """Whether records lie elsewhere than runs: then no commit is about both."""
+        self.repeats = Repeats(stores.clock)
         self.presence = self._present(stores)
         self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
         self.wanted = asyncio.Event()

@@ -253,19 +253,21 @@ class Desk:
 
     async def _decided(self, batch: list[_Slip]) -> Sheet:
         """Decide the batch and commit it, again if another process was faster."""
-        answered, written = frozenset[Key](), set[tuple[StreamId, int]]()
+        answered, written, is_hasty = frozenset[Key](), set[tuple[StreamId, int]](), True
         if (hasty := await self._hastened(batch, written)) is not None:
             return hasty
         for attempt in range(TRIES):
             sheet = await self._sheet(answered)
-            sheet.written = written
+            sheet.written, sheet.is_hasty = written, is_hasty and not written
             for slip in batch:
                 await slip.decide(sheet)
             try:
                 await self._landed(sheet)
             except (Conflict, Clash) as error:
                 self.doubt()
-                if isinstance(error, Clash):
+                if isinstance(error, Clash) and is_hasty and sheet.drafts:
+                    is_hasty = False  # most likely a record: a journal may be long
+                elif isinstance(error, Clash):
                     answered = frozenset(e.key for e in await self._runs.journal(self.run_id))
                 await asyncio.sleep(0.001 * attempt)
             else:

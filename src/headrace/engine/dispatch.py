@@ -175,10 +175,16 @@ class Warden:
 
         A reply of the store was lost, or what a landing needed could not be read.
         """
-        core = self._core
+        core, before = self._core, set(seat.known)
         held = set(await core.stores.runs.held(seat.worker))
-        for run_id in held.symmetric_difference(seat.known) - seat.pending:
-            core.look_at(core.desk(run_id))
+        lost, strange = before.intersection(seat.known) - held, held - before - seat.known.keys()
+        for run_id in (lost | strange) - seat.pending:
+            desk = core.desks().get(run_id)
+            if desk is not None and desk.working:
+                continue  # it was written just now, and is about to be told
+            if desk is not None or run_id not in seat.running or run_id in seat.strange:
+                core.look_at(core.desk(run_id))
+        seat.strange = strange
         unheard = seat.running - held - seat.known.keys()
         seat.running -= unheard & seat.unheard
         seat.unheard = unheard

@@ -17,6 +17,7 @@ from typing import Final
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.seats import Seat
+from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
 from headrace.ports import NEVER, Tallying, Unseated
 
@@ -80,7 +81,7 @@ class Rechecking:
         for run_id, revision in found.items():
             seen = _Seen(revision.version, None if tallies is None else tallies.get(run_id, 0))
             if self._is_news(run_id, seen):
-                self._core.look_at(self._core.desk(run_id))
+                self._look_at(run_id, seen)
             self._seen[run_id] = seen
 
     def _is_news(self, run_id: RunId, now: _Seen) -> bool:
@@ -88,9 +89,19 @@ class Rechecking:
         version = -1 if seen is None else seen.version
         if now.version > max(version, -1 if run is None else run.version):
             return True
-        if seen is not None:
-            return now.tally != seen.tally
-        return run is None or (now.tally or 0) > _taken(run)
+        if seen is not None and now.tally == seen.tally:
+            return False
+        return run is None or _has_unread(run, now)
+
+    def _look_at(self, run_id: RunId, now: _Seen) -> None:
+        """Have the run read again, unless what is news are our own writes, not yet heard of."""
+        core, desk = self._core, self._core.desks().get(run_id)
+        if core.seats.told(run_id) is None:
+            return  # it was ended, or given away, while the store was asked
+        if desk is not None and desk.working:
+            core.post(run_id, _Unless(core, now))
+        else:
+            core.look_at(core.desk(run_id))
 
     def _known(self, run_id: RunId) -> Run | None:
         desk = self._core.desks().get(run_id)
@@ -108,6 +119,23 @@ class Rechecking:
         found = await self._core.stores.streams.backlog(run.id, stream, _cursor(run, stream))
         if found.count:
             self._core.look_at(self._core.desk(run.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unless:
+    """The job of looking, unless the work that was under way has come as far by itself."""
+
+    core: Core
+    found: _Seen
+
+    async def __call__(self, sheet: Sheet) -> object:
+        if sheet.before.version < self.found.version or _has_unread(sheet.before, self.found):
+            self.core.look_at(self.core.desk(sheet.run.id))
+        return None
+
+
+def _has_unread(run: Run, found: _Seen) -> bool:
+    return (found.tally or 0) > _taken(run)
 
 
 def _cursor(run: Run, stream: StreamId) -> int:

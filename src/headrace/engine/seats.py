@@ -50,6 +50,8 @@ class Seat:
         """Runs that the worker says it holds, and that have not been looked at yet."""
         self.unheard: set[RunId] = set()
         """Runs that hold a slot though neither the store nor the worker knew of it a while ago."""
+        self.strange: set[RunId] = set()
+        """Runs that it holds by the store, and that it had not been told of a while ago."""
         self.answered: dict[RunId, frozenset[Key]] = {}
         """Keys answered while the worker was away: it may post their questions again."""
         self.is_open = True

@@ -75,8 +75,19 @@ class Message(Hasty):
         run, stream = sheet.run, inward(self.stream)
         if run.env != self.env:
             raise unknown_run(run.id)
-        if (receipt := await self._known(sheet, stream)) is not None:
+        asks = not sheet.is_hasty or isinstance(run.state, Over) or self.core.repeats.are_expected
+        if (receipt := await self._known(sheet, stream, asks=asks)) is not None:
             return receipt
+        try:
+            return await self._let_in(sheet, stream)
+        except Mistake:
+            # Nothing was appended that would tell: a known key comes before any refusal (law 7).
+            if asks or (receipt := await self._known(sheet, stream, asks=True)) is None:
+                raise
+            return receipt
+
+    async def _let_in(self, sheet: Sheet, stream: StreamId) -> Receipt:
+        run = sheet.run
         if isinstance(run.state, Over):
             raise over(run)
         data = self._checked(run)
@@ -88,13 +99,14 @@ class Message(Hasty):
         took = sheet.apply(Deliver(stream, (record,))).entries
         return Receipt(seq=seq, duplicate=False, resumed=bool(took))
 
-    async def _known(self, sheet: Sheet, stream: StreamId) -> Receipt | None:
+    async def _known(self, sheet: Sheet, stream: StreamId, *, asks: bool) -> Receipt | None:
         """Give the receipt again to whoever sends again; heal a wake-up lost in between."""
         record: Draft | Record | None = sheet.drafted(stream, self.key)
-        if record is None and not sheet.is_hasty:
+        if record is None and asks:
             record = await self.core.stores.streams.known(sheet.run.id, stream, self.key)
         if record is None:
             return None
+        self.core.repeats.met()
         if isinstance(self.data, Mistake) or record.digest != jsontext.digest(self.data):
             message = "this idempotency key was used before, with another body"
             raise KeyReused(message, hint="Use a new key for a new message.", seq=record.seq)

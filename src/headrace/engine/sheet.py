@@ -111,7 +111,7 @@ class Sheet:
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
         self.is_hasty = self.repeats = False
-        """Whether the log says if a key is taken; whether what is sent again was never offered."""
+        """Whether only the append knows taken keys; whether what is repeated was never offered."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
