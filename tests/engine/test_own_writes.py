@@ -117,8 +117,8 @@ async def stage(clock: ManualClock) -> AsyncIterator[Stage]:
         seen = replace(
             stores,
             runs=_Runs(stores.runs, moment),  # type: ignore[arg-type]  # it passes on the rest
-            streams=_Streams(stores.streams, moment),  # type: ignore[arg-type]  # likewise
-            revisions=_Revisions(stores.revisions, moment),
+            streams=_Streams(stores.streams, moment),
+            revisions=_Revisions(stores.revisions, moment),  # type: ignore[arg-type]  # likewise
         )
         async with opened(seen, clock) as house:
             await house.api.register(DECLARED)
