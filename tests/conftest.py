@@ -1,5 +1,6 @@
 """What holds for every test: one async backend, an event loop that is never blocked, told seeds."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
-from tests.services.postgres import Postgres, emptied, postgres
+from tests.services.postgres import Postgres, emptied, memory, postgres
 from tests.services.redis import RedisServer, redis_server
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -25,6 +26,13 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let no search for garbage go through ten thousand collected tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:
@@ -58,7 +66,7 @@ def unblocked_loop() -> Iterator[BlockBuster]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A Postgres of our own, for all tests of this process that do not break it."""
-    with postgres() as server:
+    with postgres(within=memory()) as server:
         yield server
 
 

@@ -39,9 +39,10 @@ def kept(
 
 
 @contextmanager
-def kept_folder(prefix: str) -> Generator[Path]:
+def kept_folder(prefix: str, within: Path | None = None) -> Generator[Path]:
     """Make a folder that is removed with the block, or with us."""
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+    folder = tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
+    with folder as name:
         _tell("folder", name)
         try:
             yield Path(name)
