@@ -4,11 +4,13 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
+from tests.services.keeper import kept_folder
 from tests.services.postgres import Postgres, emptied, memory, postgres
 from tests.services.redis import RedisServer, redis_server
 
@@ -19,11 +21,17 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 SEED = int(os.environ.get("HEADRACE_TEST_SEED", "0"))
 
 
-def pytest_configure() -> None:
-    """Let programs under test be interrupted.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let programs under test be interrupted; run all tests, as `make test` does, in memory.
 
     A shell that starts us in the background has all its children ignore it.
     """
+    place = memory() if config.getoption("numprocesses", None) else None
+    if place is not None and config.option.basetemp is None:
+        kept = ExitStack()
+        config.option.basetemp = str(kept.enter_context(kept_folder("headrace-tests-", place)))
+        config.add_cleanup(kept.close)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

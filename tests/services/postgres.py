@@ -25,7 +25,7 @@ from tests.services.keeper import kept, kept_folder
 
 How = Literal["fast", "immediate"]
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
-ROOM = 1 << 30
+ROOM = 4 << 30
 SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "60",
