@@ -9,13 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 from redis import Redis
+
+from tests.services.keeper import kept, kept_folder
 
 SETTINGS: Final = {"save": "", "appendonly": "no", "loglevel": "warning", "databases": "4"}
 
@@ -53,9 +54,10 @@ class RedisServer:
             for part in (f"--{name}", value)
         ]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [program, *options], stdout=log, stderr=log, start_new_session=True
             )
+        self._process = kept(process)
         while not self._answers():
             if self._process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text())
@@ -96,8 +98,8 @@ class RedisServer:
 @contextmanager
 def redis_server(settings: Mapping[str, str] | None = None) -> Generator[RedisServer]:
     """Make a server, run it, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-redis-") as name:
-        server = RedisServer(Path(name), free_port(), settings or {})
+    with kept_folder("headrace-redis-") as folder:
+        server = RedisServer(folder, free_port(), settings or {})
         server.start()
         try:
             yield server
