@@ -87,14 +87,15 @@ def _judge_one(mutant: Mutant, trees: "SimpleQueue[Path]") -> Verdict:
     try:
         if not fits(mutant, tree):
             return Verdict.MISPLACED
-        with _planted(mutant, tree / mutant.file):
+        with planted(mutant, tree / mutant.file):
             return _verdict(_pytest(tree, mutant.tests))
     finally:
         trees.put(tree)
 
 
 @contextmanager
-def _planted(mutant: Mutant, path: Path) -> Generator[None]:
+def planted(mutant: Mutant, path: Path) -> Generator[None]:
+    """Have the bug in while the block lasts."""
     healthy, was = path.read_text("utf-8"), path.stat()
     path.write_text(healthy.replace(mutant.find, mutant.replace), "utf-8")
     # What was compiled of the healthy file must not be taken for this one: it goes by the second.
