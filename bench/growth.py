@@ -53,7 +53,7 @@ async def trivially(fleet: Fleet, runs: int) -> None:
     async def start(number: int) -> None:
         await fleet.speaker(number).trigger(trivial.id, NUMBER)
 
-    await _shared_out(start, runs, fleet)
+    await shared_out(start, runs, fleet)
     await fleet.none_is(*UNENDED, task=trivial.id)
 
 
@@ -71,13 +71,13 @@ async def answered(fleet: Fleet, runs: int) -> None:
         if receipt.duplicate:
             raise AssertionError("nobody has answered before")
 
-    await _shared_out(start, runs, fleet)
+    await shared_out(start, runs, fleet)
     await fleet.none_is("QUEUED", "DEQUEUED", "EXECUTING", task=parked.id)
-    await _shared_out(answer, runs, fleet)
+    await shared_out(answer, runs, fleet)
     await fleet.none_is(*UNENDED, task=parked.id)
 
 
-async def _shared_out(
+async def shared_out(
     work: Callable[[int], Coroutine[None, None, None]], count: int, fleet: Fleet
 ) -> None:
     """Do it for each number in its time, by whoever is free; as many are at it for each server."""

@@ -11,7 +11,11 @@ import pytest
 
 from headrace.backends.postgres.database import Database
 from headrace.backends.postgres.queries import SQL
+from headrace.engine.desk import look
+from headrace.kernel.model import RunId, inward
+from headrace.ports import Draft
 from headrace.testing.clock import ManualClock
+from headrace.wire.channel import Unread
 from tests.engine.worker import attached, parked
 from tests.servers.town import Site, at_rest, town
 
@@ -74,3 +78,15 @@ async def test_a_wait_in_memory_is_answered_from_elsewhere_with_as_few(
             assert (await job.told()).body == b"7"
             await at_rest(here, there)
             assert set(looks) == {"select_sight", "select_records"}, looks
+
+
+async def test_what_was_seen_is_not_taken_for_what_is(place: Site) -> None:
+    async with town(place) as (here, there), attached(here) as worker:
+        job = await worker.job(await here.start())
+        await there.api.send(job.run, "notes", b"7")
+        assert (await job.heard(Unread)).seq == 0
+        await at_rest(here, there)
+        draft = Draft(RunId(job.run), inward("notes"), 1, b"8", here.core.now(), b"", b"")
+        await here.stores.streams.append(draft)
+        await here.core.post(RunId(job.run), look)
+        assert (await job.heard(Unread)).seq == 1
