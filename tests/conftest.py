@@ -9,7 +9,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from tests.services.postgres import Postgres, emptied, postgres
-from tests.services.redis import RedisServer, redis_server
+from tests.services.redis import Product, RedisServer, redis_server
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
@@ -73,4 +73,13 @@ async def database(postgres_server: Postgres) -> str:
 def redis_of_all() -> Iterator[RedisServer]:
     """A Redis of our own, for all tests of this process that do not break it."""
     with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_of_all() -> Iterator[RedisServer]:
+    """A Valkey of our own, for all tests of this process that do not break it."""
+    if not Product.VALKEY.is_here:
+        pytest.skip("Valkey has no package for this kind of machine")
+    with redis_server(product=Product.VALKEY) as server:
         yield server

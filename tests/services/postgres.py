@@ -14,13 +14,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
 import asyncpg
+
+from tests.services.keeper import kept, kept_folder
 
 How = Literal["fast", "immediate"]
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -77,7 +78,7 @@ class Postgres:
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [str(programs() / "postgres"), "-D", str(self.folder / "data"), *options],
                 stdout=log,
                 stderr=log,
@@ -85,6 +86,7 @@ class Postgres:
                 start_new_session=True,
                 user=unprivileged(),
             )
+        self._process = kept(process, SIGNALS["immediate"])
         ready = [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode != 0:
             if self._process.poll() is not None:
@@ -113,8 +115,7 @@ class Postgres:
 @contextmanager
 def postgres(addresses: str = "127.0.0.1") -> Generator[Postgres]:
     """Make a server that listens on `addresses` (with commas), run it, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with kept_folder("headrace-pg-") as folder:
         user = unprivileged()
         if user is not None:
             os.chown(folder, user, -1)
