@@ -5,16 +5,23 @@ the page says.
 
 Both fleets stand all the time, on the same Postgres and Redis, in databases of their own, and take
 turns: what one does while the other is measured is little, and is not counted to the other.
+
+Each server gets as many runs, and as many in a second: a fleet is made larger because there is
+more to do. Callers as fast as they can would measure the machine: two servers, and what calls them,
+share the cores that one had, so each has fewer runs in a second. Then fewer share a commit, and
+what a server does however many runs there are is divided by fewer.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -46,7 +53,7 @@ async def trivially(fleet: Fleet, runs: int) -> None:
     async def start(number: int) -> None:
         await fleet.speaker(number).trigger(trivial.id, NUMBER)
 
-    await _shared_out(start, runs, fleet)
+    await shared_out(start, runs, fleet)
     await fleet.none_is(*UNENDED, task=trivial.id)
 
 
@@ -64,23 +71,33 @@ async def answered(fleet: Fleet, runs: int) -> None:
         if receipt.duplicate:
             raise AssertionError("nobody has answered before")
 
-    await _shared_out(start, runs, fleet)
+    await shared_out(start, runs, fleet)
     await fleet.none_is("QUEUED", "DEQUEUED", "EXECUTING", task=parked.id)
-    await _shared_out(answer, runs, fleet)
+    await shared_out(answer, runs, fleet)
     await fleet.none_is(*UNENDED, task=parked.id)
 
 
-async def _shared_out(
+async def shared_out(
     work: Callable[[int], Coroutine[None, None, None]], count: int, fleet: Fleet
 ) -> None:
-    """Do it for each number, each by whoever is free; as many are at it for each server."""
-    numbers = iter(range(count))
+    """Do it for each number in its time, by whoever is free; as many are at it for each server."""
+    numbers, began = iter(range(count)), time.perf_counter()
 
     async def some(_sender: int) -> None:
         for number in numbers:
+            at = began + number / fleet.rate
+            await asyncio.sleep(max(0.0, at - time.perf_counter()))
             await work(number)
 
     await all_at_once(some, range(SENDERS * fleet.size.servers))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What each server gets in a turn: so many runs, so many of them in a second."""
+
+    runs: int
+    rate: float
 
 
 WORKLOADS: Final[dict[str, Work]] = {
@@ -89,25 +106,28 @@ WORKLOADS: Final[dict[str, Work]] = {
 }
 
 
-async def measured(ground: Ground, on: str, runs: int, rounds: int) -> list[Turn]:
+async def measured(ground: Ground, on: str, load: Load, rounds: int) -> list[Turn]:
     """Let the fleets take turns; the first round warms up, and does not count."""
     turns = list[Turn]()
     async with AsyncExitStack() as stack:
         fleets = [
-            await stack.enter_async_context(standing(size, await ground.corner(on)))
+            await stack.enter_async_context(standing(size, await ground.corner(on), load.rate))
             for size in SIZES
         ]
         for number in range(rounds + 1):
             order = fleets[:: -1 if number % 2 else 1]
             for (name, work), fleet in product(WORKLOADS.items(), order):
-                turn = await _turn(name, work, fleet, runs if number else max(1, runs // 4))
+                turn = await _turn(
+                    name, work, fleet, load.runs if number else max(1, load.runs // 4)
+                )
                 if number:
                     turns.append(turn)
                     print(f"{number}/{rounds} {turn}", file=sys.stderr)
     return turns
 
 
-async def _turn(name: str, work: Work, fleet: Fleet, runs: int) -> Turn:
+async def _turn(name: str, work: Work, fleet: Fleet, for_each: int) -> Turn:
+    runs = for_each * fleet.size.servers
     seen, before, began = look([os.getpid()]), fleet.used_s(), time.perf_counter()
     await work(fleet, runs)
     took = time.perf_counter() - began
@@ -127,12 +147,14 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, show, and write down."""
     parser = argparse.ArgumentParser("python -m bench.growth", description="What a run costs.")
     parser.add_argument("--on", default=ON, choices=SHARED, help="where the fleets keep things")
-    parser.add_argument("--runs", type=int, default=2_000, help="in each turn")
+    parser.add_argument("--runs", type=int, default=1_000, help="for each server, in each turn")
+    parser.add_argument("--rate", type=float, default=100.0, help="for each server, in a second")
     parser.add_argument("--rounds", type=int, default=5, help="how often the fleets take turns")
     parser.add_argument("--write", action="store_true", help="put it into the docs")
     options = parser.parse_args(arguments)
+    load = Load(options.runs, options.rate)
     with laid_out([options.on]) as ground:
-        turns = uvloop.run(measured(ground, options.on, options.runs, options.rounds))
+        turns = uvloop.run(measured(ground, options.on, load, options.rounds))
     with TemporaryDirectory(prefix="headrace-bench-") as folder:
         described = machine(Path(folder))
     growth = Growth(

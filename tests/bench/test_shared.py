@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bench.beside import Pair, Shown, Told, paired, shown as beside_shown
+from bench.fleets import Fleet, Size
+from bench.growth import shared_out
 from bench.growth_page import Growth, Turn, ratios, shown as growth_shown
 from bench.machine import Machine
-from bench.places import PLACES
+from bench.places import ON_A_FILE, PLACES
 from bench.report import Report, put
 from bench.samples import Sample
 from bench.targets import judged
@@ -64,6 +67,17 @@ def test_the_same_workloads_run_in_every_place_that_is_named() -> None:
     rows = {(row.on, row.name): row for row in report.rows}
     assert rows["postgres", "messages, 50 runs at once"].must == "≥ 3,000"
     assert rows["both", "warm wait with Redis to one without, p50"].value > 0
+
+
+async def test_a_fleet_gets_its_runs_at_the_rate_of_its_servers() -> None:
+    asked, begun = time.perf_counter(), list[float]()
+
+    async def begin(_number: int) -> None:
+        begun.append(time.perf_counter())
+
+    fleet = Fleet(Size(2, 4), ON_A_FILE, (), (), (), rate=200.0)
+    await shared_out(begin, 21, fleet)
+    assert max(begun) - asked >= 0.099
 
 
 @pytest.mark.timeout(60)
