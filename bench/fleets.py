@@ -6,7 +6,6 @@ Owns: starting and ending them, and who talks to which server. Must never know: 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import tempfile
 import time
@@ -57,17 +56,13 @@ SIZES: Final = (Size(1, 2), Size(2, 4))
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Made by `standing`. `servers` and `workers` are the first processes of each.
-
-    `rate` is how many runs it gets in a second.
-    """
+    """Made by `standing`. `servers` and `workers` are the first processes of each."""
 
     size: Size
     corner: Corner
     servers: Sequence[int]
     workers: Sequence[int]
     apis: Sequence[Client]
-    rate: float
 
     def speaker(self, number: int) -> Client:
         """Return who talks to a server: to each in turn."""
@@ -93,8 +88,8 @@ class Fleet:
 
 
 @asynccontextmanager
-async def standing(size: Size, corner: Corner, each: float = math.inf) -> AsyncGenerator[Fleet]:
-    """Have a fleet while the block lasts; each server of it gets so many runs in a second."""
+async def standing(size: Size, corner: Corner) -> AsyncGenerator[Fleet]:
+    """Have a fleet while the block lasts."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-fleet-")))
         rest = {name: value for name, value in os.environ.items() if "HEADRACE" not in name}
@@ -119,7 +114,7 @@ async def standing(size: Size, corner: Corner, each: float = math.inf) -> AsyncG
             api = await anyio.to_thread.run_sync(_speaking, url, folder)
             stack.push_async_callback(api.aclose)
             apis.append(api)
-        yield Fleet(size, corner, servers, workers, apis, each * size.servers)
+        yield Fleet(size, corner, servers, workers, apis)
 
 
 def _speaking(url: str, folder: Path) -> Client:
