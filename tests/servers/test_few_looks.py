@@ -11,7 +11,7 @@ import pytest
 
 from headrace.backends.postgres.database import Database
 from headrace.backends.postgres.queries import SQL
-from headrace.engine.desk import look
+from headrace.engine.jobs import look
 from headrace.kernel.model import RunId, inward
 from headrace.ports import Draft
 from headrace.testing.clock import ManualClock

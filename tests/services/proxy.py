@@ -40,6 +40,8 @@ class Proxy:
         has_gap = False
         with suppress(ConnectionError):
             while some := await reader.read(65_536):
+                if not answers:
+                    self.seen(writer, some)
                 if answers and (self.mute or has_gap):
                     has_gap = True  # what follows on a gap is never delivered
                     self.swallowed.set()
@@ -47,6 +49,9 @@ class Proxy:
                 writer.write(some)
                 await writer.drain()
         writer.close()
+
+    def seen(self, link: object, some: bytes) -> None:
+        """Look at what a client says; `link` is the same for all of one connection."""
 
     def cut(self) -> None:
         """Break every connection, and let new ones through."""
@@ -59,10 +64,17 @@ class Proxy:
 async def proxy(port: int) -> AsyncGenerator[Proxy]:
     """Run one in front of a port of this machine."""
     one = Proxy(port)
+    async with open_to_all(one):
+        yield one
+
+
+@asynccontextmanager
+async def open_to_all(one: Proxy) -> AsyncGenerator[None]:
+    """Let clients connect while the block lasts."""
     server = await asyncio.start_server(one.connected, "127.0.0.1", 0)
     one.port = server.sockets[0].getsockname()[1]
     try:
-        yield one
+        yield
     finally:
         server.close()
         one.cut()

@@ -15,10 +15,12 @@ import structlog
 from headrace.engine.abilities import abilities
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
-from headrace.engine.desk import Desk, Job
+from headrace.engine.desk import Desk
 from headrace.engine.heralding import Herald
+from headrace.engine.hints import Grown, said
+from headrace.engine.jobs import Job
 from headrace.engine.keyring import Keyring
-from headrace.engine.landing import Lander
+from headrace.engine.landing import Lander, News
 from headrace.engine.presence import Presence
 from headrace.engine.repeats import Repeats
 from headrace.engine.seats import Seats
@@ -139,9 +141,12 @@ class Core:
             else:
                 desk.doubt()
 
-    def look_at(self, desk: Desk) -> None:
-        """Have the run read again now."""
-        desk.look_again()
+    def look_at(self, desk: Desk, *, anew: bool = True) -> None:
+        """Have the run read again now; or only what its streams hold, if nothing else is new."""
+        if anew:
+            desk.look_again()
+        else:
+            desk.look_behind()
         self._attend(desk)
 
     def ring(self, run_id: RunId) -> None:
@@ -165,7 +170,7 @@ class Core:
             self.next_due = due
             self.alarm.set()
 
-    async def _changed(self, run: Run, *, is_news: bool) -> None:
+    async def _changed(self, run: Run, news: News) -> None:
         """Follow up on a commit, or on the sight of what another engine has committed.
 
         Who has only looked announces nothing: engines would send each other to look for ever.
@@ -173,10 +178,14 @@ class Core:
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
         self._schedule(run)
-        if is_news:
-            await self.announce(run.id)
-        else:
-            self.ring(run.id)
+        self.ring(run.id)
+        match news:
+            case News.RUN:
+                await self.tell(run.id)
+            case News.RECORDS:  # where one look shows both, it is as well to look at both
+                await self.tell(said(Grown(run.id)) if self.is_elsewhere else run.id)
+            case News.NONE:
+                pass
 
     async def announce(self, run_id: RunId) -> None:
         """Tell who listens here, and hint to other engines."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.engine.abilities import Abilities
 from headrace.engine.ids import unknown_run
+from headrace.engine.jobs import Hasty, Job, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
 from headrace.errors import Mistake, Unavailable
@@ -23,9 +23,6 @@ from headrace.ports import Clash, Conflict, Extending, Stores
 
 TRIES = 20
 """How often a batch is decided again because another process was faster."""
-
-Job = Callable[[Sheet], Awaitable[object]]
-"""Decides on the sheet and returns its answer; what it raises, it raises before it decides."""
 
 
 class Landing(Protocol):
@@ -55,41 +52,6 @@ class Landing(Protocol):
     async def landed(self, desk: Desk, sheet: Sheet) -> None:
         """Tell whoever must know; the next batch starts when this returns."""
         ...
-
-
-async def nothing(_sheet: Sheet) -> object:
-    """Decide nothing: the landing alone tells the worker that holds the run."""
-    return None
-
-
-async def caught_up(sheet: Sheet) -> None:
-    """Let all waits take what stands in the log."""
-    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
-        await sheet.catch_up(stream)
-
-
-async def look(sheet: Sheet) -> object:
-    """Take what stands in the log behind any wait; the landing tells the worker what is new."""
-    await caught_up(sheet)
-    sheet.looked = True
-    return None
-
-
-class Hasty:
-    """A job that may be decided on what is remembered of the run, as long as that lives."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CatchUp:
-    """The job of taking what stands in the log, or what a waitpoint has."""
-
-    stream: StreamId
-
-    async def __call__(self, sheet: Sheet) -> object:
-        """Let the waits on it take."""
-        return await sheet.catch_up(self.stream)
 
 
 @dataclass(slots=True)
@@ -183,6 +145,11 @@ class Desk:
     def look_again(self) -> None:
         """Read the run again, and tell everybody who should know; once, however often asked."""
         self.doubt()
+        self.look_behind()
+
+    def look_behind(self) -> None:
+        """Look for new records of the run, which is as it was; once, however often asked."""
+        self._tails.known = {}
         if all(slip.job is not look for slip in self._slips):
             self.post(look)
 

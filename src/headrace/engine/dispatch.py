@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
-from headrace.engine.desk import caught_up, nothing
+from headrace.engine.jobs import caught_up, nothing
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay

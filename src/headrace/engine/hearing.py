@@ -12,7 +12,7 @@ from typing import assert_never
 
 from headrace.engine.bells import ANY
 from headrace.engine.core import Core
-from headrace.engine.hints import Here, Hint, Left, Seated, heard, said
+from headrace.engine.hints import Grown, Here, Hint, Left, Seated, heard, said
 from headrace.kernel.model import EnvId, RunId, TaskId
 
 
@@ -64,6 +64,10 @@ class Hearing:
                 seat = core.seats.of(worker)
                 if seat is not None and seat.number < number:
                     core.seats.remove(seat)
+            case Grown(run_id):
+                if core.seats.told(run_id) is not None:
+                    core.look_at(core.desk(run_id), anew=False)
+                core.ring(run_id)
             case Here(is_new):
                 if is_new:
                     await core.tell(said(Here(is_new=False)))

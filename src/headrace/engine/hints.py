@@ -40,7 +40,14 @@ class Here:
     is_new: bool
 
 
-Hint: TypeAlias = Left | Seated | Here
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A stream of the run has new records; nothing else about it has changed."""
+
+    run: RunId
+
+
+Hint: TypeAlias = Left | Seated | Here | Grown
 
 
 def said(hint: Hint) -> RunId:
@@ -52,6 +59,8 @@ def said(hint: Hint) -> RunId:
             return RunId(f"{MARK}seat\n{number}\n{worker}")
         case Here(is_new):
             return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
+        case Grown(run):
+            return RunId(f"{MARK}more\n{run}\n")
         case _:
             assert_never(hint)
 
@@ -67,5 +76,7 @@ def heard(text: RunId) -> Hint | None:
             return Seated(WorkerId(worker), int(number))
         case ["here", new, ""]:
             return Here(is_new=new == "new")
+        case ["more", run, ""]:
+            return Grown(RunId(run))
         case _:
             return None

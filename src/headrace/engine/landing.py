@@ -5,9 +5,11 @@ Owns: what happens around a commit, in which order. Must never know: who asked f
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
-from headrace.engine.desk import CatchUp, Desk
+from headrace.engine.desk import Desk
+from headrace.engine.jobs import CatchUp
 from headrace.engine.presence import Presence
 from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
@@ -16,10 +18,18 @@ from headrace.kernel import machine
 from headrace.kernel.model import Queued, Run, RunId
 
 
-class Changed(Protocol):
-    """What follows a landing; `is_news` tells that it has brought something."""
+class News(Enum):
+    """What a landing has brought."""
 
-    async def __call__(self, run: Run, *, is_news: bool) -> None:
+    NONE = "nothing: somebody looked"
+    RECORDS = "records, and nothing else"
+    RUN = "another version of the run"
+
+
+class Changed(Protocol):
+    """What follows a landing."""
+
+    async def __call__(self, run: Run, news: News) -> None:
         """Follow up on it."""
         ...
 
@@ -87,11 +97,18 @@ class Lander:
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
         if sheet.looked or not sheet.is_empty:
-            await self._changed(after, is_news=not sheet.is_empty)
+            await self._changed(after, _news(sheet, after))
 
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)
         return None if worker is None else self._seats.of(worker)
+
+
+def _news(sheet: Sheet, after: Run) -> News:
+    if sheet.is_empty:
+        return News.NONE
+    only = sheet.drafts and not sheet.repeats and after.version == sheet.before.version
+    return News.RECORDS if only else News.RUN
 
 
 def _recheck(desk: Desk, before: Run, after: Run) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.engine.bound import Bound
-from headrace.engine.desk import Job
+from headrace.engine.jobs import Job
 from headrace.engine.noting import noted
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run, show

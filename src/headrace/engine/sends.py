@@ -13,8 +13,8 @@ from hashlib import blake2b
 from msgspec import Raw
 
 from headrace.engine.core import Core
-from headrace.engine.desk import Hasty
 from headrace.engine.ids import unknown_run
+from headrace.engine.jobs import Hasty
 from headrace.engine.sheet import Sheet
 from headrace.errors import (
     Forbidden,

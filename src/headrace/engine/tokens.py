@@ -17,8 +17,8 @@ from msgspec import UNSET, UnsetType
 
 from headrace.engine.callbacks import is_proof
 from headrace.engine.core import Core
-from headrace.engine.desk import CatchUp
 from headrace.engine.ids import waitpoint_id
+from headrace.engine.jobs import CatchUp
 from headrace.engine.streamtokens import reads_stream
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
 from headrace.kernel.model import EnvId, Instant, RunId, WaitpointId, at_waitpoint, later

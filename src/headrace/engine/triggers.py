@@ -12,8 +12,8 @@ from typing import Final, TypeVar
 
 from headrace.engine import debouncing
 from headrace.engine.core import Core
-from headrace.engine.desk import look, nothing
 from headrace.engine.ids import run_id
+from headrace.engine.jobs import look, nothing
 from headrace.engine.parcels import opened
 from headrace.engine.seats import Seat
 from headrace.engine.telling import Kit

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 
 from headrace.engine.core import Core
 from headrace.engine.deploys import try_again
-from headrace.engine.desk import caught_up, nothing
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.hints import Seated, said
+from headrace.engine.jobs import caught_up, nothing
 from headrace.engine.operations import Posted, reach_out, step_of
 from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat

@@ -1,0 +1,50 @@
+"""What is done at a run's desk, whoever asks for it.
+
+Must never know: when it is done, and with what else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from headrace.engine.sheet import Sheet
+from headrace.kernel.model import StreamId
+
+Job = Callable[[Sheet], Awaitable[object]]
+"""Decides on the sheet and returns its answer; what it raises, it raises before it decides."""
+
+
+async def nothing(_sheet: Sheet) -> object:
+    """Decide nothing: the landing alone tells the worker that holds the run."""
+    return None
+
+
+async def caught_up(sheet: Sheet) -> None:
+    """Let all waits take what stands in the log."""
+    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
+        await sheet.catch_up(stream)
+
+
+async def look(sheet: Sheet) -> object:
+    """Take what stands in the log behind any wait; the landing tells the worker what is new."""
+    await caught_up(sheet)
+    sheet.looked = True
+    return None
+
+
+class Hasty:
+    """A job that may be decided on what is remembered of the run, as long as that lives."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUp:
+    """The job of taking what stands in the log, or what a waitpoint has."""
+
+    stream: StreamId
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Let the waits on it take."""
+        return await sheet.catch_up(self.stream)
