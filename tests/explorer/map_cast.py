@@ -24,6 +24,8 @@ class MapCast:
     the worker with it (`lost`), or the worker leaves a server that does not hear of it (`moves`;
     `moved`: some time ago).
     `renews_later`: once more when the time has passed. `settled`: so much has passed before, too.
+    `parked`: it was said that the run lives, and then it parked, all before the play begins; what
+    the map was told of it is still under way.
     """
 
     cast: Cast
@@ -33,6 +35,7 @@ class MapCast:
     fate: Fate = ""
     renews_later: bool = False
     settled: bool = False
+    parked: bool = False
 
     @property
     def actors(self) -> int:
@@ -43,7 +46,8 @@ class MapCast:
         words = [f"renews {self.pulse}"] if self.pulse != 1 else []
         words += ["emptied"] * self.flush + ["time"] * self.passes
         words += (
-            ["settled"] * self.settled
+            ["parked"] * self.parked
+            + ["settled"] * self.settled
             + ["renews later"] * self.renews_later
             + [self.fate] * bool(self.fate)
         )
@@ -60,9 +64,8 @@ ONCE: Final = MapCast(_cast(A, held=False))
 AGAIN: Final = MapCast(_cast(TWICE))
 TWO: Final = MapCast(_cast(BOTH))
 LATE: Final = MapCast(_cast(BOTH, late=True))
-
-
 SETTLED: Final = replace(ONE, settled=True)
+PARKED: Final = replace(ONE, pulse=0, parked=True)
 
 
 def short() -> Iterator[MapCast]:
@@ -72,22 +75,67 @@ def short() -> Iterator[MapCast]:
     yield replace(ONE, fate="moved")
     yield replace(ONCE, pulse=0, fate="crash")
     yield replace(ONCE, pulse=0, fate="lost")
+    yield replace(PARKED, fate="crash")
+    yield replace(PARKED, fate="lost")
+    yield replace(PARKED, passes=True, flush=1)
+    for several in (AGAIN, TWO, LATE):
+        yield replace(PARKED, cast=several.cast)
 
 
 def long() -> Iterator[MapCast]:
-    """List what is gone through on demand."""
-    yield ONE
-    for one in (ONE, ONCE):
-        yield replace(one, passes=True)
-        yield replace(one, pulse=2, passes=True)
-        yield replace(one, flush=1)
-        for fate in FATES:
-            yield replace(one, fate=fate)
-            yield replace(one, fate=fate, passes=True)
-            yield replace(one, fate=fate, settled=True)
-            yield replace(one, fate=fate, pulse=0, passes=True, renews_later=True)
-            yield replace(one, fate=fate, flush=1)
-    for one in (AGAIN, TWO, LATE):
+    """List what is gone through on demand, the longest last."""
+    yield from _of_a_run_that_has_parked()
+    yield from _without_parking()
+    yield from _while_it_parks()
+    yield from _when_time_passes_as_well()
+
+
+def _of_a_run_that_has_parked() -> Iterator[MapCast]:
+    """Let a wait stand in the database, and see what befalls it."""
+    for flush in (0, 1):
+        one = replace(PARKED, flush=flush)
         yield one
+        yield replace(one, passes=True)
+        for several in (AGAIN, TWO, LATE):
+            yield replace(one, cast=several.cast)
+        for fate in FATES:
+            yield replace(one, fate=fate, pulse=int(fate == "moves"))
+    for several in (AGAIN, TWO, LATE):
+        yield replace(PARKED, cast=several.cast, fate="lost")
+    for several in (AGAIN, TWO):
+        yield replace(PARKED, cast=several.cast, passes=True)
+
+
+def _without_parking() -> Iterator[MapCast]:
+    """Let the worker take by `once`, which leaves no wait in the database."""
+    for one in (ONCE, replace(ONCE, cast=replace(TWO.cast, held=False))):
         yield replace(one, flush=1)
         yield replace(one, passes=True)
+    yield replace(ONCE, passes=True, flush=1)
+    yield replace(ONCE, pulse=2, passes=True)
+    for fate in FATES:
+        yield replace(ONCE, fate=fate)
+        yield replace(ONCE, fate=fate, flush=1)
+        yield replace(ONCE, fate=fate, settled=True)
+        yield replace(ONCE, fate=fate, pulse=0, passes=True, renews_later=True)
+
+
+def _while_it_parks() -> Iterator[MapCast]:
+    """Let the worker park in the play."""
+    yield ONE
+    yield replace(ONE, flush=1)
+    for fate in FATES:
+        yield replace(ONE, fate=fate)
+        yield replace(ONE, fate=fate, settled=True)
+    yield from (AGAIN, TWO, LATE)
+
+
+def _when_time_passes_as_well() -> Iterator[MapCast]:
+    """Let everything come together: a lost worker's lease lapses, too."""
+    for flush in (0, 1):
+        for fate in FATES:
+            yield replace(PARKED, flush=flush, passes=True, fate=fate, pulse=int(fate == "moves"))
+    yield replace(ONE, passes=True)
+    for several in (AGAIN, TWO):
+        yield replace(PARKED, cast=several.cast, fate="crash")
+        yield replace(several, flush=1)

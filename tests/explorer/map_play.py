@@ -17,10 +17,12 @@ from headrace.ports import ANYTHING
 from tests.explorer.actors import STREAM, Worker, pass_time
 from tests.explorer.ending import final
 from tests.explorer.laws import stuck
+from tests.explorer.loop import settle
 from tests.explorer.map_cast import MapCast
-from tests.explorer.mapped import MAP, MapBackstage
-from tests.explorer.play import HEAL_MS, HEALS, TIME, WORKER, Make, Play, explored
+from tests.explorer.mapped import MapBackstage, Words
+from tests.explorer.play import HEAL_MS, HEALS, MOST, TIME, WORKER, Make, Play, explored
 from tests.explorer.search import Choose, Report
+from tests.explorer.stage import MAP, Phase
 from tests.explorer.staged import Process, StagedClock
 from tests.history.checker import judge
 from tests.history.story import tell
@@ -39,20 +41,25 @@ def explore(
     *,
     stop_at: int = 3,
     begin: tuple[str, ...] = (),
+    most: int = MOST,
 ) -> Report:
     """Go through every schedule of a cast."""
     make: Make = lambda choose: MapPlay(cast, choose, backstage())  # noqa: E731
-    return explored(make, stop_at=stop_at, begin=begin)
+    return explored(make, stop_at=stop_at, begin=begin, most=most)
 
 
 class MapPlay(Play):
     """One schedule."""
 
     streams = (STREAM, FIRST)
+    is_apart = True
 
     def __init__(self, cast: MapCast, choose: Choose, backstage: MapBackstage) -> None:
         super().__init__(cast.cast, choose, backstage)
         self._plot, self._shared = cast, backstage
+        self.stage.constant.append(self)
+        self.stage.retires = cast.fate != "lost"  # whoever finds a lost worker takes its runs
+        backstage.sits, backstage.lapses = bool(cast.fate), cast.fate == "lost" and cast.passes
         self._ghost: Worker | None = None
         """Who was left at the first server, and is still heard there."""
         self._workings: list[asyncio.Task[None]] = []
@@ -83,6 +90,8 @@ class MapPlay(Play):
             await stage.rest()
             self.stage.advance(LIVES_MS, awake=lambda _: True)
             await stage.rest()
+        if self._plot.parked:
+            await self._park(self._shared.words)
         acting = [group.create_task(act) for act in self._actors(run_id)]
         stage.actors |= set(acting)
         await stage.rest()
@@ -95,6 +104,14 @@ class MapPlay(Play):
         for task in (*self._workings, *acting):
             task.cancel()
         stage.bury()
+
+    async def _park(self, words: Words) -> None:
+        self.stage.phase, words.is_slow = Phase.FREE, True
+        self._player.renew()
+        await self.stage.rest()
+        self.stage.free()
+        await self.stage.rest()
+        self.stage.phase, words.is_slow = Phase.OPENING, False
 
     def _actors(self, run_id: RunId) -> list[Coroutine[object, object, None]]:
         cast = self._plot
@@ -111,11 +128,16 @@ class MapPlay(Play):
     async def _pass_time(self, steps: Sequence[int]) -> None:
         await pass_time(self.stage, TIME, self._is_awake, steps)
         if self._plot.renews_later:
-            (self._ghost or self._player).renew()
+            self._renew()
 
     async def _pulse(self) -> None:
         """Renew the lease: what matters is when that reaches the database."""
-        (self._ghost or self._player).renew()
+        self._renew()
+
+    def _renew(self) -> None:
+        worker = self._ghost or self._player
+        settle(worker.process)
+        worker.renew()
 
     async def _flush(self) -> None:
         await self.stage.cue("redis", "is emptied", writes=frozenset({MAP}))
@@ -136,7 +158,7 @@ class MapPlay(Play):
         self._work(self._player)
 
     async def _die(self) -> None:
-        await self.stage.cue(WORKER, "dies")
+        await self.stage.cue(WORKER, "dies", enters=frozenset({TIME}))
         self.stage.kill(WORKER, self._apis[WORKER])
         working = self._workings[-1]
         working.cancel()
@@ -145,7 +167,7 @@ class MapPlay(Play):
 
     async def _move(self) -> None:
         """The worker goes to another server; what it said to the first is still under way there."""
-        await self.stage.cue(WORKER, "is left")
+        await self.stage.cue(WORKER, "is left", enters=frozenset({TIME}))
         self._moves()
 
     def _moves(self, *, mute: bool = False) -> None:
