@@ -41,7 +41,7 @@ demo: setup ## Run the approval example: draft, wait, be answered, publish
 .PHONY: test
 test: setup ## Run every test
 	@scripts/install-test-tools.sh
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 .PHONY: check
 check: lint types test ## Everything a change needs: format, lint, types, tests
@@ -97,7 +97,7 @@ operations: setup ## List the operations of the contract again in docs/reference
 
 .PHONY: fuzz
 fuzz: setup ## Let Hypothesis look for new examples, 2,000 a test
-	HYPOTHESIS_PROFILE=explore $(PYTEST) -n 2 -m hypothesis --timeout 900
+	HYPOTHESIS_PROFILE=explore $(PYTEST) -n 2 --dist worksteal -m hypothesis --timeout 900
 
 .PHONY: mutants
 mutants: setup ## Plant every known bug in turn and demand that its tests notice

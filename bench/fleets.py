@@ -34,7 +34,8 @@ SECRETS: Final = {
     "HEADRACE_SNAPSHOT_KEY": "a snapshot key of more than sixteen letters",
 }
 UNENDED: Final[tuple[Status, ...]] = ("QUEUED", "DEQUEUED", "EXECUTING", "WAITING")
-POLL_S: Final = 0.01
+POLL_S: Final = 0.1
+"""Seldom, since a server pays for the answer."""
 PATIENCE_S: Final = 120.0
 
 

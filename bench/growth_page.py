@@ -5,9 +5,10 @@ Must never know: how anything was measured.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import median
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -21,14 +22,27 @@ MOST: Final = 1.10
 OURS: Final = ("servers", "workers")
 
 
+Case: TypeAlias = tuple[str, float]
+"""A workload, and its rate for each server."""
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload once on one fleet; `cpu_us` is for each run, by who used it."""
+    """One workload once on one fleet; `cpu_us` is for each run, by who used it.
+
+    `rate` is how many runs each server got in a second; infinite, if as many as it could take.
+    """
 
     workload: str
+    rate: float
     size: str
     cpu_us: dict[str, float]
     per_second: float
     others: float
+
+    @property
+    def case(self) -> Case:
+        """Return what is compared between the fleets."""
+        return self.workload, self.rate
 
     @property
     def ours_us(self) -> float:
@@ -45,13 +59,13 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     turns: list[Turn]
 
 
-def ratios(turns: Sequence[Turn]) -> dict[str, list[float]]:
-    """Return by workload what a run costs on the larger fleet by the smaller, round by round."""
-    found = dict[str, list[float]]()
-    for workload in dict.fromkeys(turn.workload for turn in turns):
-        small, large = (_of(turns, workload, size) for size in _sizes(turns))
+def ratios(turns: Sequence[Turn]) -> dict[Case, list[float]]:
+    """Return by case what a run costs on the larger fleet by the smaller, round by round."""
+    found = dict[Case, list[float]]()
+    for case in dict.fromkeys(turn.case for turn in turns):
+        small, large = (_of(turns, case, size) for size in _sizes(turns))
         pairs = zip(small, large, strict=True)
-        found[workload] = [two.ours_us / one.ours_us for one, two in pairs]
+        found[case] = [two.ours_us / one.ours_us for one, two in pairs]
     return found
 
 
@@ -66,14 +80,14 @@ def shown(growth: Growth) -> str:
         f"| {' | '.join(names)} |".replace("|  |", "| |"),
         f"|---|---{'|---:' * (len(names) - 2)}|",
         *(
-            _line(growth.turns, workload, size, behind)
-            for workload in grown
+            _line(growth.turns, case, size, behind)
+            for case in grown
             for size in _sizes(growth.turns)
         ),
         "",
         "| growth | median of the rounds | all rounds | must | |",
         "|---|---:|---:|---:|---|",
-        *(_verdict(workload, each) for workload, each in grown.items()),
+        *(_verdict(case, each) for case, each in grown.items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -83,25 +97,32 @@ def put(growth: Growth) -> None:
     put_block(shown(growth), BEGIN, END)
 
 
-def _line(turns: Sequence[Turn], workload: str, size: str, behind: Sequence[str]) -> str:
-    found = _of(turns, workload, size)
+def _line(turns: Sequence[Turn], case: Case, size: str, behind: Sequence[str]) -> str:
+    found = _of(turns, case, size)
     whole = median(turn.ours_us for turn in found)
     used = {who: median(turn.cpu_us[who] for turn in found) for who in (*OURS, *behind)}
     figures = [*(used[who] for who in OURS), whole, *(used[who] for who in behind)]
     rate = median(turn.per_second for turn in found)
-    cells = [workload, size, *(f"{figure:,.0f}" for figure in figures), f"{rate:,.0f}"]
+    cells = [_named(case), size, *(f"{figure:,.0f}" for figure in figures), f"{rate:,.0f}"]
     return f"| {' | '.join(cells)} |"
 
 
-def _verdict(workload: str, grown: Sequence[float]) -> str:
+def _verdict(case: Case, grown: Sequence[float]) -> str:
     middle = median(grown)
-    verdict = "pass" if middle <= MOST else "miss"
     span = f"{min(grown):.2f} to {max(grown):.2f}"
-    return f"| {workload} | {middle:.2f} times | {span} | ≤ {MOST:.2f} | {verdict} |"
+    bound, verdict = f"≤ {MOST:.2f}", "pass" if middle <= MOST else "miss"
+    if math.isinf(case[1]):
+        bound = verdict = ""
+    return f"| {_named(case)} | {middle:.2f} times | {span} | {bound} | {verdict} |"
 
 
-def _of(turns: Sequence[Turn], workload: str, size: str) -> list[Turn]:
-    return [turn for turn in turns if (turn.workload, turn.size) == (workload, size)]
+def _named(case: Case) -> str:
+    workload, rate = case
+    return f"{workload}, {'as fast as can be' if math.isinf(rate) else f'{rate:.0f} a second'}"
+
+
+def _of(turns: Sequence[Turn], case: Case, size: str) -> list[Turn]:
+    return [turn for turn in turns if (turn.case, turn.size) == (case, size)]
 
 
 def _sizes(turns: Sequence[Turn]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import sys
 import time
@@ -29,7 +30,7 @@ from s2_sdk import metered_bytes
 
 from bench.bottoms import dug
 from bench.fleets import Size, standing
-from bench.growth import answered
+from bench.growth import Load, answered
 from bench.machine import machine, whole_s
 from bench.measure_page import Figure, Figures, put, shown
 from bench.places import Corner, Ground, laid_out
@@ -203,9 +204,9 @@ async def writes(ground: Ground, on: str, runs: int) -> list[Figure]:
     """Count what Postgres commits, changes and logs for a run that waits and is answered once."""
     corner = await ground.corner(on)
     async with standing(Size(1, 2), corner) as fleet:
-        await answered(fleet, max(10, runs // 10))
+        await answered(fleet, Load(max(10, runs // 10), math.inf))
         before = await _counters(corner.database)
-        await answered(fleet, runs)
+        await answered(fleet, Load(runs, math.inf))
         after = await _counters(corner.database)
     commits, rows, logged = ((b - a) / runs for a, b in zip(before, after, strict=True))
     return [

@@ -1,15 +1,18 @@
 """What holds for every test: one async backend, an event loop that is never blocked, told seeds."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import hypothesis
 import pytest
 from blockbuster import BlockBuster
 
-from tests.services.postgres import Postgres, emptied, postgres
-from tests.services.redis import RedisServer, redis_server
+from tests.services.keeper import kept_folder
+from tests.services.postgres import Postgres, emptied, memory, postgres
+from tests.services.redis import Product, RedisServer, redis_server
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, print_blob=True, max_examples=2_000)
@@ -18,13 +21,26 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 SEED = int(os.environ.get("HEADRACE_TEST_SEED", "0"))
 
 
-def pytest_configure() -> None:
-    """Let programs under test be interrupted.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let programs under test be interrupted; run all tests, as `make test` does, in memory.
 
     A shell that starts us in the background has all its children ignore it.
     """
+    place = memory() if config.getoption("numprocesses", None) else None
+    if place is not None and config.option.basetemp is None:
+        kept = ExitStack()
+        config.option.basetemp = str(kept.enter_context(kept_folder("headrace-tests-", place)))
+        config.add_cleanup(kept.close)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let no search for garbage go through ten thousand collected tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:
@@ -58,7 +74,7 @@ def unblocked_loop() -> Iterator[BlockBuster]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A Postgres of our own, for all tests of this process that do not break it."""
-    with postgres() as server:
+    with postgres(within=memory()) as server:
         yield server
 
 
@@ -73,4 +89,13 @@ async def database(postgres_server: Postgres) -> str:
 def redis_of_all() -> Iterator[RedisServer]:
     """A Redis of our own, for all tests of this process that do not break it."""
     with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_of_all() -> Iterator[RedisServer]:
+    """A Valkey of our own, for all tests of this process that do not break it."""
+    if not Product.VALKEY.is_here:
+        pytest.skip("Valkey has no package for this kind of machine")
+    with redis_server(product=Product.VALKEY) as server:
         yield server

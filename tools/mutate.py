@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
@@ -27,7 +28,9 @@ ROOT: Final = Path(__file__).parents[1]
 LIST: Final = Path("tests/mutants/list.toml")
 AT_ONCE: Final = 2
 SECONDS: Final = 180
-NOT_COPIED: Final = shutil.ignore_patterns(".*", "__pycache__", "dist", "build")
+NOT_COPIED: Final = shutil.ignore_patterns(".*", "dist", "build")
+COMPILED: Final = "__pycache__"
+LATER_NS: Final = 10_000_000_000
 
 
 class Mutant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,18 +87,22 @@ def _judge_one(mutant: Mutant, trees: "SimpleQueue[Path]") -> Verdict:
     try:
         if not fits(mutant, tree):
             return Verdict.MISPLACED
-        with _planted(mutant, tree / mutant.file):
+        with planted(mutant, tree / mutant.file):
             return _verdict(_pytest(tree, mutant.tests))
     finally:
         trees.put(tree)
 
 
 @contextmanager
-def _planted(mutant: Mutant, path: Path) -> Generator[None]:
-    healthy = path.read_text("utf-8")
+def planted(mutant: Mutant, path: Path) -> Generator[None]:
+    """Have the bug in while the block lasts."""
+    healthy, was = path.read_text("utf-8"), path.stat()
     path.write_text(healthy.replace(mutant.find, mutant.replace), "utf-8")
+    # What was compiled of the healthy file must not be taken for this one: it goes by the second.
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns + LATER_NS))
     yield
     path.write_text(healthy, "utf-8")
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
 def _verdict(done: subprocess.CompletedProcess[str] | None) -> Verdict:
@@ -143,8 +150,14 @@ def _copies(root: Path, count: int) -> Generator[list[Path]]:
     with tempfile.TemporaryDirectory(prefix="headrace-mutants-") as folder:
         trees = [Path(folder, str(n)) for n in range(count)]
         for tree in trees:
-            shutil.copytree(root, tree, ignore=NOT_COPIED)
+            shutil.copytree(root, tree, ignore=partial(_not_copied, root / "src"))
         yield trees
+
+
+def _not_copied(package: Path, folder: str, names: list[str]) -> set[str]:
+    """Leave out what is compiled, but for the package: every process of a test loads that."""
+    is_ours = Path(folder).is_relative_to(package)
+    return NOT_COPIED(folder, names) | (set[str]() if is_ours else {COMPILED})
 
 
 def main(names: Sequence[str]) -> int:

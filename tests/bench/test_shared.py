@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bench.beside import Pair, Shown, Told, paired, shown as beside_shown
+from bench.fleets import Fleet, Size
+from bench.growth import Load, shared_out
 from bench.growth_page import Growth, Turn, ratios, shown as growth_shown
 from bench.machine import Machine
-from bench.places import PLACES
+from bench.places import ON_A_FILE, PLACES
 from bench.report import Report, put
 from bench.samples import Sample
 from bench.targets import judged
@@ -42,10 +46,10 @@ def sample(workload: str, on: str, foreign: float = 0.0, **figures: float) -> Sa
     )
 
 
-def turn(size: str, workers: float, postgres: float = 0.0) -> Turn:
+def turn(size: str, workers: float, postgres: float = 0.0, rate: float = 9.0) -> Turn:
     """Return what a fleet might have shown."""
     used = {"servers": 100.0, "workers": workers, "postgres": postgres}
-    return Turn(workload="w", size=size, cpu_us=used, per_second=1.0, others=0.0)
+    return Turn(workload="w", rate=rate, size=size, cpu_us=used, per_second=1.0, others=0.0)
 
 
 @pytest.mark.timeout(240)
@@ -64,6 +68,18 @@ def test_the_same_workloads_run_in_every_place_that_is_named() -> None:
     rows = {(row.on, row.name): row for row in report.rows}
     assert rows["postgres", "messages, 50 runs at once"].must == "≥ 3,000"
     assert rows["both", "warm wait with Redis to one without, p50"].value > 0
+
+
+async def test_a_fleet_gets_its_runs_at_the_rate_of_its_servers() -> None:
+    asked, begun = time.perf_counter(), list[float]()
+
+    async def begin(_number: int) -> None:
+        begun.append(time.perf_counter())
+
+    fleet = Fleet(Size(2, 4), ON_A_FILE, (), (), ())
+    await shared_out(begin, Load(10, 100.0), fleet)
+    assert len(begun) == 20
+    assert max(begun) - asked >= 0.094
 
 
 @pytest.mark.timeout(60)
@@ -108,9 +124,10 @@ def test_a_warm_answer_with_redis_is_compared_within_its_round() -> None:
 def test_a_tiny_fleet_grows() -> None:
     said = ran("bench.growth", "--runs", "20", "--rounds", "1").decode()
     lines = [line.split("|")[1:-1] for line in said.splitlines() if line.startswith("| a run")]
-    assert [line[1].strip() for line in lines[:4]] == ["1 and 2", "2 and 4"] * 2
-    assert all(float(line[4].replace(",", "")) > 0 for line in lines[:4])
-    assert all("times" in line[1] for line in lines[4:])
+    assert [line[1].strip() for line in lines[:8]] == ["1 and 2", "2 and 4"] * 4
+    assert all(float(line[4].replace(",", "")) > 0 for line in lines[:8])
+    assert all("times" in line[1] for line in lines[8:])
+    assert [line[4].strip() != "" for line in lines[8:]] == [True, True, False, False]
 
 
 def test_growth_is_that_of_headrace_alone_and_of_each_round() -> None:
@@ -122,11 +139,16 @@ def test_growth_is_that_of_headrace_alone_and_of_each_round() -> None:
         turn("1 and 2", 100.0),
         turn("2 and 4", 140.0),
     ]
-    assert ratios(turns) == {"w": [pytest.approx(1.1), pytest.approx(1.2), pytest.approx(1.2)]}
+    assert ratios(turns) == {
+        ("w", 9.0): [pytest.approx(1.1), pytest.approx(1.2), pytest.approx(1.2)]
+    }
     growth = Growth(at="now", command="c", machine=MACHINE, turns=turns)
-    assert "| w | 1.20 times | 1.10 to 1.20 | ≤ 1.10 | miss |" in growth_shown(growth)
+    assert "| w, 9 a second | 1.20 times | 1.10 to 1.20 | ≤ 1.10 | miss |" in growth_shown(growth)
+    full = [turn(size, 100.0, rate=math.inf) for size in ("1 and 2", "2 and 4")]
+    growth = Growth(at="now", command="c", machine=MACHINE, turns=full)
+    assert "| w, as fast as can be | 1.00 times | 1.00 to 1.00 |  |  |" in growth_shown(growth)
     growth = Growth(at="now", command="c", machine=MACHINE, turns=turns[:2])
-    assert "| w | 1.10 times | 1.10 to 1.10 | ≤ 1.10 | pass |" in growth_shown(growth)
+    assert "| w, 9 a second | 1.10 times | 1.10 to 1.10 | ≤ 1.10 | pass |" in growth_shown(growth)
 
 
 @pytest.mark.timeout(240)

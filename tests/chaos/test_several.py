@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from tests.history import events as e
 from tests.history.clean import history
 from tests.history.recovery import WAKES
 from tests.s2.lite import binary
+from tests.services.keeper import kept
 
 KIND = "Redis FLUSHALL"
 
@@ -34,10 +36,12 @@ def test_nothing_acknowledged_is_lost_whatever_breaks(place: Place, seed: int) -
     if place.endswith("s2"):
         binary()  # or skip
     command = [sys.executable, "-m", "tests.chaos", "--on", place, "--seed", str(seed + 1)]
-    done = subprocess.run(
-        [*command, "--brief"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    process = subprocess.Popen(
+        [*command, "--brief"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    assert done.returncode == 0, done.stderr
+    with kept(process, signal.SIGTERM):
+        said, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, said
 
 
 # --- the report, on histories made up -------------------------------------------------------------

@@ -23,6 +23,7 @@ import msgspec
 import pytest
 
 from headrace.cli.main import app
+from tests.services.keeper import kept
 
 PATIENCE_S: Final = 30.0
 TASKS: Final = """
@@ -195,7 +196,7 @@ class House:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        long = Long(process)
+        long = Long(kept(process))
         try:
             yield long
         finally:

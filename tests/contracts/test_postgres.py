@@ -21,6 +21,7 @@ from headrace.testing.contracts.stores import (
     RevisionsContract,
     RunsContract,
     SharedContract,
+    SightingContract,
     SnapshotsContract,
     StreamsContract,
     TakenContract,
@@ -81,6 +82,9 @@ class TestDelivering(DeliveringContract): ...
 
 
 class TestTallying(TallyingContract): ...
+
+
+class TestSighting(SightingContract): ...
 
 
 class TestLeases(LeasesContract): ...

@@ -1,9 +1,10 @@
-"""Redis keeps the promises of its two ports, on a server of our own."""
+"""Redis and Valkey keep the promises of the two ports, on servers of our own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -17,15 +18,20 @@ from tests.redis.given import clock_of
 from tests.services.redis import RedisServer
 
 
-@pytest.fixture
-def clock(redis_of_all: RedisServer) -> CarriedClock:
-    return clock_of(redis_of_all)
+@pytest.fixture(params=["redis_of_all", "valkey_of_all"], ids=["redis", "valkey"])
+def server(request: pytest.FixtureRequest) -> RedisServer:
+    return cast("RedisServer", request.getfixturevalue(cast("str", request.param)))
 
 
 @pytest.fixture
-async def opened(redis_of_all: RedisServer, clock: CarriedClock) -> AsyncIterator[Opened]:
-    redis_of_all.do("FLUSHALL")
-    async with open_redis(redis_of_all.url(), clock=clock, name="one", patience_s=5) as opened:
+def clock(server: RedisServer) -> CarriedClock:
+    return clock_of(server)
+
+
+@pytest.fixture
+async def opened(server: RedisServer, clock: CarriedClock) -> AsyncIterator[Opened]:
+    server.do("FLUSHALL")
+    async with open_redis(server.url(), clock=clock, name="one", patience_s=5) as opened:
         yield opened
 
 

@@ -7,11 +7,12 @@ write fails.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+
+from anyio.to_thread import current_default_thread_limiter
 
 from headrace.engine import Engine
 from headrace.engine.dispatch import LEASE_MS
@@ -31,15 +32,16 @@ from headrace.ports import Api, Filter, Stores
 from headrace.testing.clock import ManualClock
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 from headrace.worker import Options, Worker
+from tests.crash.threads import thread_of
 
 ENV: Final = EnvId("test")
 INPUTS: Final = ("x", "y", "z", "stop")
 RETRY_MS: Final = 60_000
 ROUNDS: Final = 8
 """Looks in a row that must find the same."""
+MANY_ROUNDS: Final = 50
+"""Looks in a row that must find the same while code waits for something that nobody sees."""
 PATIENCE: Final = 100_000
-THREAD_S: Final = 0.05
-"""How long, in real time, a thread may take that nobody sees."""
 GLANCE_S: Final = 0.001
 MOST: Final = 10
 
@@ -96,6 +98,7 @@ class Household:
         self.api: Api = engine.at(ENV)
         self._sound, self._clock, self._job = sound, clock, job
         self._worker: Worker | None = None
+        self._thread = thread_of(asyncio.get_running_loop())
 
     @asynccontextmanager
     async def worker(self, name: str, *, evicts: bool = False) -> AsyncGenerator[None]:
@@ -113,14 +116,13 @@ class Household:
 
     async def settle(self) -> None:
         """Return once nothing happens any more without somebody from outside, or time."""
-        quiet, before, since = 0, list[Run](), time.monotonic()
+        quiet, before = 0, list[Run]()
         for _ in range(PATIENCE):
             runs = [*await self._sound.runs.find(Filter(ENV, size=MOST))]
             if await self._is_busy(runs) or runs != before:
-                quiet, before, since = 0, runs, time.monotonic()
+                quiet, before = 0, runs
             quiet += 1
-            seems_quiet = quiet >= ROUNDS and self._rests()
-            if seems_quiet or (quiet > 1 and time.monotonic() - since > THREAD_S):
+            if quiet >= (ROUNDS if self._rests() else MANY_ROUNDS):
                 return
             await asyncio.sleep(GLANCE_S)
         raise Stuck(f"it does not come to rest: {before}")
@@ -130,6 +132,8 @@ class Household:
         return self._worker is not None and self._worker.is_at_rest
 
     async def _is_busy(self, runs: Sequence[Run]) -> bool:
+        if self._thread.was_busy() or current_default_thread_limiter().borrowed_tokens:
+            return True
         if self._worker is None or not self._worker.attached.is_set():
             return True
         if any(isinstance(run.state, Queued) for run in runs):

@@ -17,8 +17,6 @@ from typing import TypeVar
 
 import pytest
 
-import headrace.engine
-import headrace.worker.worker
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.testing.faults import Fault
@@ -95,9 +93,7 @@ def test_in_memory(flow: Workflow) -> None:
 @pytest.mark.parametrize(
     "flow", [flow for flow in CORPUS if flow.name in ON_DISK], ids=lambda flow: flow.name
 )
-def test_on_disk(flow: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headrace.engine, "PAUSE_S", 0.001)
-    monkeypatch.setattr(headrace.worker.worker, "FIRST_PAUSE_S", 0.001)
+def test_on_disk(flow: Workflow, tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         stories = iter(range(10_000))
 

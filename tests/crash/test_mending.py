@@ -18,8 +18,6 @@ from typing import Final, Literal, TypeAlias
 
 import pytest
 
-import headrace.engine
-import headrace.worker.worker
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
@@ -162,9 +160,7 @@ def test_in_memory(how: How) -> None:
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: How) -> None:
-    monkeypatch.setattr(headrace.engine, "PAUSE_S", 0.001)
-    monkeypatch.setattr(headrace.worker.worker, "FIRST_PAUSE_S", 0.001)
+def test_on_disk(tmp_path: Path, how: How) -> None:
     with asyncio.Runner() as runner:
         stories = iter(range(10_000))
 

@@ -15,7 +15,6 @@ from typing import Final
 
 import pytest
 
-import headrace.engine
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
@@ -151,8 +150,7 @@ def test_in_memory(*, drops: bool) -> None:
 
 
 @pytest.mark.parametrize("drops", [False, True])
-def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, drops: bool) -> None:
-    monkeypatch.setattr(headrace.engine, "PAUSE_S", 0.001)
+def test_on_disk(tmp_path: Path, *, drops: bool) -> None:
     with asyncio.Runner() as runner:
         stories = iter(range(10_000))
 

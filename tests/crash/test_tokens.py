@@ -16,8 +16,6 @@ from typing import Final
 import msgspec
 import pytest
 
-import headrace.engine
-import headrace.worker.worker
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import open_engine
@@ -185,9 +183,7 @@ def test_in_memory(*, late: bool) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["completed", "late"])
-def test_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, late: bool) -> None:
-    monkeypatch.setattr(headrace.engine, "PAUSE_S", 0.001)
-    monkeypatch.setattr(headrace.worker.worker, "FIRST_PAUSE_S", 0.001)
+def test_on_disk(tmp_path: Path, *, late: bool) -> None:
     with asyncio.Runner() as runner:
         stories = iter(range(10_000))
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.deploy.reading import DEPLOY, Unit, assignments, program, units
+from tests.services.keeper import kept
 from tests.services.postgres import free_port
 
 PATIENCE_S: Final = 90.0
@@ -100,13 +101,14 @@ class Machine:
     def _spawn(self, name: str) -> None:
         unit, instance = self._unit(name)
         with self.log(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(
+            process = subprocess.Popen(
                 self._command(unit.words(), instance),
                 cwd=self.root,
                 env=self._environment(unit, instance),
                 stdout=log,
                 stderr=log,
             )
+        self._running[name] = kept(process)
 
     def stop(self, name: str) -> None:
         """End a unit, in the time that it has for that."""

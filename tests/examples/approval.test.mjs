@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import { act, claims, key, signed, until } from "../official_clients/house.mjs";
 import * as house from "./house.mjs";
-import { claimsOf, grows, held, hold, opened, secondWindow, shot, untilRun } from "./house.mjs";
+import { claimsOf, exceeds, grows, held, hold, opened, secondWindow, shot, untilRun } from "./house.mjs";
 
 const HELD = "approval-react";
 const paper = (page) => page.getByRole("article", { name: "Draft" });
@@ -104,9 +104,9 @@ describe("approval", { concurrency: 3 }, () => {
   test("a page that is loaded again goes on where it was", async (t) => {
     const page = await opened(t);
     const id = await started(page, LONG);
-    await grows(paper(page));
+    const before = await grows(paper(page));
     await page.reload();
-    await grows(paper(page));
+    await exceeds(paper(page), before);
     await approve(page).waitFor();
     assert.equal(await words(page), written(kept("drafts", id)));
     await page.reload();
@@ -189,10 +189,10 @@ describe("approval", { concurrency: 3 }, () => {
 test("a page recovers when the server is killed while the draft is written", async (t) => {
   const page = await opened(t);
   const id = await started(page, LONG);
-  await grows(paper(page));
+  const before = await grows(paper(page));
   await act("server/kill");
   await act("server/start");
-  await grows(paper(page));
+  await exceeds(paper(page), before);
   await approve(page).waitFor();
   await until("the draft is whole", async () => (await words(page)) === written(kept("drafts", id)));
   await page.getByLabel("Your name").fill("Alice");
@@ -217,10 +217,10 @@ test("what is approved while the server is away is published when it is back", a
 test("a worker that is killed while the draft is written leaves nothing out and nothing twice", async (t) => {
   const page = await opened(t);
   const id = await started(page, LONG);
-  await grows(paper(page));
+  const before = await grows(paper(page));
   await act("worker/kill");
   await act("worker/start");
-  await grows(paper(page));
+  await exceeds(paper(page), before);
   await approve(page).waitFor();
   assert.equal(await words(page), written(kept("drafts", id)));
 });

@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.fleet.processes import free_port, until
 from tests.official_clients import packages
+from tests.services.keeper import kept
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 NAMED: Final = "HEADRACE_TEST_CHROMIUM"
@@ -73,6 +74,7 @@ def backend(place: Path, environment: Mapping[str, str]) -> Generator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
+        kept(process)
         until(f"{place.name} serves", lambda: process.poll() is not None or answers(port))
         if process.poll() is not None:
             raise AssertionError(f"app.py has ended:\n{(place / 'app.log').read_text()}")

@@ -72,8 +72,14 @@ export const untilRun = (id, what, holds) =>
 export async function grows(locator) {
   await locator.waitFor();
   const before = await locator.innerText();
-  await until("more is shown", async () => (await locator.innerText()).length > before.length);
+  await exceeds(locator, before);
   return before;
+}
+
+/** Wait until a locator shows more than it did then; it may have come to its end since. */
+export async function exceeds(locator, before) {
+  await locator.waitFor();
+  await until("more is shown", async () => (await locator.innerText()).length > before.length);
 }
 
 /** Keep a picture, for whoever wants to look. */

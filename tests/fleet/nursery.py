@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from tests.fleet.processes import Fleet, Member, NotServing, Site
+from tests.services.keeper import kept
 
 IMPORTED: Final = ("headrace.cli.child", "aiohttp", "msgspec", "uvloop")
 ANSWER: Final = 16
@@ -38,12 +39,13 @@ class Nursery:
         self._control, theirs = socket.socketpair()
         command = [sys.executable, "-m", "tests.fleet.nursery", str(theirs.fileno())]
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [*command, str(ships.site.file)],
                 cwd=ships.site.folder,
                 env=_environment(ships.site),
                 pass_fds=(theirs.fileno(),),
             )
+        self._process = kept(process)
 
     def __enter__(self) -> Self:
         return self

@@ -24,6 +24,7 @@ import msgspec
 import psutil
 
 from headrace.cli.leash import Ready, decode
+from tests.services.keeper import kept
 
 PATIENCE_S: Final = 60.0
 
@@ -178,7 +179,7 @@ class Fleet:
                 stderr=log,
             )
         assert process.stdout is not None
-        member = self._started(process, process.stdout)
+        member = self._started(kept(process), process.stdout)
         while b'"serving"' not in member.line():
             pass
         return member
@@ -198,7 +199,7 @@ class Fleet:
                 pass_fds=(theirs.fileno(),),
             )
         with ours:
-            return self.serving(process, ours.makefile("rb"))
+            return self.serving(kept(process), ours.makefile("rb"))
 
     def serving(self, process: Process, reports: IO[bytes]) -> Member:
         """Take up a worker process that was started; wait until it serves."""

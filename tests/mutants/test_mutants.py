@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutate import LIST, ROOT, BaselineFailed, Mutant, Verdict, fits, judge, load
+from tools.mutate import LIST, ROOT, BaselineFailed, Mutant, Verdict, fits, judge, load, planted
 
 KNOWN = load(ROOT / LIST)
 HANDFUL = 4
@@ -55,6 +55,14 @@ def test_every_verdict_is_reached(tree: Path) -> None:
     }
     assert dict(judge(tuple(expected), tree)) == expected
     assert "a + b" in (tree / "src/sums.py").read_text("utf-8")
+
+
+def test_what_was_compiled_of_a_healthy_file_is_not_taken_for_a_planted_one(tree: Path) -> None:
+    path = tree / "src/sums.py"
+    was = path.stat().st_mtime_ns
+    with planted(_mutant("a + b", "a * b"), path):  # as long as what it replaces
+        assert path.stat().st_mtime_ns - was > 2_000_000_000
+    assert path.stat().st_mtime_ns == was
 
 
 @pytest.mark.timeout(60)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
 from headrace.backends.clocks import CarriedClock
 from headrace.backends.redis import Opened, open_redis
 from tests.redis.given import clock_of
-from tests.services.redis import RedisServer, redis_server
+from tests.services.redis import Product, RedisServer, redis_server
 
 
-@pytest.fixture
-def breakable() -> Iterator[RedisServer]:
+@pytest.fixture(params=Product, ids=lambda product: product.value)
+def breakable(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     """A server of one test."""
-    with redis_server() as server:
+    product = cast("Product", request.param)
+    if not product.is_here:
+        pytest.skip(f"{product.value} has no package for this kind of machine")
+    with redis_server(product=product) as server:
         yield server
 
 

@@ -20,6 +20,8 @@ from typing import Final
 
 import pytest
 
+from tests.services.keeper import kept
+
 ROOT: Final = Path(__file__).parents[2]
 INNER_PORT: Final = 4566
 PATIENCE_S: Final = 30.0
@@ -80,7 +82,7 @@ class Lite:
             handle = door.fileno()
             command = self._apart(handle) if self._is_apart else self._open(door)
             with (self._folder / "log").open("ab") as log:
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=log,
@@ -88,6 +90,7 @@ class Lite:
                     pass_fds=(handle,) if self._is_apart else (),
                     env={**os.environ, **SETTINGS},
                 )
+        self._process = kept(process)
         self._ready()
 
     def _apart(self, handle: int) -> list[str]:

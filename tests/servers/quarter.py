@@ -21,6 +21,7 @@ import anyio.to_thread
 from headrace.cli.leash import Ready, decode
 from tests.fleet.processes import Member
 from tests.services.balancer import Balancer, balancer
+from tests.services.keeper import kept
 
 KEY = "tr_dev_" + "k" * 40
 TASKS = """
@@ -77,7 +78,7 @@ class Quarter:
         return {**rest, **every, **own}
 
     def _member(self, process: subprocess.Popen[bytes], reports: IO[bytes]) -> Member:
-        member = Member(process, reports)
+        member = Member(kept(process), reports)
         self._members.append(member)
         return member
 

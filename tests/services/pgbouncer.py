@@ -9,11 +9,10 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
+from tests.services.keeper import kept, kept_folder
 from tests.services.postgres import free_port, unprivileged
 
 INI = """
@@ -35,15 +34,14 @@ def pgbouncer(target: int) -> Generator[int]:
     """Run one in front of a Postgres; yield its port. Its pool is smaller than ours."""
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     port, user = free_port(), unprivileged()
-    with tempfile.TemporaryDirectory(prefix="headrace-pool-") as name:
-        folder = Path(name)
+    with kept_folder("headrace-pool-") as folder:
         ini = folder / "pgbouncer.ini"
         ini.write_text(INI.format(target=target, port=port))
         if user is not None:
             os.chown(folder, user, -1)
             os.chown(ini, user, -1)
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen([program, str(ini)], stdout=log, stderr=log, user=user)
+            process = kept(subprocess.Popen([program, str(ini)], stdout=log, stderr=log, user=user))
         try:
             _wait(port, process)
             yield port

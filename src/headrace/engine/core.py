@@ -12,6 +12,7 @@ from itertools import islice
 
 import structlog
 
+from headrace.engine.abilities import abilities
 from headrace.engine.bells import ANY, Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk, Job
@@ -27,7 +28,7 @@ from headrace.engine.watching import Watch
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.model import EnvId, Instant, Over, Queued, Run, RunId
-from headrace.ports import Chance, Delivering, Stores
+from headrace.ports import Chance, Stores
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 DESKS_KEPT = 4_096
@@ -52,9 +53,8 @@ class Core:
         self.herald = Herald(self.seats, stores.wakeups, self.name)
         self.has_company = False
         """Whether another engine was ever heard of."""
-        # Asked once: a look at a Protocol's verbs costs more than a decision.
-        self._delivering = stores.streams if isinstance(stores.streams, Delivering) else None
-        self.is_elsewhere = self._delivering is None
+        self._abilities = abilities(stores.streams)
+        self.is_elsewhere = self._abilities.delivering is None
         """Whether records lie elsewhere than runs: then no commit is about both."""
         self.repeats = Repeats(stores.clock)
         self.presence = self._present(stores)
@@ -87,7 +87,7 @@ class Core:
         """Return the run's desk."""
         desk = self._desks.get(run_id)
         if desk is None:
-            desk = self._desks[run_id] = Desk(run_id, self.stores, self._lander, self._delivering)
+            desk = self._desks[run_id] = Desk(run_id, self.stores, self._lander, self._abilities)
             self._tidy()
         else:
             self._desks.move_to_end(run_id)

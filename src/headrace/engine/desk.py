@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.engine.abilities import Abilities
 from headrace.engine.ids import unknown_run
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
@@ -18,7 +19,7 @@ from headrace.errors import Mistake, Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
-from headrace.ports import Clash, Conflict, Delivering, Extending, Stores
+from headrace.ports import Clash, Conflict, Extending, Stores
 
 TRIES = 20
 """How often a batch is decided again because another process was faster."""
@@ -127,6 +128,7 @@ class Desk:
         "_is_doubtful",
         "_landing",
         "_runs",
+        "_sighting",
         "_slips",
         "_stores",
         "_streams",
@@ -137,14 +139,15 @@ class Desk:
     )
 
     def __init__(
-        self, run_id: RunId, stores: Stores, landing: Landing, delivering: Delivering | None
+        self, run_id: RunId, stores: Stores, landing: Landing, abilities: Abilities
     ) -> None:
         self.run_id = run_id
         self.run: Run | None = None
         self.working = False
         self._stores, self._runs, self._streams = stores, stores.runs, stores.streams
         self._clock = stores.clock
-        self._landing, self._delivering = landing, delivering
+        self._landing = landing
+        self._delivering, self._sighting = abilities.delivering, abilities.sighting
         self._slips: deque[_Slip] = deque()
         self._tails = Tails()
         self._is_doubtful = False
@@ -188,14 +191,22 @@ class Desk:
         self._is_doubtful = False
         known = self.run
         try:
-            fresh = await self._runs.load(self.run_id)
+            fresh = await self._seen(known)
             if known is not None and fresh is not None:
                 fresh = await self._kept(known, fresh)
         except BaseException:
             self._is_doubtful = True
             raise
-        self._tails.known.clear()
         self.run = fresh
+
+    async def _seen(self, known: Run | None) -> Run | None:
+        """Read the run; where one look shows more, what a look or a send needs as well."""
+        self._tails.see(None)
+        if self._sighting is None:
+            return await self._runs.load(self.run_id)
+        sight = await self._sighting.sight(self.run_id, None if known is None else known.entries)
+        self._tails.see(sight)
+        return None if sight is None else sight.run
 
     async def _kept(self, known: Run, fresh: Run) -> Run:
         """Give `fresh` the waits in memory, if its holder is the same and they have no answer."""
@@ -204,7 +215,10 @@ class Desk:
         kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
         if kept and fresh.entries > known.entries:
             # A commit of ours may have landed though its reply was lost.
-            answered = {e.key for e in await self._runs.journal(self.run_id, known.entries)}
+            sight, start = self._tails.sight, known.entries
+            seen = None if sight is None else sight.since(start)
+            entries = await self._runs.journal(self.run_id, start) if seen is None else seen
+            answered = {entry.key for entry in entries}
             kept = [wait for wait in kept if wait.key not in answered]
         return evolve(fresh, waits=in_order(known, (*fresh.waits, *kept))) if kept else fresh
 
@@ -241,7 +255,7 @@ class Desk:
         landed = sheet.landed()
         if self.run is sheet.before or self.run is None or self.run.version < landed.version:
             self.run = landed
-        self._tails.known = sheet.tails
+        self._tails.known, self._tails.sight = sheet.tails, None
 
     def _failed(self, batch: list[_Slip], error: Exception) -> None:
         """Tell everybody: it may or may not have happened. Look once whether it has."""

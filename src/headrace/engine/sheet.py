@@ -21,7 +21,7 @@ from headrace.kernel.model import (
     is_inward,
     waitpoint_of,
 )
-from headrace.ports import Backlog, Draft, Postponed, Stores
+from headrace.ports import Backlog, Draft, Postponed, Sight, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,17 @@ class Push:
 class Tails:
     """Where the streams of one run end, as far as this process has seen: all of them, or none."""
 
-    __slots__ = ("known",)
+    __slots__ = ("known", "sight")
 
     def __init__(self) -> None:
         self.known: dict[StreamId, Backlog] = {}
+        self.sight: Sight | None = None
+        """What was seen for the batch that is being decided."""
+
+    def see(self, sight: Sight | None) -> None:
+        """Know what was seen just now; `None`: nothing is known any more."""
+        self.known = {} if sight is None else dict(sight.ends)
+        self.sight = sight
 
 
 class Sheet:
@@ -71,6 +78,7 @@ class Sheet:
         "pushes",
         "repeats",
         "run",
+        "sight",
         "tails",
         "trouble",
         "undone",
@@ -118,6 +126,7 @@ class Sheet:
         """What is in the log already, of records that earlier sheets of the same batch appended."""
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
         self.tails = dict(tails.known)  # where the streams end once this sheet has landed
+        self.sight = tails.sight
 
     @property
     def is_empty(self) -> bool:
@@ -166,7 +175,7 @@ class Sheet:
 
     async def tail(self, stream: StreamId) -> Backlog:
         """Return where `stream` ends, and what it holds, or held when it was weighed last."""
-        if not self.tails:
+        if not self.tails and self.sight is None:
             self.tails.update(await self._streams.ends(self.run.id))
         return self.tails.setdefault(stream, Backlog())
 

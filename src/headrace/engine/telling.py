@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from headrace.engine.seats import Hold, Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Entry, Key, Run, RunId, Running, StreamId, is_inward
-from headrace.ports import Draft, Notes, Order, Stores
+from headrace.ports import Backlog, Draft, Notes, Order, Stores
 from headrace.wire import channel
 
 Newest = Mapping[StreamId, tuple[int, bytes]]
@@ -115,11 +115,11 @@ class Teller:
             own = [replace(e, body=b"") if e.key in sheet.own else e for e in sheet.entries]
             _push_entries(seat, run, hold, own)
         else:  # another process has written, or a reply of the store was lost
-            missed = await self._runs.journal(run.id, hold.next_n)
+            missed = await self._missed(sheet, hold.next_n)
             answered = seat.answered.get(run.id, frozenset())
             seat.answered[run.id] = answered.union(entry.key for entry in missed)
             _push_entries(seat, run, hold, missed)
-        newest = await self._newest(run) if sheet.looked else _unread(sheet.drafts, run)
+        newest = await self._looked(sheet, run) if sheet.looked else _unread(sheet.drafts, run)
         _push_newest(seat, run, hold, newest)
         for key in sheet.emitted:
             seat.push(channel.Emit(run.id, run.epoch, key))
@@ -153,10 +153,22 @@ class Teller:
             seat.push(ended(run_id, seat.known[run_id].epoch))
             self._seats.forget(run_id)
 
-    async def _newest(self, run: Run) -> Newest:
+    async def _missed(self, sheet: Sheet, start: int) -> Sequence[Entry]:
+        """Return the entries from number `start` on, unread where they were seen already."""
+        seen = None if sheet.sight is None or sheet.undone is not None else sheet.sight.since(start)
+        if seen is None:
+            return await self._runs.journal(sheet.run.id, start)
+        return [*seen, *(entry for entry in sheet.entries if entry.n >= start)]
+
+    async def _looked(self, sheet: Sheet, run: Run) -> Newest:
+        """As `_newest`: whoever looked may have seen all the ends."""
+        return await self._newest(run, None if sheet.sight is None else sheet.tails)
+
+    async def _newest(self, run: Run, ends: Mapping[StreamId, Backlog] | None = None) -> Newest:
         """Find the newest record of each input stream that the run has not taken."""
         found: dict[StreamId, tuple[int, bytes]] = {}
-        for stream, end in (await self._streams.ends(run.id)).items():
+        ends = await self._streams.ends(run.id) if ends is None else ends
+        for stream, end in ends.items():
             if is_inward(stream) and end.tail > run.cursors.get(stream, 0):
                 records = await self._streams.read(run.id, stream, end.tail - 1, 1)
                 found[stream] = (records[0].seq, records[0].body)

@@ -22,6 +22,7 @@ from headrace.ports.outputs import OutputsApi, Target
 from headrace.ports.packets import Packet, PacketsApi
 from headrace.ports.postponing import Postponed, Postponing
 from headrace.ports.revisions import Revision, Revisions, Tagged
+from headrace.ports.sighting import Sight, Sighting
 from headrace.ports.storage import (
     NEVER,
     Appended,
@@ -105,6 +106,8 @@ __all__ = [
     "Revisions",
     "Runs",
     "RunsApi",
+    "Sight",
+    "Sighting",
     "Snapshots",
     "Spent",
     "Stores",

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
-
 from headrace.backends.postgres.clock import HeardClock
 from headrace.backends.postgres.database import Connection, Database, fetched
 from headrace.backends.postgres.queries import SQL
-from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import NEVER, Code, Unseated
-from headrace.wire.registration import Registration, StreamSpec, TaskSpec
-
-_pack = msgspec.msgpack.Encoder().encode
-_task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
-_functions = msgspec.msgpack.Decoder(dict[str, str]).decode
-_stream_spec = msgspec.msgpack.Decoder(StreamSpec).decode
+from headrace.backends.rows.catalog import Declared, pack
+from headrace.kernel.model import EnvId, Instant, WorkerId
+from headrace.ports import NEVER, Unseated
+from headrace.wire.registration import Registration
 
 
 async def next_number(connection: Connection, name: str) -> int:
@@ -60,19 +54,20 @@ class PostgresLeases:
         await self._database.run(SQL["extend_leases"], (until,))
 
 
-class PostgresCatalog:
+class PostgresCatalog(Declared):
     """The `Catalog` port."""
 
     def __init__(self, database: Database) -> None:
+        super().__init__(database.rows, SQL)
         self._database = database
 
     async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
         """Keep a version's tasks and streams; the latest registration of a name counts."""
         version = registration.version
-        made_of = (registration.python, _pack(registration.functions))
+        made_of = (registration.python, pack(registration.functions))
         # The last of a name counts; in one order, as everybody writes them.
-        declared = {("task", one.id): _pack(one) for one in registration.tasks}
-        declared |= {("stream", one.name): _pack(one) for one in registration.streams}
+        declared = {("task", one.id): pack(one) for one in registration.tasks}
+        declared |= {("stream", one.name): pack(one) for one in registration.streams}
         names = sorted(declared)
         kinds = [kind for kind, _ in names]
         specs = [declared[name] for name in names]
@@ -87,40 +82,6 @@ class PostgresCatalog:
             await fetched(connection, SQL["forget_functions"], (env,))
 
         await self._database.transact(work)
-
-    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
-        """Return the task's latest declaration by any version."""
-        specs = await self._specs("select_declared", (env, "task", task_id))
-        return _task_spec(specs[0]) if specs else None
-
-    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
-        """Return the stream's latest declaration by any version."""
-        specs = await self._specs("select_declared", (env, "stream", name))
-        return _stream_spec(specs[0]) if specs else None
-
-    async def listing(self, env: EnvId) -> Registration | None:
-        """Return everything known, by name, under the latest version."""
-        latest = await self._database.rows(SQL["select_latest_deploy"], (env,))
-        if not latest:
-            return None
-        return Registration(
-            version=cast("str", latest[0][0]),
-            tasks=tuple(map(_task_spec, await self._specs("select_all_declared", (env, "task")))),
-            streams=tuple(
-                map(_stream_spec, await self._specs("select_all_declared", (env, "stream")))
-            ),
-        )
-
-    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
-        """Return what the version is made of that declared the task last."""
-        found = await self._database.rows(SQL["select_code"], (env, task_id))
-        if not found:
-            return None
-        version, python, functions = cast("tuple[str, str, bytes | None]", found[0])
-        return Code(version, python, {} if functions is None else _functions(functions))
-
-    async def _specs(self, query: str, values: tuple[str, ...]) -> list[bytes]:
-        return [cast("bytes", spec) for (spec,) in await self._database.rows(SQL[query], values)]
 
 
 class PostgresBlobs:

@@ -67,6 +67,7 @@ LOOKED_UP: Final = (
     "select_records",
     "select_known",
     "select_all_ends",
+    "select_sight",
 )
 LANES: Final = 2
 """Creations and landings, each a group at a time."""
@@ -126,7 +127,12 @@ def _run_looks(looks: Mapping[str, Lookups]) -> RunLooks:
 
 
 def _looks(looks: Mapping[str, Lookups]) -> Looks:
-    return Looks(looks["select_records"], looks["select_known"], looks["select_all_ends"])
+    return Looks(
+        looks["select_records"],
+        looks["select_known"],
+        looks["select_all_ends"],
+        looks["select_sight"],
+    )
 
 
 async def migrate_postgres(dsn: str, told: Told = nobody) -> Migrated:

@@ -19,11 +19,12 @@ from headrace.backends.postgres.lanes import Lane
 from headrace.backends.postgres.lookups import Lookups
 from headrace.backends.postgres.names import Names
 from headrace.backends.postgres.queries import SQL
+from headrace.backends.postgres.sights import ENTRIES, sight_from
 from headrace.backends.rows.records import record_from
 from headrace.errors import NotFound
 from headrace.kernel.commands import Change
 from headrace.kernel.model import Record, RunId, StreamId
-from headrace.ports import Appended, Backlog, Clash, Draft
+from headrace.ports import Appended, Backlog, Clash, Draft, Sight
 
 FEW: Final = 8
 """Records that are read along with what others read."""
@@ -36,10 +37,11 @@ class Looks:
     records: Lookups
     known: Lookups
     ends: Lookups
+    sights: Lookups
 
 
 class PostgresStreams:
-    """The ports `Streams`, `Delivering` and `Tallying`."""
+    """The ports `Streams`, `Delivering`, `Tallying` and `Sighting`."""
 
     def __init__(self, database: Database, landings: Lane[Landing], looks: Looks) -> None:
         self._database, self._landings, self._looks = database, landings, looks
@@ -109,6 +111,11 @@ class PostgresStreams:
         found = await self._looks.ends.rows(run_id)
         rows = cast("list[tuple[StreamId, int, int]]", found)
         return {stream: Backlog(tail, tail, total) for stream, tail, total in rows}
+
+    async def sight(self, run_id: RunId, start: int | None = None) -> Sight | None:
+        """Return the run, its entries from number `start` on, and where its streams end."""
+        found = await self._looks.sights.rows(run_id, start, ENTRIES + 1)
+        return sight_from(found[0], start) if found else None
 
     async def tally(self, run_ids: Sequence[RunId]) -> Mapping[RunId, int]:
         """Count the records of all input streams of each run."""

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import msgspec
-
+from headrace.backends.rows.catalog import Declared, pack
 from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
-from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
-from headrace.ports import NEVER, Code, Unseated
-from headrace.wire.registration import Registration, StreamSpec, TaskSpec
-
-_pack = msgspec.msgpack.Encoder().encode
-_task_spec = msgspec.msgpack.Decoder(TaskSpec).decode
-_functions = msgspec.msgpack.Decoder(dict[str, str]).decode
-_stream_spec = msgspec.msgpack.Decoder(StreamSpec).decode
+from headrace.kernel.model import EnvId, Instant, WorkerId
+from headrace.ports import NEVER, Unseated
+from headrace.wire.registration import Registration
 
 
 class SqliteLeases:
@@ -51,18 +45,19 @@ class SqliteLeases:
         await self._writer.write(lambda t: t.db.run(SQL["extend_leases"], (until,)))
 
 
-class SqliteCatalog:
+class SqliteCatalog(Declared):
     """The `Catalog` port."""
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
-        self._reader, self._writer = reader, writer
+        super().__init__(reader.rows, SQL)
+        self._writer = writer
 
     async def register(self, env: EnvId, registration: Registration, now: Instant) -> None:
         """Keep a version's tasks and streams; the latest registration of a name counts."""
         version = registration.version
-        made_of = (registration.python, _pack(registration.functions))
-        tasks = [(env, "task", one.id, version, _pack(one)) for one in registration.tasks]
-        streams = [(env, "stream", one.name, version, _pack(one)) for one in registration.streams]
+        made_of = (registration.python, pack(registration.functions))
+        tasks = [(env, "task", one.id, version, pack(one)) for one in registration.tasks]
+        streams = [(env, "stream", one.name, version, pack(one)) for one in registration.streams]
 
         def work(transaction: Transaction) -> None:
             transaction.db.run(SQL["delete_deploy"], (env, version))
@@ -72,40 +67,6 @@ class SqliteCatalog:
             transaction.db.run(SQL["forget_functions"], (env,))
 
         await self._writer.write(work)
-
-    async def task(self, env: EnvId, task_id: TaskId) -> TaskSpec | None:
-        """Return the task's latest declaration by any version."""
-        specs = await self._specs("select_declared", (env, "task", task_id))
-        return _task_spec(specs[0]) if specs else None
-
-    async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
-        """Return the stream's latest declaration by any version."""
-        specs = await self._specs("select_declared", (env, "stream", name))
-        return _stream_spec(specs[0]) if specs else None
-
-    async def listing(self, env: EnvId) -> Registration | None:
-        """Return everything known, by name, under the latest version."""
-        latest = await self._reader.rows(SQL["select_latest_deploy"], (env,))
-        if not latest:
-            return None
-        return Registration(
-            version=cast("str", latest[0][0]),
-            tasks=tuple(map(_task_spec, await self._specs("select_all_declared", (env, "task")))),
-            streams=tuple(
-                map(_stream_spec, await self._specs("select_all_declared", (env, "stream")))
-            ),
-        )
-
-    async def code(self, env: EnvId, task_id: TaskId) -> Code | None:
-        """Return what the version is made of that declared the task last."""
-        found = await self._reader.rows(SQL["select_code"], (env, task_id))
-        if not found:
-            return None
-        version, python, functions = cast("tuple[str, str, bytes | None]", found[0])
-        return Code(version, python, {} if functions is None else _functions(functions))
-
-    async def _specs(self, query: str, values: tuple[str, ...]) -> list[bytes]:
-        return [cast("bytes", spec) for (spec,) in await self._reader.rows(SQL[query], values)]
 
 
 class SqliteBlobs:

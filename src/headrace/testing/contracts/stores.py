@@ -21,6 +21,7 @@ from headrace.testing.contracts.postponing import PostponingContract
 from headrace.testing.contracts.revisions import RevisionsContract
 from headrace.testing.contracts.runs import RunsContract
 from headrace.testing.contracts.shared import SharedContract
+from headrace.testing.contracts.sighting import SightingContract
 from headrace.testing.contracts.snapshots import SnapshotsContract
 from headrace.testing.contracts.streams import StreamsContract
 from headrace.testing.contracts.tallying import TallyingContract
@@ -43,6 +44,7 @@ __all__ = [
     "RevisionsContract",
     "RunsContract",
     "SharedContract",
+    "SightingContract",
     "SnapshotsContract",
     "StreamsContract",
     "TakenContract",

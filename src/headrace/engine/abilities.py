@@ -1,0 +1,26 @@
+"""What the streams of a store can do beside what all can.
+
+Owns: that it is asked once: a look at a Protocol's verbs costs more than a decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headrace.ports import Delivering, Sighting, Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """`None` is what they cannot."""
+
+    delivering: Delivering | None
+    sighting: Sighting | None
+
+
+def abilities(streams: Streams) -> Abilities:
+    """Ask what they can do."""
+    return Abilities(
+        delivering=streams if isinstance(streams, Delivering) else None,
+        sighting=streams if isinstance(streams, Sighting) else None,
+    )
