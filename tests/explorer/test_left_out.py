@@ -6,6 +6,7 @@ told, what was wrong.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from types import FrameType
@@ -15,6 +16,7 @@ import pytest
 from headrace.kernel.model import RunId
 from tests.explorer import memory, play, search
 from tests.explorer.cast import A, Cast
+from tests.explorer.loop import QuietLoop
 from tests.explorer.map_cast import ONCE, MapCast
 from tests.explorer.map_play import MapPlay
 from tests.explorer.mapped import MapBackstage, StagedMap, Words
@@ -155,3 +157,31 @@ def test_what_processes_remember_is_known_without_a_look(
 ) -> None:
     monkeypatch.setattr(play, "Recall", Suspicious)
     assert explored(lambda choose: MapPlay(cast, choose, MapBackstage())).states
+
+
+def _wrong(*acts: tuple[str, str]) -> list[str]:
+    """Return what is wrong with a play in which these processes make these moves, in turn."""
+    stage = Stage(lambda moves, _state: moves[0])
+    stage.retires, stage.senders = True, frozenset({"sender"})
+
+    async def act() -> None:
+        for process, verb in acts:
+            await stage.cue(process, verb)
+
+    async def main() -> None:
+        acting = asyncio.create_task(act())
+        await stage.direct()
+        await acting
+
+    with asyncio.Runner(loop_factory=QuietLoop) as runner:
+        loop = runner.get_loop()
+        assert isinstance(loop, QuietLoop)
+        loop.direct(stage.at_rest)
+        runner.run(main())
+    return stage.wrong
+
+
+def test_a_server_that_was_thought_to_have_done_its_work_is_told_of() -> None:
+    assert _wrong(("sender", "append"), ("sender", "commit"), ("worker", "read")) == []
+    again = _wrong(("sender", "append"), ("worker", "read"), ("sender", "commit"))
+    assert again == ["sender was thought to do nothing more"]
