@@ -328,9 +328,15 @@ async def cancel(stage: Stage, process: str, api: Api, run_id: str) -> None:
 
 
 async def pass_time(
-    stage: Stage, process: str, is_awake: Callable[[str], bool], steps: Sequence[int]
+    stage: Stage,
+    process: str,
+    is_awake: Callable[[str], bool],
+    steps: Sequence[int],
+    *,
+    at_once: bool = False,
 ) -> None:
-    """Let time pass in steps of so many milliseconds."""
-    for ms in steps:
-        await stage.cue(process, f"{ms} ms pass", writes=frozenset({CLOCK}))
+    """Let time pass in steps of so many milliseconds; if `at_once`, with no move between them."""
+    for number, ms in enumerate(steps):
+        is_next = at_once and number > 0
+        await stage.cue(process, f"{ms} ms pass", writes=frozenset({CLOCK}), at_once=is_next)
         stage.advance(ms, awake=is_awake)

@@ -11,8 +11,9 @@ from typing import Final, Literal
 
 from tests.explorer.cast import BOTH, TWICE, A, Cast
 
-Fate = Literal["", "crash", "moves", "moved", "lost"]
+Fate = Literal["", "crash", "moves", "moved", "lost", "orphaned"]
 FATES: Final[tuple[Fate, ...]] = ("crash", "moves", "lost")
+"""Those that may come at any moment of the play."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class MapCast:
 
     The worker renews its lease `pulse` times. The map is emptied `flush` times. `passes`: so much
     time passes that nothing said before is believed. `fate`: the worker's server dies (`crash`),
-    the worker with it (`lost`), or the worker leaves a server that does not hear of it (`moves`;
-    `moved`: some time ago).
+    the worker with it (`lost`; `orphaned`: just before), or the worker leaves a server that does
+    not hear of it (`moves`; `moved`: some time ago).
     `renews_later`: once more when the time has passed. `settled`: so much has passed before, too.
     `parked`: it was said that the run lives, and then it parked, all before the play begins; what
     the map was told of it is still under way.
@@ -40,7 +41,7 @@ class MapCast:
     @property
     def actors(self) -> int:
         """Count everybody whose turns are put in every order; a worker renews beside its work."""
-        return self.cast.actors + self.flush + self.passes + bool(self.fate)
+        return self.cast.actors + self.flush + self.passes + (self.fate in FATES)
 
     def __str__(self) -> str:
         words = [f"renews {self.pulse}"] if self.pulse != 1 else []
@@ -77,6 +78,7 @@ def short() -> Iterator[MapCast]:
     yield replace(ONCE, pulse=0, fate="lost")
     yield replace(PARKED, fate="crash")
     yield replace(PARKED, fate="lost")
+    yield replace(ONCE, pulse=0, passes=True, fate="orphaned")
     yield replace(PARKED, passes=True, flush=1)
     for several in (AGAIN, TWO, LATE):
         yield replace(PARKED, cast=several.cast)
@@ -133,9 +135,10 @@ def _while_it_parks() -> Iterator[MapCast]:
 def _when_time_passes_as_well() -> Iterator[MapCast]:
     """Let everything come together: a lost worker's lease lapses, too."""
     for flush in (0, 1):
-        for fate in FATES:
-            yield replace(PARKED, flush=flush, passes=True, fate=fate, pulse=int(fate == "moves"))
-    yield replace(ONE, passes=True)
+        yield replace(PARKED, flush=flush, passes=True, fate="orphaned")
+        yield replace(ONCE, pulse=0, flush=flush, passes=True, fate="orphaned")
     for several in (AGAIN, TWO):
+        yield replace(PARKED, cast=several.cast, passes=True, fate="orphaned")
         yield replace(PARKED, cast=several.cast, fate="crash")
-        yield replace(several, flush=1)
+    yield replace(PARKED, passes=True, fate="crash")
+    yield replace(ONE, passes=True)

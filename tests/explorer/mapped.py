@@ -195,15 +195,22 @@ class StagedMap:
 class StagedLeases:
     """The `Leases` port: sitting down and renewing are moves.
 
-    Where nobody sits down in the play, and no lease lapses, they touch what nobody else does.
+    Where nobody sits down in the play, and no lease lapses, they touch what nobody else does. Where
+    only one server is left that has to do with them, nothing about them is a move.
     """
 
     def __init__(
-        self, process: Process, inner: MemoryLeases, *, sits: bool = True, lapses: bool = True
+        self,
+        process: Process,
+        inner: MemoryLeases,
+        *,
+        sits: bool = True,
+        lapses: bool = True,
+        is_one: bool = False,
     ) -> None:
         self._process, self._inner = process, inner
         self._touches: frozenset[str] = _LEASE if sits or lapses else frozenset()
-        self._may_lapse = lapses
+        self._may_lapse, self._is_one = lapses, is_one
 
     async def sit(self, worker: WorkerId, until: Instant) -> int:
         stage = self._process.stage
@@ -212,19 +219,21 @@ class StagedLeases:
         return await self._inner.sit(worker, until)
 
     async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        stage = self._process.stage
-        await stage.cue(self._process.name, "renew", reads=self._touches, writes=self._touches)
+        await self._move("renew")
         await self._inner.renew(worker, until, seat)
 
     async def drop(self, worker: WorkerId, now: Instant) -> None:
-        await self._process.stage.cue(
-            self._process.name, "drop", reads=self._touches, writes=self._touches
-        )
+        await self._move("drop")
         await self._inner.drop(worker, now)
+
+    async def _move(self, verb: str) -> None:
+        if not self._is_one:
+            touched, stage = self._touches, self._process.stage
+            await stage.cue(self._process.name, verb, reads=touched, writes=touched)
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         stage = self._process.stage
-        if self._may_lapse and stage.phase is Phase.DIRECTED:
+        if self._may_lapse and stage.phase is Phase.DIRECTED and not self._is_one:
             await stage.cue(self._process.name, "lapsed", reads=self._touches)
         found = await self._inner.lapsed(now)
         if found and not self._may_lapse and stage.phase is Phase.DIRECTED:
@@ -286,8 +295,8 @@ class MapBackstage(Backstage):
         self.hints = Broadcast()
         self.is_idle = False
         """Whether no run is queued any more."""
-        self.sits = self.lapses = True
-        """Whether somebody sits down in the play; whether a lease lapses."""
+        self.sits, self.lapses, self.leases_of_one = True, True, False
+        """Whether anybody sits down in the play, a lease lapses, one server sees to all of it."""
         self.words: Words | None = None
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
@@ -320,4 +329,10 @@ class MapBackstage(Backstage):
 
     def leases(self, process: Process) -> StagedLeases:
         """Return the leases as `process` sees them."""
-        return StagedLeases(process, self._leases, sits=self.sits, lapses=self.lapses)
+        return StagedLeases(
+            process,
+            self._leases,
+            sits=self.sits,
+            lapses=self.lapses,
+            is_one=self.leases_of_one,
+        )
