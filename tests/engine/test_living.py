@@ -251,6 +251,18 @@ async def test_a_message_to_a_run_that_has_parked_is_offered(two: Two) -> None:
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+async def test_a_record_that_was_not_offered_at_once_is_shown_to_its_worker(two: Two) -> None:
+    async with attached(two.here) as worker:
+        run, job = await two.live(worker)
+        await two.waitmap.gone(RunId(run), 1_000)  # and so the database has to be asked
+        await two.here.api.send(run, "notes", b"7", key="a")
+        async with asyncio.timeout(5):
+            while (shown := await job.heard(ch.Unread)).stream != "notes":
+                pass
+        assert shown.body == b"7"
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_the_map_is_asked_only_when_the_record_is_durable(
     two: Two, fake: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,16 +305,16 @@ async def test_what_an_old_story_kept_from_a_wait_is_found_at_its_recheck(two: T
         job.stand(held=True)
         job.park()
         await two.rest()
-        two.here.core.seats.forget(RunId(run))  # and no hint is of any use
-        await two.there.api.send(run, "notes", b"7", key="a")
-        await two.rest()
-        assert await two.here.status(run) == "WAITING"
-        two.clock.advance(2_200)
-        async with asyncio.timeout(5):
-            while (await two.here.run(run)).waits:
-                two.clock.advance(1)  # whose turn it is comes by chance, within 50 ms
-                await asyncio.sleep(0)
-        assert (await two.here.run(run)).cursors == {inward("notes"): 1}
+    # Who has the run hears no hint, and nobody who has it looks after it.
+    await two.there.api.send(run, "notes", b"7", key="a")
+    await two.rest()
+    assert await two.here.status(run) == "WAITING"
+    two.clock.advance(2_200)
+    async with asyncio.timeout(5):
+        while (await two.here.run(run)).waits:
+            two.clock.advance(1)  # whose turn it is comes by chance, within 50 ms
+            await asyncio.sleep(0)
+    assert (await two.here.run(run)).cursors == {inward("notes"): 1}
 
 
 @pytest.mark.usefixtures("forgetful")

@@ -14,7 +14,8 @@ from headrace.errors import HeadraceError, Mistake
 from headrace.kernel.model import Entry, Key, WaitpointId
 from headrace.ports import Api, Channel
 from headrace.wire import channel as c
-from tests.explorer.loop import HOME
+from headrace.wire.views import Receipt
+from tests.explorer.loop import settle
 from tests.explorer.stage import ACKS, CLOCK, Stage
 from tests.history import events as e
 
@@ -94,7 +95,7 @@ class Worker:
 
     async def run(self) -> None:
         """Take whatever is assigned until the run is over; after a break, go on where it was."""
-        HOME.set(self.process)
+        settle(self.process)
         hello = c.Hello(
             worker=self.name or self.process,
             version="1",
@@ -277,7 +278,9 @@ class Sender:
     message: str
 
     async def run(self, run_id: str) -> None:
-        await self.stage.cue(self.process, f"{self.name} begins", reads=frozenset({ACKS}))
+        settle(self.process)
+        acks = {f"{ACKS} {name}" for name in self.stage.senders - {self.name}}
+        await self.stage.cue(self.process, f"{self.name} begins", reads=frozenset(acks))
         body = f'"{self.message}"'
         self.stage.note(
             e.SendInvoke(
@@ -291,15 +294,24 @@ class Sender:
             )
         )
         try:
-            receipt = await self.api.send(run_id, STREAM, body.encode(), key=self.message)
+            receipt = await self._send(run_id, body)
         except Mistake as error:
             self.stage.note(e.SendFail(at=0, id=self.name, code=error.code))
         except HeadraceError as error:
             self.stage.note(e.SendInfo(at=0, id=self.name, why=error.code))
         else:
-            await self.stage.cue(self.process, f"{self.name} ends", writes=frozenset({ACKS}))
+            await self.stage.cue(
+                f"{self.name} itself", "ends", writes=frozenset({f"{ACKS} {self.name}"})
+            )
             ok = e.SendOk(at=0, id=self.name, seq=receipt.seq, duplicate=receipt.duplicate)
             self.stage.note(ok)
+
+    async def _send(self, run_id: str, body: str) -> Receipt:
+        try:
+            return await self.api.send(run_id, STREAM, body.encode(), key=self.message)
+        finally:
+            self.stage.sending -= {self.name}
+            self.stage.asking -= {self.name}
 
 
 async def complete(stage: Stage, api: Api, token: str, value: str) -> None:
@@ -316,9 +328,15 @@ async def cancel(stage: Stage, process: str, api: Api, run_id: str) -> None:
 
 
 async def pass_time(
-    stage: Stage, process: str, is_awake: Callable[[str], bool], steps: Sequence[int]
+    stage: Stage,
+    process: str,
+    is_awake: Callable[[str], bool],
+    steps: Sequence[int],
+    *,
+    at_once: bool = False,
 ) -> None:
-    """Let time pass in steps of so many milliseconds."""
-    for ms in steps:
-        await stage.cue(process, f"{ms} ms pass", writes=frozenset({CLOCK}))
+    """Let time pass in steps of so many milliseconds; if `at_once`, with no move between them."""
+    for number, ms in enumerate(steps):
+        is_next = at_once and number > 0
+        await stage.cue(process, f"{ms} ms pass", writes=frozenset({CLOCK}), at_once=is_next)
         stage.advance(ms, awake=is_awake)

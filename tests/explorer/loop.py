@@ -19,6 +19,16 @@ SHORT_S = 1.0
 HOME: Final = ContextVar("HOME", default="")
 """The process in which whoever runs makes tasks."""
 
+
+def settle(process: str) -> None:
+    """Let whoever runs belong to a process of the play, with all tasks that it makes."""
+    HOME.set(process)
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert isinstance(loop, QuietLoop)
+    assert task is not None
+    loop.homes[task] = process
+
+
 AtRest: TypeAlias = Callable[[], bool]
 """Make something happen, and tell whether anything did."""
 

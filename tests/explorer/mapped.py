@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -31,10 +31,9 @@ from headrace.kernel.model import (
 )
 from headrace.ports import Filter, Live, On, Stores
 from headrace.ports.waitmap import LIVE_MS
-from tests.explorer.stage import Phase
+from tests.explorer.stage import LEASE, MAP, Phase, Stage
 from tests.explorer.staged import Backstage, Process, StagedClock, StagedRuns
 
-MAP, LEASE = "map", "lease"
 _MAP: Final = frozenset({MAP})
 _LEASE: Final = frozenset({LEASE})
 
@@ -45,6 +44,7 @@ class Word:
 
     run_id: RunId
     version: int
+    what: Hashable
     label: str
     tell: Callable[[MemoryWaitMap], Awaitable[None]]
 
@@ -54,15 +54,31 @@ class Words:
     """What has arrived at the map, and what has not yet."""
 
     inner: MemoryWaitMap
+    stage: Stage
     group: asyncio.TaskGroup = field(default_factory=asyncio.TaskGroup)
     newest: dict[RunId, int] = field(default_factory=dict[RunId, int])
     """Of each run, the newest version that anything was said about since the map was emptied."""
     pending: list[Word] = field(default_factory=list[Word])
+    is_slow: bool = False
+    """Whether words are under way also while the play has not begun."""
     arriving: dict[Word, asyncio.Task[None]] = field(default_factory=dict[Word, asyncio.Task[None]])
 
     def say(self, word: Word) -> None:
         """Let the word be under way; in which order words were said, nobody sees any more."""
-        insort(self.pending, word, key=lambda one: one.label)
+        insort(self.pending, word, key=lambda one: repr(one.what))
+
+    def state(self) -> Hashable:
+        """Return what may still be told to somebody: nothing, if nobody will ask."""
+        return self.whole() if self.stage.asking else None
+
+    def whole(self) -> Hashable:
+        """Return what has arrived, and what is under way."""
+        entries = repr(self.inner._entries)  # pyright: ignore[reportPrivateUsage]  # the judge looks inside
+        return entries, repr(self.newest), self.given()
+
+    def given(self) -> Hashable:
+        """Return what is under way."""
+        return tuple(word.what for word in self.pending)
 
     def version(self, run_id: RunId) -> int:
         """Return the version that the map's word about the run is about."""
@@ -103,10 +119,20 @@ class StagedMap:
                 await process.stage.cue(process.name, "is told", reads=_MAP, at_once=True)
             finally:
                 self._hold_up()
+        self._asks_once()
         found = await words.inner.where(run_id)
         if isinstance(found, Live):
             self._judge(run_id)
         return found
+
+    def _asks_once(self) -> None:
+        """Hold what makes the map forgettable: each sender asks once, and nobody else does."""
+        stage, name = self._process.stage, self._process.name
+        if stage.phase is Phase.OPENING:
+            return
+        if name not in stage.asking:
+            stage.wrong.append(f"{name} asks the map, and was thought not to")
+        stage.asking -= {name}
 
     def _judge(self, run_id: RunId) -> None:
         """Look whether that may be told (rules 2 and 3 of the port, and law 7)."""
@@ -118,25 +144,28 @@ class StagedMap:
             stage.wrong.append("a run is said to live long after its end")
 
     async def live(self, run_id: RunId, version: int, until: Instant) -> None:
-        await self._say("live", run_id, version, lambda inner: inner.live(run_id, version, until))
+        await self._say(
+            "live", until, run_id, version, lambda inner: inner.live(run_id, version, until)
+        )
 
     async def parked(self, run_id: RunId, version: int, streams: frozenset[StreamId]) -> None:
         await self._say(
-            "parked", run_id, version, lambda inner: inner.parked(run_id, version, streams)
+            "parked", streams, run_id, version, lambda inner: inner.parked(run_id, version, streams)
         )
 
     async def gone(self, run_id: RunId, version: int) -> None:
-        await self._say("gone", run_id, version, lambda inner: inner.gone(run_id, version))
+        await self._say("gone", None, run_id, version, lambda inner: inner.gone(run_id, version))
 
     async def _say(
         self,
         what: str,
+        more: Hashable,
         run_id: RunId,
         version: int,
         tell: Callable[[MemoryWaitMap], Awaitable[None]],
     ) -> None:
-        word = Word(run_id, version, f"{what} {version} arrives", tell)
-        if self._process.stage.phase is not Phase.DIRECTED:
+        word = Word(run_id, version, (what, version, more), f"{what} {version} arrives", tell)
+        if self._process.stage.phase is not Phase.DIRECTED and not self._words.is_slow:
             await self._words.take(word)
             return
         self._words.say(word)
@@ -164,27 +193,52 @@ class StagedMap:
 
 
 class StagedLeases:
-    """The `Leases` port: sitting down and renewing are moves."""
+    """The `Leases` port: sitting down and renewing are moves.
 
-    def __init__(self, process: Process, inner: MemoryLeases) -> None:
+    Where nobody sits down in the play, and no lease lapses, they touch what nobody else does. Where
+    only one server is left that has to do with them, nothing about them is a move.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        inner: MemoryLeases,
+        *,
+        sits: bool = True,
+        lapses: bool = True,
+        is_one: bool = False,
+    ) -> None:
         self._process, self._inner = process, inner
+        self._touches: frozenset[str] = _LEASE if sits or lapses else frozenset()
+        self._may_lapse, self._is_one = lapses, is_one
 
     async def sit(self, worker: WorkerId, until: Instant) -> int:
         stage = self._process.stage
         if stage.phase is Phase.DIRECTED:
-            await stage.cue(self._process.name, "sit", writes=_LEASE)
+            await stage.cue(self._process.name, "sit", writes=self._touches)
         return await self._inner.sit(worker, until)
 
     async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        stage = self._process.stage
-        await stage.cue(self._process.name, "renew", reads=_LEASE, writes=_LEASE)
+        await self._move("renew")
         await self._inner.renew(worker, until, seat)
 
     async def drop(self, worker: WorkerId, now: Instant) -> None:
+        await self._move("drop")
         await self._inner.drop(worker, now)
 
+    async def _move(self, verb: str) -> None:
+        if not self._is_one:
+            touched, stage = self._touches, self._process.stage
+            await stage.cue(self._process.name, verb, reads=touched, writes=touched)
+
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        return await self._inner.lapsed(now)
+        stage = self._process.stage
+        if self._may_lapse and stage.phase is Phase.DIRECTED and not self._is_one:
+            await stage.cue(self._process.name, "lapsed", reads=self._touches)
+        found = await self._inner.lapsed(now)
+        if found and not self._may_lapse and stage.phase is Phase.DIRECTED:
+            stage.wrong.append("a lease has lapsed")
+        return found
 
     async def extend(self, until: Instant) -> None:
         await self._inner.extend(until)
@@ -220,6 +274,19 @@ class LostHints:
         return self._broadcast.listen(but)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What stands in the leases."""
+
+    inner: MemoryLeases
+
+    def state(self) -> Hashable:
+        return repr(vars(self.inner))
+
+    def given(self) -> Hashable:
+        return None
+
+
 class MapBackstage(Backstage):
     """All that several servers share, the map among it."""
 
@@ -228,11 +295,18 @@ class MapBackstage(Backstage):
         self.hints = Broadcast()
         self.is_idle = False
         """Whether no run is queued any more."""
+        self.sits, self.lapses, self.leases_of_one = True, True, False
+        """Whether anybody sits down in the play, a lease lapses, one server sees to all of it."""
         self.words: Words | None = None
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
         """Return the stores as `process` sees them."""
-        words = self.words = self.words or Words(self.new_map(StagedClock(process)))
+        if self.words is None:
+            stage = process.stage
+            self.words = Words(self.new_map(StagedClock(process)), stage)
+            stage.shared += [self.words, _Ends(self._leases)]
+            stage.constant += [self.hints, self._catalog, self._credentials, self._leases]
+        words = self.words
         return replace(
             super().stores(process, delivering=delivering),
             leases=self.leases(process),
@@ -255,4 +329,10 @@ class MapBackstage(Backstage):
 
     def leases(self, process: Process) -> StagedLeases:
         """Return the leases as `process` sees them."""
-        return StagedLeases(process, self._leases)
+        return StagedLeases(
+            process,
+            self._leases,
+            sits=self.sits,
+            lapses=self.lapses,
+            is_one=self.leases_of_one,
+        )

@@ -1,8 +1,9 @@
 """What a program could still remember: a fingerprint of all that its suspended tasks can reach.
 
 Two programs with the same fingerprint go on in the same way, if they get the same answers from
-now on. It covers the frames of coroutines, where they stand, their locals and what lies on their
-stacks, and from there every object, by value, with who refers to whom.
+now on. It covers the frames of coroutines, where they stand, those of their locals that they will
+still read, and what lies on their stacks, and from there every object, by value, with who refers to
+whom.
 
 Owns: the walk. What it does not know by heart it may take for different, never for equal.
 Must never know: the engine, or any play.
@@ -16,10 +17,14 @@ import gc
 import operator
 import types
 import weakref
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from enum import Enum
 from itertools import count
 from typing import Any, Final, NamedTuple, TypeAlias, cast
+
+from tests.explorer.liveness import dead
 
 _ATOMS: Final = (type(None), str)
 _SPELT: Final = (int, float, bytes, Enum, count)
@@ -54,7 +59,7 @@ def _walk(roots: Iterable[object], skipped: Container[int]) -> list[object]:
     """Return what stands for the roots, and for everything behind them."""
     found, left = list[object](), [*roots]
     left.reverse()
-    met = dict[int, object]()
+    met, spelt = dict[int, object](), dict[int, str]()
     kept = list[object]()  # alive, so that nothing else gets an identity that was met
     while left:
         thing = left.pop()
@@ -63,6 +68,9 @@ def _walk(roots: Iterable[object], skipped: Container[int]) -> list[object]:
             found.append(thing)
         elif kind is SPELT:
             found.append((type(thing), repr(thing)))
+        elif kind is VALUE:
+            found.append(spelt.get(id(thing)) or spelt.setdefault(id(thing), repr(thing)))
+            kept.append(thing)
         elif kind is CONSTANT or id(thing) in skipped:
             found.append(kind.name)
         elif (again := met.get(id(thing))) is not None:
@@ -100,6 +108,8 @@ class _Kind(NamedTuple):
 
 
 ATOM, SPELT, CONSTANT = _Kind("atom"), _Kind("spelt"), _Kind("constant")
+VALUE: Final = _Kind("value")
+"""Never changes, and nobody asks which of two that are equal it is."""
 
 
 def _name(thing: object) -> str:
@@ -122,8 +132,27 @@ def _standing(thing: object) -> tuple[str, int]:
 
 
 def _locals(thing: object) -> Sequence[object]:
-    """Return what lies in the frame; whether there is an object for it depends on who looked."""
-    return [one for one in gc.get_referents(thing) if not isinstance(one, types.FrameType)]
+    """Return what lies in the frame, but for what nobody will read.
+
+    Whether there is an object for the frame, and for its variables, depends on who looked.
+    """
+    frames = (getattr(thing, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
+    frame = next((one for one in frames if isinstance(one, types.FrameType)), None)
+    found = [one for one in gc.get_referents(thing) if not isinstance(one, types.FrameType)]
+    if frame is None or not (names := dead(frame)):
+        return found
+    variables: Mapping[str, object] = frame.f_locals
+    unread = Counter(id(variables[name]) for name in names if name in variables)
+    unread[id(variables)] += 1
+    return [one for one in found if not _spare(unread, id(one))]
+
+
+def _spare(unread: Counter[int], one: int) -> bool:
+    """Tell whether a reference is one of those that count for nothing; each does so once."""
+    if not unread[one]:
+        return False
+    unread[one] -= 1
+    return True
 
 
 def _ended(thing: object) -> Hashable:
@@ -153,6 +182,8 @@ def _members(thing: object) -> Sequence[object]:
 
 
 def _alike(thing: object) -> str:
+    if isinstance(thing, asyncio.Task):
+        return repr(_standing(cast("asyncio.Task[object]", thing).get_coro()))
     is_plain = _kind(type(thing)) in {ATOM, SPELT}
     return repr(thing) if is_plain else type(thing).__qualname__
 
@@ -180,6 +211,14 @@ _PECULIAR: Final[tuple[tuple[_Types, _OfItself, _Inside], ...]] = (
 )
 
 
+_OF_VALUES: Final = ("headrace.kernel.model", "headrace.kernel.commands")
+"""Modules whose frozen types are values."""
+
+
+def _is_frozen(of: type[Any]) -> bool:
+    return bool(of.__dataclass_params__.frozen)
+
+
 _known: Final = dict[type[Any], _Kind]()
 
 
@@ -192,6 +231,8 @@ def _kind(of: type[Any]) -> _Kind:
 
 def _kind_of_new(of: type[Any]) -> _Kind:
     name = f"{of.__module__}.{of.__qualname__}"
+    if is_dataclass(of) and _is_frozen(of) and of.__module__.startswith(_OF_VALUES):
+        return VALUE
     for those, kind in _PLAIN:
         if issubclass(of, those):
             return kind

@@ -36,6 +36,7 @@ from tests.explorer.cast import Cast
 from tests.explorer.ending import final
 from tests.explorer.laws import stuck
 from tests.explorer.loop import HOME, QuietLoop
+from tests.explorer.recall import Recall
 from tests.explorer.search import Choose, Report, Search
 from tests.explorer.stage import Stage
 from tests.explorer.staged import Backstage, Once, Process
@@ -56,10 +57,14 @@ class Play:
     """One schedule."""
 
     streams: tuple[str, ...] = (STREAM,)
+    is_apart = False
+    """Whether processes share nothing that the stage does not know of."""
 
     def __init__(self, cast: Cast, choose: Choose, backstage: Backstage) -> None:
         self.cast = cast
         self.stage = Stage(choose)
+        names = frozenset(name for name, _ in self._senders())
+        self.stage.senders = self.stage.sending = self.stage.asking = names
         self._backstage = backstage
         self._apis: dict[str, Api] = {}
         self._healed = False
@@ -206,21 +211,28 @@ Make = Callable[[Choose], Play]
 
 
 def explore(
-    cast: Cast, backstage: Callable[[], Backstage] = Backstage, *, stop_at: int = 3
+    cast: Cast,
+    backstage: Callable[[], Backstage] = Backstage,
+    *,
+    stop_at: int = 3,
+    most: int = MOST,
 ) -> Report:
     """Go through every schedule of a cast."""
-    return explored(lambda choose: Play(cast, choose, backstage()), stop_at=stop_at)
+    return explored(lambda choose: Play(cast, choose, backstage()), stop_at=stop_at, most=most)
 
 
-def explored(make: Make, *, stop_at: int = 3, begin: tuple[str, ...] = ()) -> Report:
+def explored(
+    make: Make, *, stop_at: int = 3, begin: tuple[str, ...] = (), most: int = MOST
+) -> Report:
     """Go through every schedule of the plays that are made so."""
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
-        loop = runner.get_loop()
+        loop, recall = runner.get_loop(), Recall()
         assert isinstance(loop, QuietLoop)
 
         def play(choose: Choose) -> Sequence[str]:
             one = make(choose)
+            one.stage.recall = recall if one.is_apart else None
             loop.direct(one.stage.at_rest)
             return runner.run(one.run())
 
-        return Search(play, most=MOST, stop_at=stop_at, begin=begin).run()
+        return Search(play, most=most, stop_at=stop_at, begin=begin).run()

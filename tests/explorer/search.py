@@ -6,6 +6,8 @@ Owns: the depth-first search with replay from the start, and what it leaves out:
   a state is; two that are called the same must be the same in every respect.
 - *Sleep sets.* Of two moves of different processes that do not touch the same thing, one order
   stands for both (Godefroid, "Partial-Order Methods", 1996: sleep sets with state caching).
+- *Persistent sets.* Where nothing that others do, now or later, touches what a process is about to
+  touch, it goes first. No play goes on for ever, so nobody is put off for good.
 
 Must never know: engines, event loops.
 """
@@ -25,10 +27,18 @@ class Move:
     process: str
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
+    enters: frozenset[str] = frozenset()
+    """Other processes that go on by it: what they remember, it touches."""
+    local: bool = False
+    """Whether whatever may ever touch the same, but for its own process, is possible already."""
+    given: Hashable = None
+    """What it goes by that others have said, not touched: if that changes, it is another move."""
 
     def commutes(self, other: Move) -> bool:
         """Tell whether the two may change places without anybody's seeing a difference."""
         if self.process == other.process:
+            return False
+        if self.process in other.enters or other.process in self.enters:
             return False
         return (
             self.writes.isdisjoint(other.reads | other.writes)
@@ -41,6 +51,28 @@ Choose: TypeAlias = Callable[[Moves, Callable[[], Hashable]], Move | None]
 """Given what may happen next, and the state: what does. None: this was seen before, stop."""
 Play: TypeAlias = Callable[[Choose], Sequence[str]]
 """Goes through one schedule; returns what was wrong in the end."""
+
+
+def enough(moves: Moves) -> Moves:
+    """Return moves that stand for all: nothing that others do first could make a difference.
+
+    They are all moves of one process, and local; and none of the others' that are possible touches
+    the same. (A persistent set, in Godefroid's words.)
+    """
+    of = dict[str, list[Move]]()
+    for move in moves:
+        of.setdefault(move.process, []).append(move)
+    fit = [own for own in of.values() if _stands_alone(own, moves)]
+    return min(fit, key=len, default=moves)
+
+
+def _stands_alone(own: Moves, moves: Moves) -> bool:
+    others = [move for move in moves if move.process != own[0].process]
+    return all(one.local and all(map(one.commutes, others)) for one in own)
+
+
+def _name(move: Move) -> Hashable:
+    return move.label, move.given
 
 
 class Wavering(Exception):
@@ -86,6 +118,10 @@ class Report:
 class TooMany(Exception):
     """There are more schedules than were allowed: the bound is wrong, or the pruning."""
 
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"more than {report.schedules} schedules")
+        self.report = report
+
 
 class Search:
     """One exploration: of every schedule, or of those that begin with certain moves."""
@@ -99,7 +135,7 @@ class Search:
         self._path: list[_Point] = []
         self._depth = 0
         self._was_cut = False
-        self._known: dict[Hashable, frozenset[str]] = {}
+        self._known: dict[Hashable, frozenset[Hashable]] = {}
 
     def run(self) -> Report:
         """Go through every schedule, or stop after a few that fail."""
@@ -117,8 +153,8 @@ class Search:
                 report.states = len(self._known)
                 return report
             if report.schedules >= self._most:
-                message = f"more than {self._most} schedules"
-                raise TooMany(message)
+                report.states = len(self._known)
+                raise TooMany(report)
 
     def _turn(self) -> bool:
         """Go back to the last point with something left to try; False if there is none."""
@@ -144,14 +180,16 @@ class Search:
 
     def _open(self, moves: Moves, state: Callable[[], Hashable]) -> Move | None:
         asleep = self._path[-1].asleep_after() if self._path else frozenset[Move]()
-        labels = frozenset(move.label for move in asleep)
+        labels = frozenset(map(_name, asleep))
         here = state()
         left_out = self._known.get(here)
-        todo = [move for move in moves if move.label not in labels]
+        is_begun = len(self._path) >= len(self._begin)
+        some = enough(moves) if is_begun else moves
+        todo = [move for move in some if _name(move) not in labels]
         if left_out is not None:
-            todo = [move for move in todo if move.label in left_out]
+            todo = [move for move in todo if _name(move) in left_out]
             labels &= left_out
-        if len(self._path) < len(self._begin):
+        if not is_begun:
             todo = [move for move in todo if move.label == self._begin[len(self._path)]]
         self._known[here] = labels
         if not todo:

@@ -53,7 +53,7 @@ from headrace.ports import (
     WaitpointFilter,
 )
 from tests.explorer.laws import breaches
-from tests.explorer.stage import LOG, RUN, TOKEN, Stage
+from tests.explorer.stage import LOG, RUN, TOKEN, Fails, Stage
 
 _RUN: Final = frozenset({RUN})
 _LOG: Final = frozenset({LOG})
@@ -73,8 +73,8 @@ class Process:
     async def read(self, verb: str, what: frozenset[str]) -> None:
         await self.stage.turn(self.name, verb, reads=what)
 
-    async def write(self, verb: str, what: frozenset[str]) -> None:
-        await self.stage.turn(self.name, verb, reads=what, writes=what)
+    async def write(self, verb: str, what: frozenset[str], fails: Fails | None = None) -> None:
+        await self.stage.turn(self.name, verb, reads=what, writes=what, fails=fails)
 
     async def answered(self, verb: str) -> None:
         if self.is_alone:
@@ -102,8 +102,10 @@ class StagedRuns:
         return await self._runs.order(run_id, most=most)
 
     async def commit(self, change: Change) -> None:
-        await self._process.write("commit", _RUN)
-        stage = self._process.stage
+        stage, before = self._process.stage, change.before
+        # Versions only grow: who comes too late will not come in time later on.
+        is_late: Fails = lambda: stage.tables.runs[before.id].version > before.version  # noqa: E731
+        await self._process.write("commit", _RUN, is_late)
         dropped = stage.about_to_drop(change)
         await self._runs.commit(change)
         stage.dropped += dropped

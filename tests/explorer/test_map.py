@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -15,7 +16,7 @@ from headrace.kernel.commands import Change
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Instant, RunId, WorkerId
 from headrace.ports import Live, Unseated
-from tests.explorer.map_cast import ONE, SETTLED, MapCast, short
+from tests.explorer.map_cast import ONE, SETTLED, MapCast, long, short
 from tests.explorer.map_play import explore
 from tests.explorer.mapped import MapBackstage, StagedLeases
 from tests.explorer.staged import Process, StagedClock, StagedRuns
@@ -105,6 +106,30 @@ class NoLease(MapBackstage):
 
 def test_a_server_that_says_live_of_a_worker_that_has_left_it_is_found() -> None:
     assert "stands, and record 0 is in the log" in _found(replace(ONE, fate="moved"), NoLease)
+
+
+def _befalls(cast: MapCast) -> frozenset[str]:
+    """Say what befalls the send, the wait, the take and what is said of it, in every cast."""
+    of = {
+        "the map is lost": bool(cast.flush),
+        "what was said is old": cast.passes or cast.parked,
+        "a server dies": cast.fate in {"crash", "lost", "orphaned"},
+        "a lease lapses": cast.fate in {"lost", "orphaned"} and cast.passes,
+    }
+    return frozenset(what for what, does in of.items() if does)
+
+
+def test_all_of_it_befalls_a_run_together() -> None:
+    casts = [*short(), *long()]
+    assert any(len(_befalls(cast)) == len(_befalls(EVERYTHING)) for cast in casts)
+    for size in (1, 2):
+        for some in combinations(sorted(_befalls(EVERYTHING)), size):
+            needed = frozenset(some)
+            assert any(needed <= _befalls(cast) for cast in casts if cast.actors <= FOUR), some
+
+
+EVERYTHING = MapCast(ONE.cast, flush=1, passes=True, fate="orphaned")
+FOUR = 4
 
 
 def test_the_list_is_no_list_of_repeats() -> None:

@@ -9,6 +9,8 @@ from itertools import count
 
 import pytest
 
+from headrace.kernel.commands import Claim
+from headrace.kernel.model import WorkerId
 from tests.explorer.memory import fingerprint
 
 Program = Callable[[], Coroutine[object, object, object]]
@@ -174,6 +176,48 @@ async def test_a_program_that_has_gone_another_way_to_the_same_place_is_the_same
         await _rest()
 
     assert await _print(lambda: detour(1)) == await _print(lambda: detour(3))
+
+
+async def test_what_nobody_will_read_any_more_makes_no_difference() -> None:
+    async def forgetting(number: int) -> None:
+        seen = _same(number)
+        await asyncio.sleep(0 * seen)
+        await _rest()
+
+    async def remembering(number: int) -> int:
+        seen = _same(number)
+        await _rest()
+        return seen
+
+    assert await _print(lambda: forgetting(5)) == await _print(lambda: forgetting(6))
+    assert await _print(lambda: remembering(5)) != await _print(lambda: remembering(6))
+
+
+async def test_a_handler_may_still_read_it() -> None:
+    async def handling(number: int) -> None:
+        seen = _same(number)
+        try:
+            await _rest()
+        except asyncio.CancelledError:
+            _same(seen)
+            raise
+
+    assert await _print(lambda: handling(5)) != await _print(lambda: handling(6))
+
+
+async def test_values_that_are_equal_are_the_same() -> None:
+    one, other, third = (Claim(WorkerId(name)) for name in "aab")
+    assert await _print(_program([one, one])) == await _print(_program([one, other]))
+    assert await _print(_program([one, one])) != await _print(_program([one, third]))
+
+
+async def test_in_which_order_tasks_lie_in_a_set_makes_no_difference() -> None:
+    async def waiting() -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = {group.create_task(_rest()), group.create_task(_twice([_rest]))}
+            await asyncio.wait(tasks)
+
+    assert len({await _print(waiting) for _ in range(8)}) == 1
 
 
 async def test_what_is_skipped_makes_no_difference() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import comb
 
 import pytest
 
-from tests.explorer.search import Choose, Move, Search, TooMany, Wavering
+from tests.explorer.search import Choose, Move, Search, TooMany, Wavering, enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,22 @@ Program = dict[str, Sequence[Step]]
 
 def _moves(program: Program, done: dict[str, int]) -> list[Move]:
     return [
-        Move(
-            label=f"{process}{done[process]}",
-            process=process,
-            reads=frozenset({steps[done[process]].source}),
-            writes=frozenset({steps[done[process]].target}),
-        )
+        _move(program, process, steps[done[process]], done[process])
         for process, steps in program.items()
         if done[process] < len(steps)
     ]
+
+
+def _move(program: Program, process: str, step: Step, number: int) -> Move:
+    touched = {step.source, step.target}
+    others = [one for name, steps in program.items() if name != process for one in steps]
+    return Move(
+        label=f"{process}{number}",
+        process=process,
+        reads=frozenset({step.source}),
+        writes=frozenset({step.target}),
+        local=not any(touched & {one.source, one.target} for one in others),
+    )
 
 
 def _same(state: Hashable) -> Hashable:
@@ -154,6 +161,50 @@ def test_pruning_loses_no_outcome_of_programs_made_by_chance(seed: int) -> None:
         assert set(machine.ends) == set(_unpruned(program)), program
 
 
+def test_what_nobody_else_touches_goes_first() -> None:
+    mixed: Program = {"a": [*_own("a", 3), *_through("a", "x")], "b": [*_own("b", 3)] * 2}
+    _, search = _search(mixed, merged=True)
+    assert search.run().states == 5 + 6  # one after the other, and no state between
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Move("one", "a", reads=frozenset({"x"}), local=True),  # the other writes that
+        Move("one", "a"),  # others may touch the same later on
+        Move("one", "a", enters=frozenset({"b"}), local=True),
+    ],
+)
+def test_a_move_that_another_may_meet_does_not_stand_for_all(first: Move) -> None:
+    moves = [first, Move("other", "b", writes=frozenset({"x"}))]
+    assert enough(moves) == moves
+    alone = Move("one", "a", local=True)
+    assert enough([alone, moves[1]]) == [alone]
+    assert enough([alone, replace(first, process="a"), moves[1]]) != [alone]
+
+
+def test_a_move_that_goes_by_what_was_said_is_tried_again_when_more_is_said() -> None:
+    """Whoever asks first and then hears of it is not the same as who asks when it was said."""
+    seen: set[int] = set()
+
+    def play(choose: Choose) -> Sequence[str]:
+        said, left, path = 0, {"ask": "a", "say": "b"}, tuple[str, ...]()
+        while left:
+            moves = [Move(one, who, given=said if one == "ask" else 0) for one, who in left.items()]
+            move = choose(moves, partial(_same, path))
+            if move is None:
+                return ()
+            if left.pop(move.label) == "b":
+                said += 1
+            else:
+                seen.add(said)
+            path = (*path, move.label)
+        return ()
+
+    Search(play, most=10).run()
+    assert seen == {0, 1}
+
+
 def test_two_moves_of_one_process_are_put_in_both_orders() -> None:
     """What they do to the memory of their process is not told: each may see the other."""
     seen: list[tuple[str, ...]] = []
@@ -189,8 +240,10 @@ def _conflicting(move: Move) -> Move:
 def test_too_many_schedules_are_an_error() -> None:
     same: Program = {"a": [Step("x", "x", 1)] * 4, "b": [Step("x", "x", 1)] * 4}
     machine = Machine(same, merged=False)
-    with pytest.raises(TooMany, match="more than 10"):
+    with pytest.raises(TooMany, match="more than 10") as found:
         Search(machine.play, most=10).run()
+    assert found.value.report.schedules == 10
+    assert found.value.report.states
 
 
 def test_what_is_not_deterministic_is_found_out() -> None:
