@@ -36,7 +36,7 @@ class Trouble:
     takes_over_s: float | None = None
     """After so long the others have taken over, whether or not it is healed."""
     stops_timers: bool = False
-    """Whether nobody can end a wait meanwhile."""
+    """Whether nobody can end some wait meanwhile: one in memory is its own server's alone."""
 
 
 class Ships(Protocol):
@@ -84,8 +84,10 @@ def _processes(ships: Ships) -> Iterator[Trouble]:
         over = LEASE_S if is_worker else None
         start = partial(ships.start, name)
         yield Trouble(f"{kind} killed", name, kill, start, (0.0, 1.0), over)
-        yield Trouble(f"{kind} halted", name, halt, go_on, BRIEF, over)
-        yield Trouble(f"{kind} halted past its lease", name, halt, go_on, LONG, over)
+        stops = not is_worker
+        yield Trouble(f"{kind} halted", name, halt, go_on, BRIEF, over, stops)
+        past = f"{kind} halted past its lease"
+        yield Trouble(past, name, halt, go_on, LONG, over, stops)
 
 
 def _postgres(shared: Shared) -> Iterator[Trouble]:
@@ -156,6 +158,7 @@ def _cuts(ships: Ships, shared: Shared, wire: Wire) -> Iterator[Trouble]:
             def answers(_: float, at: str = at, port: int = port) -> None:
                 wire.drop_answers(at, port)
 
-            lasts = (0.5, 4.0)
-            yield Trouble(f"requests to {name} lost", "wire", requests, wire.mend, lasts)
-            yield Trouble(f"answers of {name} lost", "wire", answers, wire.mend, lasts)
+            lasts, stops = (0.5, 4.0), name in {"Postgres", "S2"}
+            kinds = ((f"requests to {name} lost", requests), (f"answers of {name} lost", answers))
+            for kind, cut in kinds:
+                yield Trouble(kind, "wire", cut, wire.mend, lasts, stops_timers=stops)
