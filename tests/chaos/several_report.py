@@ -199,6 +199,9 @@ up to some seconds between its tries, as it says); and a value that was acknowle
 healing and given to user code after it. Its time counts from the healing. **News** is what was
 acknowledged in the {NEWS_S} s after a healing; its time counts from the acknowledgement. Of what
 was held up, 99 % must have gone on within 2 s.
+Against a timer counts the time in which it could end its wait: not while Postgres or S2 is down,
+nor while a server is halted, or cut off from one of them. A wait that lives in memory only is that
+server's to end.
 """
 
 
