@@ -38,10 +38,13 @@ $(STAMP): $(LOCK) pyproject.toml
 demo: setup ## Run the approval example: draft, wait, be answered, publish
 	$(BIN)/python examples/approval/demo.py
 
+# Tests start hundreds of processes, of which each would compile the package anew where nobody may
+# keep what it compiles. One more than the usual two cores are busy, since many tests wait.
 .PHONY: test
 test: setup ## Run every test
 	@scripts/install-test-tools.sh
-	$(PYTEST) -n 2 --dist worksteal
+	@$(BIN)/python -m compileall -q src tests
+	$(PYTEST) -n 3 --dist worksteal
 
 .PHONY: check
 check: lint types test ## Everything a change needs: format, lint, types, tests

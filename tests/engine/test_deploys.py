@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from headrace.engine.deploys import try_again
 from headrace.kernel.model import Cause
 from headrace.wire.channel import Blocked, Ended
 from tests.engine.house import DECLARED, House
@@ -49,6 +50,20 @@ async def test_law_11_new_code_tries_once_however_often_it_comes(house: House) -
         async with attached(house, name=name, version="2"):
             await house.rest()
             assert await house.status(run) == "PENDING_VERSION"
+
+
+async def test_law_11_new_code_leaves_what_it_has_blocked_itself(house: House) -> None:
+    """Looking for blocked runs may be slow: the worker has taken one up meanwhile."""
+    await house.api.register(NEW)
+    async with attached(house, version="2") as worker:
+        await house.rest()
+        await house.pass_time(1)
+        run = await _blocked(house, worker)
+        (seat,) = house.core.seats.all()
+        house.core.tried.clear()
+        await try_again(house.core, seat, "2")
+        await house.rest()
+        assert await house.status(run) == "PENDING_VERSION"
 
 
 async def test_law_11_old_code_that_comes_back_is_not_new(house: House) -> None:

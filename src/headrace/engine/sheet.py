@@ -94,8 +94,7 @@ class Sheet:
         now: Instant,
         answered: frozenset[Key] = frozenset(),
     ) -> None:
-        self.before = self.run = run
-        self.now = now
+        self.before, self.run, self.now = run, run, now
         self.answered = set(answered)
         """Keys answered here, and those in the journal once a commit has met one of them."""
         self.entries: list[Entry] = []
@@ -125,8 +124,8 @@ class Sheet:
         self.written = set[tuple[StreamId, int]]()
         """What is in the log already, of records that earlier sheets of the same batch appended."""
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
-        self.tails = dict(tails.known)  # where the streams end once this sheet has landed
-        self.sight = tails.sight
+        self.tails, self.sight = dict(tails.known), tails.sight
+        """Where the streams end once this sheet has landed; what was seen of the run."""
 
     @property
     def is_empty(self) -> bool:

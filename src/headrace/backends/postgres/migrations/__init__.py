@@ -27,6 +27,7 @@ TRIES: Final = 60
 _AT_ONCE: Final = (
     asyncpg.DuplicateSchemaError,
     asyncpg.DuplicateTableError,
+    asyncpg.DuplicateObjectError,  # a table's type may be there before the table
     asyncpg.UniqueViolationError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
