@@ -38,8 +38,8 @@ Casts that begin with `map:` are about the wait map (docs/decisions/0021): sever
 that are not in the database, and a map whose every word comes at any later moment, or never. There
 a worker renews its lease, the map is `emptied`, so much `time` passes that nothing said before is
 believed, servers die (`crash`, with their worker: `lost`), a worker leaves a server that does not
-hear of it (`moves`, `moved` before the play begins), and leases lapse (`orphaned` + `time`). Law 9 is
-checked when the instant of the last look has come: no hint has helped by then.
+hear of it (`moves`, `moved` before the play begins), and leases lapse (`orphaned` + `time`). Law 9
+is checked when the instant of the last look has come: no hint has helped by then.
 
 `parked`: the run has parked before the play begins, and what the map was told of it is still under
 way, so that a sender may hear an old story. There a lost map, time and a lapsing lease (`orphaned`:
