@@ -14,6 +14,7 @@ from tests.explorer.cast import BOTH, TWICE, A, Cast
 Fate = Literal["", "crash", "moves", "moved", "lost", "orphaned"]
 FATES: Final[tuple[Fate, ...]] = ("crash", "moves", "lost")
 """Those that may come at any moment of the play."""
+DEATHS: Final[tuple[Fate, ...]] = ("crash", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +111,26 @@ def _of_a_run_that_has_parked() -> Iterator[MapCast]:
 
 def _without_parking() -> Iterator[MapCast]:
     """Let the worker take by `once`, which leaves no wait in the database."""
-    for one in (ONCE, replace(ONCE, cast=replace(TWO.cast, held=False))):
-        yield replace(one, flush=1)
-        yield replace(one, passes=True)
+    yield replace(ONCE, flush=1)
+    yield replace(ONCE, flush=1, cast=replace(TWO.cast, held=False))
+    yield replace(ONCE, passes=True)
     yield replace(ONCE, passes=True, flush=1)
     yield replace(ONCE, pulse=2, passes=True)
     for fate in FATES:
         yield replace(ONCE, fate=fate)
         yield replace(ONCE, fate=fate, flush=1)
         yield replace(ONCE, fate=fate, settled=True)
-        yield replace(ONCE, fate=fate, pulse=0, passes=True, renews_later=True)
+    yield replace(ONCE, fate="crash", pulse=0, passes=True, renews_later=True)
 
 
 def _while_it_parks() -> Iterator[MapCast]:
     """Let the worker park in the play."""
     yield ONE
     yield replace(ONE, flush=1)
-    for fate in FATES:
+    for fate in DEATHS:
         yield replace(ONE, fate=fate)
         yield replace(ONE, fate=fate, settled=True)
-    yield from (AGAIN, TWO, LATE)
+    yield AGAIN
 
 
 def _when_time_passes_as_well() -> Iterator[MapCast]:
@@ -137,8 +138,3 @@ def _when_time_passes_as_well() -> Iterator[MapCast]:
     for flush in (0, 1):
         yield replace(PARKED, flush=flush, passes=True, fate="orphaned")
         yield replace(ONCE, pulse=0, flush=flush, passes=True, fate="orphaned")
-    for several in (AGAIN, TWO):
-        yield replace(PARKED, cast=several.cast, passes=True, fate="orphaned")
-        yield replace(PARKED, cast=several.cast, fate="crash")
-    yield replace(PARKED, passes=True, fate="crash")
-    yield replace(ONE, passes=True)
