@@ -39,9 +39,6 @@ describe("chat", { concurrency: 3 }, () => {
     const page = await opened(t);
     await shot(page, "chat-1-start");
     await page.getByRole("button", { name: "How heavy is the wheel?" }).click();
-    await grows(answer(page, 0));
-    await page.getByTestId("state").filter({ hasText: "It is writing" }).waitFor();
-    await shot(page, "chat-2-answers");
     await ended(page, 0, "whole");
     await sleeps(page);
     const { run } = await held(page, HELD);
@@ -59,6 +56,8 @@ describe("chat", { concurrency: 3 }, () => {
     const page = await opened(t);
     const run = await begun(page, EVERYTHING);
     await grows(answer(page, 0));
+    await page.getByTestId("state").filter({ hasText: "It is writing" }).waitFor();
+    await shot(page, "chat-2-answers");
     await stopped(page, 0);
     await page.getByText("You stopped it here.").waitFor();
     await page.locator("#question:focus").waitFor();

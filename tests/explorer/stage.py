@@ -22,7 +22,6 @@ from msgspec.structs import replace
 
 from headrace.backends.memory.tables import Tables
 from headrace.errors import Unavailable
-from headrace.kernel.commands import Change
 from headrace.kernel.model import Entry, Instant, later
 from tests.explorer.loop import HOME, QuietLoop
 from tests.explorer.memory import fingerprint
@@ -199,11 +198,6 @@ class Stage:
         grave: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._graves.append(grave)
         await grave
-
-    def about_to_drop(self, change: Change) -> list[Entry]:
-        """Return the entries that this change lets go of."""
-        journal = (*self.tables.journals[change.before.id], *change.entries)
-        return [entry for entry in journal if entry.n < (change.dropped or 0)]
 
     def note(self, event: e.Event) -> None:
         """Write an event down for the judge."""

@@ -106,7 +106,7 @@ class StagedRuns:
         # Versions only grow: who comes too late will not come in time later on.
         is_late: Fails = lambda: stage.tables.runs[before.id].version > before.version  # noqa: E731
         await self._process.write("commit", _RUN, is_late)
-        dropped = stage.about_to_drop(change)
+        dropped = _about_to_drop(stage, change)
         await self._runs.commit(change)
         stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=self._delivering)
@@ -195,7 +195,7 @@ class StagedDelivering(StagedStreams):
     async def deliver(self, drafts: Sequence[Draft], change: Change) -> None:
         await self._process.write("deliver", _BOTH)
         stage = self._process.stage
-        dropped = stage.about_to_drop(change)
+        dropped = _about_to_drop(stage, change)
         await self._streams.deliver(drafts, change)
         stage.dropped += dropped
         stage.wrong += breaches(stage.tables, change, stage.now, atomic=True, drafts=drafts)
@@ -331,3 +331,9 @@ class Backstage:
     def streams(self, process: Process, *, delivering: bool) -> StagedStreams:
         """Return the streams as `process` sees them."""
         return StagedDelivering(process) if delivering else StagedStreams(process)
+
+
+def _about_to_drop(stage: Stage, change: Change) -> list[Entry]:
+    """Return the entries that this change lets go of."""
+    journal = (*stage.tables.journals[change.before.id], *change.entries)
+    return [entry for entry in journal if entry.n < (change.dropped or 0)]

@@ -169,9 +169,9 @@ def _wrong(*acts: tuple[str, str]) -> list[str]:
             await stage.cue(process, verb)
 
     async def main() -> None:
-        acting = asyncio.create_task(act())
-        await stage.direct()
-        await acting
+        async with asyncio.TaskGroup() as group:
+            group.create_task(act())
+            await stage.direct()
 
     with asyncio.Runner(loop_factory=QuietLoop) as runner:
         loop = runner.get_loop()

@@ -181,7 +181,8 @@ async def test_a_program_that_has_gone_another_way_to_the_same_place_is_the_same
 async def test_what_nobody_will_read_any_more_makes_no_difference() -> None:
     async def forgetting(number: int) -> None:
         seen = _same(number)
-        await asyncio.sleep(0 * seen)
+        _same(seen)
+        await asyncio.sleep(0)
         await _rest()
 
     async def remembering(number: int) -> int:

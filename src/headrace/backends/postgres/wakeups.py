@@ -85,7 +85,7 @@ class PostgresWakeups:
         self._broadcast = Broadcast()
         self._pending: dict[RunId, None] = {}
         self._filled = asyncio.Event()
-        self._has_others = False
+        self._has_others, self._heard_of = False, 0
         self._stamped = self._beats = 0
 
     async def announce(self, run_id: RunId, by: str = "") -> None:
@@ -162,9 +162,11 @@ class PostgresWakeups:
         if (written := self._written()) != self._stamped:
             await fetched(connection, SQL["stamp_meta"], (now,))
             self._stamped = written
+        heard = self._heard_of
         rows = await fetched(connection, SQL["select_others"], (self._name, now))
         others, told = rows[0]
-        self._has_others = bool(others)
+        # Who was heard while this was asked may have come too late to be in the answer.
+        self._has_others = bool(others) or self._heard_of != heard
         self._clock.hear(int(told or 0))
         self._beats += 1
 
@@ -175,6 +177,7 @@ class PostgresWakeups:
             message = Message("", (ANYTHING,))  # of a newer server, perhaps
         if message.sender != self._name:
             self._has_others = True
+            self._heard_of += 1
             for run_id in message.runs:
                 self._broadcast.tell(run_id)
 
