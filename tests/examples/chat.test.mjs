@@ -56,8 +56,6 @@ describe("chat", { concurrency: 3 }, () => {
     const page = await opened(t);
     const run = await begun(page, EVERYTHING);
     await grows(answer(page, 0));
-    await page.getByTestId("state").filter({ hasText: "It is writing" }).waitFor();
-    await shot(page, "chat-2-answers");
     await stopped(page, 0);
     await page.getByText("You stopped it here.").waitFor();
     await page.locator("#question:focus").waitFor();
@@ -80,6 +78,8 @@ describe("chat", { concurrency: 3 }, () => {
     await begun(page, EVERYTHING);
     const other = await secondWindow(page);
     await grows(answer(other, 0));
+    await other.getByTestId("state").filter({ hasText: "It is writing" }).waitFor();
+    await shot(other, "chat-2-answers");
     await other.getByLabel("Your question").press("Escape");
     for (const each of [page, other]) await ended(each, 0, "stopped");
     assert.deepEqual(await words(other, 0), await words(page, 0));
