@@ -149,7 +149,7 @@ class Desk:
 
     def look_behind(self) -> None:
         """Look for new records of the run, which is as it was; once, however often asked."""
-        self._tails.known = {}
+        self._tails.see(None)
         if all(slip.job is not look for slip in self._slips):
             self.post(look)
 
