@@ -26,8 +26,9 @@ from headrace.ports import Live, On, Stores, WaitMap
 from headrace.testing.clock import ManualClock
 from headrace.wire import channel as ch
 from headrace.wire.views import Receipt
-from tests.engine.house import DECLARED, House, opened
-from tests.engine.worker import Job, Worker, attached
+from tests.engine.house import DECLARED, opened
+from tests.engine.pair import Pair
+from tests.engine.worker import attached
 from tests.s2.rooms import HASTE, Chance
 from tests.s2.standin import StandIn
 from tests.services.redis import RedisServer
@@ -68,36 +69,11 @@ class _Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Two:
+class Two(Pair):
     """Two servers, the map, and what both have asked of the database."""
 
-    here: House
-    there: House
-    waitmap: WaitMap
     asked: Asked
     clock: ManualClock
-
-    async def renew(self, worker: Worker) -> None:
-        """Let the worker renew its lease, and the server say what follows."""
-        worker.channel.post([ch.Renewed(slots=8)])
-        await self.here.rest()
-
-    async def live(self, worker: Worker) -> tuple[str, Job]:
-        """Bring a run so far that it is said to live, and both servers know it."""
-        run = await self.here.start()
-        job = await worker.job(run)
-        for house in (self.there, self.here):
-            await house.api.send(run, "orders", b"0")
-            await house.core.specs.stream(house.env, "notes")
-        await self.rest()
-        await self.renew(worker)
-        assert isinstance(await self.waitmap.where(RunId(run)), Live)
-        return run, job
-
-    async def rest(self) -> None:
-        """Return once nothing is under way."""
-        for house in (self.here, self.there, self.here):
-            await house.rest()
 
 
 @pytest.fixture

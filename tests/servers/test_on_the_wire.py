@@ -19,13 +19,13 @@ from headrace.backends.postgres import open_postgres
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.redis import Opened, open_redis
 from headrace.backends.s2 import open_s2
-from headrace.kernel.model import Instant, RunId
-from headrace.ports import Live, Stores, WaitMap
+from headrace.kernel.model import Instant
+from headrace.ports import Stores, WaitMap
 from headrace.testing.clock import ManualClock
-from headrace.wire import channel as ch
 from headrace.wire.channel import Unread
 from tests.engine.house import DECLARED, House, opened
-from tests.engine.worker import Job, Worker, attached
+from tests.engine.pair import Pair
+from tests.engine.worker import Job, attached
 from tests.s2.lite import Lite, running
 from tests.s2.rooms import Chance
 from tests.services.postgres import Postgres
@@ -41,26 +41,10 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @dataclass(frozen=True, slots=True)
-class Two:
-    """The worker sits `here`; `there` is the other server."""
+class Two(Pair):
+    """Two servers, and what both have said to the database."""
 
-    here: House
-    there: House
-    waitmap: WaitMap
     statements: Statements
-
-    async def live(self, worker: Worker) -> Job:
-        """Bring a run so far that it is said to live, and both servers know it."""
-        run = await self.here.start()
-        job = await worker.job(run)
-        for house in (self.there, self.here):
-            await house.api.send(run, "orders", b"0")
-            await house.core.specs.stream(house.env, "notes")
-        await self.rest()
-        worker.channel.post([ch.Renewed(slots=8)])
-        await self.rest()
-        assert isinstance(await self.waitmap.where(RunId(run)), Live)
-        return job
 
     def asked(self) -> list[str]:
         """Return the names of statements about messages since it was asked last."""
@@ -81,11 +65,6 @@ class Two:
         assert (await job.told()).body == b"%d" % n
         await self.rest()
         return sent, self.asked()
-
-    async def rest(self) -> None:
-        """Return once nothing is under way."""
-        for house in (self.here, self.there, self.here):
-            await house.rest()
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +112,7 @@ async def two(
 
 async def test_a_message_to_a_live_run_costs_no_statement_and_its_take_one(two: Two) -> None:
     async with attached(two.here) as worker:
-        job, numbers = await two.live(worker), count()
+        (_, job), numbers = await two.live(worker), count()
         while await two.cost(job, next(numbers)) != ([], ["land"]):
             assert next(numbers) < WARM, "what was before is over"
         for n in islice(numbers, 10):
@@ -142,7 +121,7 @@ async def test_a_message_to_a_live_run_costs_no_statement_and_its_take_one(two: 
 
 async def test_a_message_from_another_server_is_shown_to_code_that_computes(two: Two) -> None:
     async with attached(two.here) as worker:
-        job = await two.live(worker)
+        _, job = await two.live(worker)
         await two.rest()
         await two.there.api.send(job.run, "notes", b"7")
         while (shown := await job.heard(Unread)).stream != "notes":
@@ -153,7 +132,7 @@ async def test_a_message_from_another_server_is_shown_to_code_that_computes(two:
 async def test_a_message_to_a_run_that_has_parked_is_committed_with_it(two: Two) -> None:
     """What the database is asked for is noted, and who has the worker hears of it."""
     async with attached(two.here) as worker:
-        job = await two.live(worker)
+        _, job = await two.live(worker)
         job.stand(held=True)
         job.park()
         await two.rest()
