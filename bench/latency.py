@@ -15,6 +15,7 @@ from bench.house import House
 from bench.samples import Sample, spread, watched
 from bench.work.tasks import Arrival, Mark, live, marks, warm
 from headrace import Handle, Task
+from headrace.wire.views import Status
 
 SETTLED_S: Final = 0.3
 """So long nothing is asked of a fresh run, so that it stands where it will."""
@@ -28,14 +29,20 @@ async def live_latency(house: House, count: int, gap_s: float) -> Sample:
 
 async def warm_latency(house: House, count: int, gap_s: float) -> Sample:
     """Answer a run that waits, parked in its worker."""
-    return await _latency(house, warm, "warm paced", count, gap_s)
+    return await _latency(house, warm, "warm paced", count, gap_s, stands="WAITING")
 
 
 async def _latency(
-    house: House, measured: Task[None, list[Arrival]], name: str, count: int, gap_s: float
+    house: House,
+    measured: Task[None, list[Arrival]],
+    name: str,
+    count: int,
+    gap_s: float,
+    *,
+    stands: Status = "EXECUTING",
 ) -> Sample:
     handle = await measured.trigger()
-    await started(handle)
+    await started(handle, stands)
     met = 0
     with watched(house.pids, house.behind) as watch:
         for _ in range(count):
@@ -61,9 +68,12 @@ def in_ms(arrivals: Sequence[Arrival]) -> list[float]:
     return [(arrival["had"] - arrival["sent"]) / 1e6 for arrival in arrivals]
 
 
-async def started(handle: Handle[list[Arrival]]) -> None:
-    """Wait until the run executes, and stands at its first wait."""
+async def started(handle: Handle[list[Arrival]], stands: Status = "EXECUTING") -> None:
+    """Wait until the run executes, and stands at its first wait.
+
+    One that leaves its code to wait says so itself; for one that stays in it there is a pause.
+    """
     async for run in headrace.runs.subscribe(handle):
-        if run.status in {"EXECUTING", "WAITING"}:
+        if run.status == stands:
             break
     await asyncio.sleep(SETTLED_S)
