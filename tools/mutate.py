@@ -27,6 +27,8 @@ import msgspec
 ROOT: Final = Path(__file__).parents[1]
 LIST: Final = Path("tests/mutants/list.toml")
 AT_ONCE: Final = 2
+GROUP: Final = 16
+"""So many are judged after one run of all their tests without any bug."""
 SECONDS: Final = 180
 NOT_COPIED: Final = shutil.ignore_patterns(".*", "dist", "build")
 COMPILED: Final = "__pycache__"
@@ -69,7 +71,7 @@ def fits(mutant: Mutant, tree: Path) -> bool:
 
 
 def judge(mutants: Sequence[Mutant], root: Path = ROOT) -> Iterator[tuple[Mutant, Verdict]]:
-    """Run every mutant's tests with its bug in, after all of them without any."""
+    """Run every mutant's tests with its bug in, after those of its group without any."""
     trees = SimpleQueue[Path]()
 
     def judge_one(mutant: Mutant) -> Verdict:
@@ -78,8 +80,10 @@ def judge(mutants: Sequence[Mutant], root: Path = ROOT) -> Iterator[tuple[Mutant
     with _copies(root, AT_ONCE) as copies, ThreadPoolExecutor(AT_ONCE) as pool:
         for copy in copies:
             trees.put(copy)
-        _demand_pass(copies[0], sorted({test for mutant in mutants for test in mutant.tests}))
-        yield from zip(mutants, pool.map(judge_one, mutants), strict=True)
+        for first in range(0, len(mutants), GROUP):
+            group = mutants[first : first + GROUP]
+            _demand_pass(copies[0], sorted({test for mutant in group for test in mutant.tests}))
+            yield from zip(group, pool.map(judge_one, group), strict=True)
 
 
 def _judge_one(mutant: Mutant, trees: "SimpleQueue[Path]") -> Verdict:
