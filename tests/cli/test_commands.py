@@ -373,6 +373,13 @@ def test_the_command_is_a_program(house: House) -> None:
     assert (done.returncode, done.stdout) == (0, "42\n")
 
 
+def test_a_command_that_asks_a_server_loads_none() -> None:
+    heavy = {"headrace.engine.core", "headrace.app.storing", "headrace.server"}
+    look = f"import sys, headrace.cli.main as _; print({heavy} & set(sys.modules) or 'none')"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "none\n"
+
+
 def test_a_payload_with_a_default_may_be_left_out(house: House) -> None:
     run = house.trigger("ask")
     house.until_status(run, "WAITING")

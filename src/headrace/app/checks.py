@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from headrace.app.connecting import wall_now
 from headrace.app.home import Home, kept_master_key
-from headrace.app.keeping import vault_of
 from headrace.app.settings import Settings, is_shared
 from headrace.app.sharing import SEALING, mark_of, missing
 from headrace.app.skew import apart, late
@@ -131,6 +130,8 @@ def _keys(setting: Settings, home: Home, found: Examined) -> Iterator[Check]:
         yield Check("keys", "odd", text, fix)
     if not setting.master and not kept_master_key(home):
         return
+    from headrace.app.keeping import vault_of  # noqa: PLC0415 - too much to load for `send`
+
     if found.mark not in {None, mark_of(vault_of(setting, home))}:
         text = "the keys in this database are sealed with another master key"
         yield Check("keys", "wrong", text, "Set HEADRACE_MASTER_KEY to that of the servers.")
