@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 import aiohttp
 
 from headrace.client.target import Target
+
+KNOCK_S: Final = 1.5
+"""So long a WebSocket waits for its connection. A lost SYN is repeated after 1 s, then ever later:
+who begins anew is there sooner when the way is whole again."""
 
 
 class Sessions:
@@ -45,6 +50,10 @@ class Sessions:
     async def _life(self) -> AsyncGenerator[aiohttp.ClientSession]:
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
+            # Of WebSockets: whatever else is asked brings its own.
+            timeout=aiohttp.ClientTimeout(
+                total=self._target.patience.answer_s, sock_connect=KNOCK_S
+            ),
             headers={"authorization": f"Bearer {self._target.key}"},
             # A key is never sent to where a redirect or the environment's proxy would take it.
             trust_env=False,

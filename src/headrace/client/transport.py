@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator, Collection, Mapping
@@ -28,6 +29,11 @@ from headrace.wire import http
 T = TypeVar("T")
 SILENCE_S = 45.0
 """A stream that says nothing for so long, not even a ping, is broken."""
+UNCONFIRMED_MS: Final = 2_000
+"""What was sent on a WebSocket and is not confirmed by the other machine for so long is lost.
+
+Less than a lease: a worker whose way is whole again keeps its runs.
+"""
 AT_ONCE: Final = 524_288
 KEY_BYTES: Final = 12
 """Of chance in a call's name. A run keeps its trigger's for a day: 16 letters, not a UUID's 36."""
@@ -166,13 +172,14 @@ class Transport:
         session = await self._sessions.current()
         url = self._url(Call("GET", path))
         try:
-            socket = await session.ws_connect(url, heartbeat=15.0, compress=0, max_msg_size=0)
+            link = await session.ws_connect(url, heartbeat=15.0, compress=0, max_msg_size=0)
         except aiohttp.WSServerHandshakeError as error:
             raise http.error_of(error.status, b"", {}) from None
         except GONE as error:
             raise self.unavailable(error) from None
-        async with socket:
-            yield socket
+        async with link:
+            _give_up_when_unconfirmed(link)
+            yield link
 
     def unavailable(self, error: BaseException) -> Unavailable:
         """Say that nobody answers, what happened, and what to start."""
@@ -182,6 +189,14 @@ class Transport:
     def _url(self, call: Call) -> URL:
         url = URL(self._target.url.rstrip("/") + call.path, encoded=True)
         return url.with_query(call.query) if call.query else url
+
+
+def _give_up_when_unconfirmed(link: aiohttp.ClientWebSocketResponse) -> None:
+    """Have the system end a connection whose way is lost (RFC 5482): it repeats ever later else."""
+    raw = link.get_extra_info("socket")
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)  # on Linux; elsewhere the heartbeat is all
+    if raw is not None and option is not None:
+        raw.setsockopt(socket.IPPROTO_TCP, option, UNCONFIRMED_MS)
 
 
 def _body(body: bytes) -> bytes | io.BytesIO:
