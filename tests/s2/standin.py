@@ -158,8 +158,6 @@ class StandIn:
                 return "append", lambda: self._append(basin, name, request.body)
             case "GET", ["streams", name, "records"]:
                 return "read", lambda: self._read(basin, name, asked)
-            case "GET", ["streams", name, "records", "tail"]:
-                return "tail", lambda: self._tail(basin, name)
             case _:
                 return "unknown", lambda: refused(404, "no_such_route", request.path)
 
@@ -221,7 +219,8 @@ class StandIn:
         log = self.basins[basin].streams.get(name)
         if log is None:
             return refused(404, "stream_not_found")
-        start = int(asked["seq_num"])
+        end = len(log) - int(asked.get("tail_offset", "0"))
+        start = int(asked["seq_num"]) if "seq_num" in asked else max(0, end)
         if start >= len(log):
             tail = {"tail": {"seq_num": len(log), "timestamp": 0}}
             return Answer(416, msgspec.json.encode(tail))
@@ -232,13 +231,6 @@ class StandIn:
                 break
             batch.records.append(record)
         return Answer(200, batch.SerializeToString())
-
-    def _tail(self, basin: str, name: str) -> Answer:
-        log = self.basins[basin].streams.get(name)
-        if log is None:
-            return refused(404, "stream_not_found")
-        tail = {"tail": {"seq_num": len(log), "timestamp": 0}}
-        return Answer(200, msgspec.json.encode(tail))
 
 
 def _metered(record: pb.AppendRecord) -> int:

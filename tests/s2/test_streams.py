@@ -129,7 +129,61 @@ async def test_to_weigh_a_long_stream_is_to_read_its_last_record(
     await filled(stores, run, 12)
     fake.requests.clear()
     assert await twin.streams.backlog(run.id, APPROVAL, 0) == Backlog(12, 12, 14)
-    assert fake.requests == ["tail", "read"]
+    assert fake.requests == ["read"]
+
+
+async def test_a_stream_that_is_known_is_weighed_by_what_was_added(
+    stores: Stores, twin: Stores, fake: StandIn
+) -> None:
+    run = await executing(stores)
+    await filled(stores, run, 3)
+    await twin.streams.append(draft(run, 3, b"four"))
+    fake.requests.clear()
+    assert await stores.streams.backlog(run.id, APPROVAL, 0) == Backlog(4, 4, 7)
+    assert (await stores.streams.ends(run.id))[APPROVAL] == Backlog(4, 4, 7)
+    assert fake.requests == ["read", "read", "list", "read"]  # until there is no more
+    assert (await stores.streams.read(run.id, APPROVAL, 3, 1))[0].body == b"four"
+    assert len(fake.requests) == 4  # it is known by now
+
+
+async def test_whether_a_key_is_taken_is_one_read(
+    stores: Stores, twin: Stores, fake: StandIn
+) -> None:
+    run = await executing(stores)
+    await stores.streams.append(draft(run, 0, key=b"one"))
+    await twin.streams.append(draft(run, 1, key=b"two"))
+    fake.requests.clear()
+    assert await stores.streams.known(run.id, APPROVAL, b"new") is None
+    assert fake.requests == ["read"]
+    await stores.streams.append(draft(run, 2, key=b"new"))
+    found = await stores.streams.known(run.id, APPROVAL, b"two")
+    assert found is not None
+    assert found.seq == 1
+    assert fake.requests == ["read", "append"]
+
+
+async def test_who_reads_one_after_another_asks_rarely(
+    stores: Stores, twin: Stores, fake: StandIn
+) -> None:
+    run = await executing(stores)
+    await filled(stores, run, 70)
+    fake.requests.clear()
+    read = [(await twin.streams.read(run.id, APPROVAL, seq, 1))[0] for seq in range(70)]
+    assert [record.seq for record in read] == list(range(70))
+    assert fake.requests == ["read"] * 4  # one, to see how long they are, and 32 at a time
+    assert await twin.streams.read(run.id, APPROVAL, 70, 1) == []
+    await stores.streams.append(draft(run, 70, b"new"))
+    assert (await twin.streams.read(run.id, APPROVAL, 70, 1))[0].body == b"new"
+
+
+async def test_long_records_are_not_read_ahead(stores: Stores, twin: Stores, fake: StandIn) -> None:
+    run = await executing(stores)
+    for seq in range(4):
+        await stores.streams.append(draft(run, seq, b"%d" % seq * 100_000))
+    fake.requests.clear()
+    for seq in range(4):
+        assert (await twin.streams.read(run.id, APPROVAL, seq, 1))[0].seq == seq
+    assert fake.requests == ["read"] * 4
 
 
 async def test_a_stream_longer_than_an_answer_is_read_whole(stores: Stores, twin: Stores) -> None:

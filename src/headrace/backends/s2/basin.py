@@ -86,11 +86,13 @@ class Basin:
             return Page((), nothing.tail)
         return Page(batch.records)
 
-    async def tail(self, name: str) -> int:
-        """Return the number of the next record."""
+    async def last(self, name: str) -> sdk.SequencedRecord | None:
+        """Return the last record, if there is one."""
+        stream, limit = self._basin.stream(name), sdk.ReadLimit(count=1)
         with suppress(_Nothing):
-            return (await self._asked(self._basin.stream(name).check_tail)).seq_num
-        return 0
+            batch = await self._asked(lambda: stream.read(start=sdk.TailOffset(1), limit=limit))
+            return batch.records[0]
+        return None
 
     async def names(self, prefix: str) -> list[str]:
         """List the streams whose names begin so."""

@@ -35,7 +35,7 @@ from s2_sdk import (
     SequencedRecord,
     StreamConfig,
     StreamInfo,
-    StreamPosition,
+    TailOffset,
     Timeout,
 )
 
@@ -48,8 +48,7 @@ class Stream(Protocol):
     """One stream."""
 
     async def append(self, inp: AppendInput, /) -> AppendAck: ...
-    async def check_tail(self) -> StreamPosition: ...
-    async def read(self, *, start: SeqNum, limit: ReadLimit) -> ReadBatch: ...
+    async def read(self, *, start: SeqNum | TailOffset, limit: ReadLimit) -> ReadBatch: ...
 
 
 class Streams(Protocol):
@@ -144,6 +143,7 @@ __all__ = [
     "Stream",
     "StreamConfig",
     "Streams",
+    "TailOffset",
     "acknowledge_at_once",
     "client_of",
     "leave_ways",

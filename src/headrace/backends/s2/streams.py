@@ -19,12 +19,15 @@ from typing import Final
 from headrace.backends.s2 import names, records, sdk
 from headrace.backends.s2.basin import AT_ONCE, Basin, Lost, Page
 from headrace.backends.s2.log import Log, Logs
+from headrace.backends.s2.recent import Recent
 from headrace.backends.s2.records import Stored
 from headrace.errors import NotFound, Unavailable
 from headrace.kernel.model import Record, RunId, StreamId, is_inward
 from headrace.ports import Appended, Backlog, Blobs, Chance, Clash, Conflict, Draft, Notebook
 
 NAME_BYTES: Final = 8
+SHORT_BYTES: Final = 262_144
+"""An answer may be cut where it is long: one that is shorter held all there was, but for luck."""
 
 
 class S2Streams:
@@ -35,7 +38,7 @@ class S2Streams:
     ) -> None:
         self._basin, self._blobs, self._notebook = basin, blobs, notebook
         self._prefix = prefix
-        self._logs = Logs()
+        self._logs, self._recent = Logs(), Recent()
         self._me, self._count = chance.unique(NAME_BYTES), 0
 
     async def append(self, draft: Draft) -> Appended:
@@ -101,8 +104,7 @@ class S2Streams:
                     continue
                 raise lost.told from lost
             if taken is None:
-                for one in mine:
-                    log.learn(one)
+                self._learn(log, mine)
                 return True
             if taken.next <= log.tail:
                 raise records.broken(log.name, taken.next)
@@ -130,14 +132,10 @@ class S2Streams:
         """
         is_there, turns = False, self._basin.turns()
         while end is None or log.tail < end:
-            page = await self._basin.read(log.name, log.tail, AT_ONCE)
-            for stored in _in_order(log.name, log.tail, page):
-                log.learn(stored)
-                is_there = is_there or stored.by == by
-            if page.records:
+            found = await self._learned(log)
+            is_there = is_there or any(stored.by == by for stored in found)
+            if found:
                 continue
-            if page.tail < log.tail:
-                raise records.broken(log.name, page.tail)
             if end is None:
                 break
             if not await turns.next():
@@ -145,21 +143,43 @@ class S2Streams:
                 raise Unavailable(message, hint="Try again.")
         return is_there
 
+    async def _learned(self, log: Log) -> list[Stored]:
+        """Learn what stands at the log's end, as much as S2 gives at once; return it."""
+        page = await self._basin.read(log.name, log.tail, AT_ONCE)
+        if not page.records and page.tail < log.tail:
+            raise records.broken(log.name, page.tail)
+        found = _in_order(log.name, log.tail, page)
+        self._learn(log, found)
+        return found
+
+    def _learn(self, log: Log, found: Sequence[Stored]) -> None:
+        """Know what follows in the log."""
+        for stored in found:
+            log.learn(stored)
+        self._recent.put(log.name, found)
+
     async def read(
         self, run_id: RunId, stream: StreamId, start: int, limit: int
     ) -> Sequence[Record]:
         """Return up to `limit` records from number `start` on."""
-        name, found = self._name(run_id, stream), list[Stored]()
+        name = self._name(run_id, stream)
+        found = self._recent.get(name, start, limit)
         while len(found) < limit:
             page = await self._page(name, start + len(found), limit - len(found))
             if not page:
                 break
             found += page
-        return [await self._record(name, stored) for stored in found]
+        return [await self._record(name, stored) for stored in found[:limit]]
 
     async def _page(self, name: str, start: int, count: int) -> list[Stored]:
-        """Return records from number `start` on, as many as S2 gives at once."""
-        return _in_order(name, start, await self._basin.read(name, start, count))
+        """Return records from number `start` on, as many as S2 gives at once, perhaps more.
+
+        Who reads one after another reads some ahead, unless they are long.
+        """
+        page = await self._basin.read(name, start, max(count, self._recent.ahead(name)))
+        found = _in_order(name, start, page)
+        self._recent.put(name, found)
+        return found
 
     async def _record(self, name: str, stored: Stored) -> Record:
         body = stored.body
@@ -176,7 +196,9 @@ class S2Streams:
             return None
         async with self._logs.held(self._name(run_id, stream)) as log:
             if key not in log.keys:
-                await self._catch_up(log)
+                # Once is enough: an append that does not know what stands is refused.
+                while _is_cut(await self._learned(log)):
+                    pass
             found = log.keys.get(key)
             return None if found is None else Record(found.seq, b"", found.at, key, found.digest)
 
@@ -186,8 +208,10 @@ class S2Streams:
         tail, total, _ = await self._weighed(name)
         if start >= tail:
             return Backlog(tail)
-        before = (await self._page(name, start, 1))[0].below if start else 0
-        return Backlog(tail, tail - start, total - before)
+        if not start:
+            return Backlog(tail, tail, total)
+        first = self._recent.get(name, start, 1) or await self._page(name, start, 1)
+        return Backlog(tail, tail - start, total - first[0].below)
 
     async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
         """Weigh the whole of each stream of the run that holds a record."""
@@ -199,7 +223,8 @@ class S2Streams:
         tail, total, last = await self._weighed(name)
         stream = names.stream_of(self._prefix, run_id, name)
         if stream is None and tail:
-            last = last or (await self._page(name, tail - 1, 1))[0]
+            kept = self._recent.get(name, tail - 1, 1)
+            last = last or (kept or await self._page(name, tail - 1, 1))[0]
             stream = last.stream
         return stream, Backlog(tail, tail, total)
 
@@ -208,11 +233,16 @@ class S2Streams:
 
         Each record says what is below it, so that this does not grow with the stream.
         """
-        tail, log = await self._basin.tail(name), self._logs.peek(name)
-        if not tail or (log is not None and log.tail == tail):
-            return tail, log.size if tail and log is not None else 0, None
-        last = (await self._page(name, tail - 1, 1))[0]
-        return tail, last.end, last
+        log = self._logs.peek(name)
+        if log is not None and log.tail and not log.lock.locked():
+            async with self._logs.held(name) as log:
+                await self._catch_up(log)
+                return log.tail, log.size, None
+        found = await self._basin.last(name)
+        if found is None:
+            return 0, 0, None
+        last = records.read(found, name)
+        return last.seq + 1, last.end, last
 
     async def drop(self, run_id: RunId) -> None:
         """Delete all streams of the run, for good: they are not appended to any more."""
@@ -223,6 +253,7 @@ class S2Streams:
                     await self._drop_bodies(name)
                 await self._basin.delete(name)
             self._logs.forget(name)
+            self._recent.forget(name)
 
     async def _drop_bodies(self, name: str) -> None:
         start = 0
@@ -243,6 +274,11 @@ def _in_order(name: str, start: int, page: Page) -> list[Stored]:
         if stored.seq != seq:
             raise records.broken(name, seq)
     return found
+
+
+def _is_cut(found: Sequence[Stored]) -> bool:
+    """Tell whether an answer may be a part only."""
+    return len(found) == AT_ONCE or sum(len(one.body) for one in found) > SHORT_BYTES
 
 
 def _fitting(drafts: Sequence[Draft]) -> int:
