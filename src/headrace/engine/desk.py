@@ -149,9 +149,14 @@ class Desk:
 
     def look_behind(self) -> None:
         """Look for new records of the run, which is as it was; once, however often asked."""
-        self._tails.see(None)
+        self._lose_sight()
         if all(slip.job is not look for slip in self._slips):
             self.post(look)
+
+    def _lose_sight(self) -> None:
+        """Know no more where the streams end; but where a clash tells it, that is soon enough."""
+        if not isinstance(self._streams, Extending):
+            self._tails.see(None)
 
     async def _reload(self) -> None:
         """Read the run again, and keep the waits that live in memory only."""
@@ -168,7 +173,7 @@ class Desk:
 
     async def _seen(self, known: Run | None) -> Run | None:
         """Read the run; where one look shows more, what a look or a send needs as well."""
-        self._tails.see(None)
+        self._lose_sight()
         if self._sighting is None:
             return await self._runs.load(self.run_id)
         sight = await self._sighting.sight(self.run_id, None if known is None else known.entries)
@@ -300,7 +305,7 @@ class Desk:
             try:
                 return sheet if await self._lands_in_haste(sheet) else None
             except Clash:  # another server sends as well, or the same once more
-                self._tails.known.clear()
+                self._lose_sight()
             except Conflict:
                 self.doubt()
                 return None

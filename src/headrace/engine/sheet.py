@@ -21,7 +21,7 @@ from headrace.kernel.model import (
     is_inward,
     waitpoint_of,
 )
-from headrace.ports import Backlog, Draft, Postponed, Sight, Stores
+from headrace.ports import Backlog, Draft, Extending, Postponed, Sight, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,12 @@ class Sheet:
         """Return where `stream` ends, and what it holds, or held when it was weighed last."""
         if not self.tails and self.sight is None:
             self.tails.update(await self._streams.ends(self.run.id))
-        return self.tails.setdefault(stream, Backlog())
+        end = self.tails.setdefault(stream, Backlog())
+        if isinstance(self._streams, Extending):
+            seen = self._streams.seen(self.run.id, stream)
+            if seen is not None and seen.tail > end.tail:
+                end = self.tails[stream] = seen
+        return end
 
     async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.

@@ -244,6 +244,11 @@ class S2Streams:
         last = records.read(found, name)
         return last.seq + 1, last.end, last
 
+    def seen(self, run_id: RunId, stream: StreamId) -> Backlog | None:
+        """Return where the stream ends, as far as it is known here."""
+        log = self._logs.peek(self._name(run_id, stream))
+        return Backlog(log.tail, log.tail, log.size) if log is not None and log.tail else None
+
     async def drop(self, run_id: RunId) -> None:
         """Delete all streams of the run, for good: they are not appended to any more."""
         for name in await self._basin.names(names.folder(self._prefix, run_id)):
