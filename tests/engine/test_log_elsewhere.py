@@ -130,6 +130,28 @@ async def test_a_crash_between_append_and_offer_is_healed_by_the_retry_elsewhere
     assert await bodies(there, run) == [b"7"]
 
 
+async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_end(
+    ground: Ground, fake: StandIn
+) -> None:
+    """An append that comes too late, what was in its way, which keys there are now, an append."""
+    url = f"s2://engines?endpoint={fake.url}"
+    async with (
+        ground.stores() as near,
+        open_s2(url, near, Chance(), patience=HASTE) as here,
+        open_s2(url, near, Chance(), patience=HASTE) as there,
+        opened(here, ground.clock, "here") as one,
+        opened(there, ground.clock, "there") as other,
+    ):
+        await one.api.register(DECLARED)
+        run = await one.start()
+        for number, house in enumerate([one, other] * 4):
+            if number == 4:  # by now both have met the run
+                fake.requests.clear()
+            await house.api.send(run, "notes", b"%d" % number, key=f"k{number}")
+        assert fake.requests == ["append", "read", "read", "append"] * 4
+        assert await bodies(one, run) == [b"%d" % number for number in range(8)]
+
+
 async def test_of_two_bodies_under_one_key_at_once_one_is_refused(
     one: Server, other: Server
 ) -> None:

@@ -11,7 +11,7 @@ from headrace.ports.storage import Backlog, Draft
 
 @runtime_checkable
 class Extending(Protocol):
-    """The capability to append several at once, and to know ends: where each call takes its time."""
+    """The capability to append many at once, and to know ends, where each call takes its time."""
 
     async def extend(self, drafts: Sequence[Draft]) -> int:
         """Append the first of these drafts of one stream, as many as go at once; say how many.
