@@ -16,7 +16,7 @@ import structlog
 
 from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
 from headrace.app.home import Home
-from headrace.app.settings import Settings, is_loopback
+from headrace.app.settings import Settings
 from headrace.app.surveying import left_as_it_is
 from headrace.errors import HeadraceError
 from headrace.sdk import connection
@@ -51,8 +51,7 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
         evicts=setting.replays == "always",
         sealer=sealer,
         snapshots="always" if setting.snapshots == "always" else "warm",
-        # A worker far from its server, with a key of its own, cannot be the only one to open it.
-        drops=bool(setting.snapshot_keys) or not setting.url or is_loopback(setting.url),
+        drops=is_key_shared(setting, home),
         memory_limit=setting.memory_mib * MIB or None,
         rss=lambda: psutil.Process().memory_info().rss,
         tired=watcher.tired,
@@ -75,6 +74,18 @@ async def work(setting: Settings, home: Home, watcher: Watcher) -> Outcome:
     if isinstance(outcome, HeadraceError):
         raise outcome
     return outcome
+
+
+def is_key_shared(setting: Settings, home: Home) -> bool:
+    """Tell whether the workers beside this one open what it saves.
+
+    They do where the key was given, or lies in the home folder of the server that they work for.
+    Behind a balancer they may be anywhere, also where its address is on this machine.
+    """
+    if setting.snapshot_keys or not setting.url:
+        return True
+    address = home.address()
+    return address is not None and address.url == setting.url
 
 
 def _sealer(setting: Settings, home: Home) -> Sealer | None:
