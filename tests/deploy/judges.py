@@ -47,6 +47,10 @@ def by_compose(deploy: Path) -> Complaints:
         for place in mounts:
             if deploy in Path(place).parents and not Path(place).exists():
                 yield f"compose: {name} mounts {place}, which is not there"
+    try:
+        project(deploy, COMPOSE_PROFILES="", HEADRACE_STREAMS="s2://acme-headrace")
+    except Unreadable as error:
+        yield f"compose: without s2-lite: {error}"
 
 
 def by_systemd(deploy: Path) -> Complaints:

@@ -59,7 +59,9 @@ class Machine:
     def here(self, text: str) -> str:
         """Return a text with the places and ports that it has on this machine."""
         text = re.sub(
-            r"(?<![\w.])/(etc/headrace|etc/systemd|opt/headrace)", rf"{self.root}/\1", text
+            r"(?<![\w.])/(etc/headrace|etc/systemd|opt/headrace|opt/s2-lite|run/headrace)",
+            rf"{self.root}/\1",
+            text,
         )
         for written, port in self.ports.items():
             text = re.sub(rf"\b{written}\b", port, text)
@@ -100,11 +102,15 @@ class Machine:
 
     def _spawn(self, name: str) -> None:
         unit, instance = self._unit(name)
+        environment = self._environment(unit, instance)
         with self.log(name).open("ab") as log:
+            for command in unit.before():
+                if subprocess.run(command, env=environment, stderr=log, check=False).returncode:
+                    raise Broken(self._said(name))
             process = subprocess.Popen(
                 self._command(unit.words(), instance),
                 cwd=self.root,
-                env=self._environment(unit, instance),
+                env=environment,
                 stdout=log,
                 stderr=log,
             )

@@ -56,6 +56,13 @@ class Probe(msgspec.Struct, frozen=True, rename="camel"):
     """A probe."""
 
     http_get: Asked | None = None
+    period_seconds: int = 10
+    failure_threshold: int = 3
+
+    @property
+    def patience_s(self) -> int:
+        """Return how long it may be answered wrong."""
+        return self.period_seconds * self.failure_threshold
 
 
 class Container(msgspec.Struct, frozen=True, rename="camel"):

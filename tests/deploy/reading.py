@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -114,6 +115,18 @@ class Check(msgspec.Struct, frozen=True):
     disable: bool = False
 
 
+class Used(msgspec.Struct, frozen=True):
+    """A config or a secret that a service gets."""
+
+    source: str
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """What a service waits for."""
+
+    required: bool = True
+
+
 class Service(msgspec.Struct, frozen=True):
     """One service of the Compose file, as compose-go shows it."""
 
@@ -127,8 +140,13 @@ class Service(msgspec.Struct, frozen=True):
     tmpfs: list[str] = []
     healthcheck: Check | None = None
     stop_grace_period: str = "10s"
-    depends_on: dict[str, object] = {}
+    depends_on: dict[str, Needed] = {}
     read_only: bool = False
+    configs: list[Used] = []
+    secrets: list[Used] = []
+    profiles: list[str] = []
+    pull_policy: str = ""
+    stop_signal: str = ""
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -137,21 +155,29 @@ class Network(msgspec.Struct, frozen=True):
     internal: bool = False
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """A config or a secret: `file` is empty where it does not come from one."""
+
+    file: str = ""
+
+
 class Project(msgspec.Struct, frozen=True):
     """The whole Compose file."""
 
     services: dict[str, Service]
     networks: dict[str, Network]
+    configs: dict[str, Handed] = {}
+    secrets: dict[str, Handed] = {}
 
 
 class Unreadable(Exception):
     """A tool says that a file is wrong."""
 
 
-def project(deploy: Path) -> Project:
-    """Have the Compose file read, with the example of .env filled in."""
+def project(deploy: Path, **changed: str) -> Project:
+    """Have the Compose file read, with the example of .env filled in, or said otherwise."""
     place = deploy / "compose"
-    given = {**assignments((place / "env.example").read_text("utf-8")), **SECRETS}
+    given = {**assignments((place / "env.example").read_text("utf-8")), **SECRETS, **changed}
     done = subprocess.run(
         [tool("compose-go"), place / "compose.yaml"],
         cwd=place,
@@ -169,7 +195,7 @@ def composed(deploy: Path) -> Iterator[Process]:
     """Return what runs in containers of the Compose file."""
     image = instructions(deploy / "compose/Dockerfile")
     for name, service in project(deploy).services.items():
-        if service.build and service.build.dockerfile.endswith("compose/Dockerfile"):
+        if service.image.startswith("headrace:"):
             said = {key: value or "" for key, value in service.environment.items()}
             words = tuple(service.command or image.command)
             grace = float(service.stop_grace_period.removesuffix("s"))
@@ -235,6 +261,11 @@ class Unit:
     def words(self) -> list[str]:
         """Return the command that it runs."""
         return self.one("ExecStart").split()
+
+    def before(self) -> list[list[str]]:
+        """Return the commands that have to succeed first, as they are without systemd."""
+        lines = self.values.get("ExecStartPre", ())
+        return [shlex.split(line.replace("$$", "$")) for line in lines]
 
 
 def units(folder: Path) -> list[Unit]:

@@ -23,6 +23,7 @@ from headrace.errors import BadRequest
 from headrace.server.outputs import PAUSE_S
 from headrace.server.protocol import HEAD_S
 from headrace.server.run import DRAIN_S as SERVER_S
+from tests.deploy.habits import HABITS
 from tests.deploy.judges import Complaints, Judge
 from tests.deploy.manifests import Container, Probe, podded, things
 from tests.deploy.reading import (
@@ -50,7 +51,15 @@ WANTED: Final[Mapping[str, frozenset[str]]] = {
             "HEADRACE_STREAMS",
         }
     ),
-    "worker": frozenset({"HEADRACE_SECRET_KEY", "HEADRACE_SNAPSHOT_KEY", "HEADRACE_URL"}),
+    "worker": frozenset(
+        {
+            "HEADRACE_SECRET_KEY",
+            "HEADRACE_SNAPSHOT_KEY",
+            "HEADRACE_URL",
+            "HEADRACE_SLOTS",
+            "HEADRACE_MEMORY",
+        }
+    ),
     "db": frozenset({"HEADRACE_DATABASE"}),
 }
 """What each has to be told; of the rest, a worker knows nothing of what only servers need."""
@@ -328,4 +337,5 @@ RULES: Final[tuple[Judge, ...]] = (
     by_versions,
     by_secrets,
     by_networks,
+    *HABITS,
 )

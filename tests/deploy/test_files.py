@@ -5,17 +5,20 @@ Then each judge is shown a copy with a fault in it, which it has to notice.
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.deploy import judges, rules
+from tests.deploy import habits, judges, rules
 from tests.deploy.judges import TOOLS, Judge
-from tests.deploy.reading import DEPLOY, ROOT
+from tests.deploy.reading import DEPLOY, program
 from tests.deploy.rules import RULES
+from tests.e2e.pages import files
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ FAULTS: Final = (
     Fault(judges.by_compose, COMPOSE, "../haproxy:", "../balancer:", "not there"),
     Fault(judges.by_compose, COMPOSE, "\n  redis:\n    image", "\n  cache:\n    image", "redis"),
     Fault(judges.by_compose, "compose/env.example", "TASKS=", "TASK=", "TASKS"),
+    Fault(judges.by_compose, "compose/env.example", "TASKS=./tasks", "TASKS=./task", "not there"),
+    Fault(judges.by_compose, COMPOSE, "        required: false\n", "", "without s2-lite"),
     Fault(judges.by_systemd, UNIT, "Restart=always", "Restart=ever", "ever"),
     Fault(judges.by_systemd, UNIT, "ProtectSystem=strict", "ProtectSytem=strict", "ProtectSytem"),
     Fault(judges.by_systemd, UNIT, "CapabilityBoundingSet=\n", "", "exposed"),
@@ -49,7 +54,7 @@ FAULTS: Final = (
     Fault(
         rules.by_units, "systemd/headrace-s2-lite.service", "IPAddressDeny=any\n", "", "everybody"
     ),
-    Fault(judges.by_kubernetes, SERVE, "replicas: 2", "replicas: two", "two"),
+    Fault(judges.by_kubernetes, SERVE, "HistoryLimit: 3", "HistoryLimit: three", "three"),
     Fault(judges.by_kubernetes, SERVE, "strategy:", "stratgy:", "stratgy"),
     Fault(judges.by_kubernetes, SERVE, "apiVersion: apps/v1", "apiVersion: apps/v0", "Deployment"),
     Fault(judges.by_kubernetes, "kubernetes/kustomization.yaml", "- worker", "- workers", "worker"),
@@ -81,6 +86,8 @@ FAULTS: Final = (
     Fault(rules.by_settings, "systemd/env/worker.env", "=100", "=many", "HEADRACE_SLOTS"),
     Fault(rules.by_settings, "systemd/env/worker.env", "_URL=", "_ULR=", "HEADRACE_ULR"),
     Fault(rules.by_settings, "systemd/env/common.env", "SECRET", "MASTER", "need not know"),
+    Fault(rules.by_settings, COMPOSE, "_MEMORY:", "_STRICT:", "HEADRACE_STRICT"),
+    Fault(rules.by_settings, COMPOSE, '      HEADRACE_SLOTS: "100"\n', "", "not told HEADRACE_SL"),
     Fault(
         rules.by_settings,
         "kubernetes/worker.yaml",
@@ -123,13 +130,55 @@ FAULTS: Final = (
         "networks: [front]\n    shm",
         "others",
     ),
+    Fault(
+        habits.by_copies,
+        COMPOSE,
+        "    # Not read-only",
+        "    read_only: true\n    # Not",
+        "redis is read-only",
+    ),
+    Fault(habits.by_profiles, COMPOSE, "        required: false\n", "", "serve does not start"),
+    Fault(habits.by_profiles, COMPOSE, "    profiles: [s2-lite]\n", "", "left out"),
+    Fault(
+        habits.by_builds,
+        COMPOSE,
+        "    pull_policy: never\n    command: [serve",
+        "    build: {context: ../.., dockerfile: deploy/compose/Dockerfile}\n    command: [serve",
+        "built 2 times",
+    ),
+    Fault(
+        habits.by_builds,
+        COMPOSE,
+        "    pull_policy: never\n    command: [worker",
+        "    command: [worker",
+        "worker would fetch",
+    ),
+    Fault(habits.by_balancers, COMPOSE, "    stop_signal: SIGTERM\n", "", "image's signal"),
+    Fault(
+        habits.by_balancers, "haproxy/headrace.cfg", "    hard-stop-after 5m\n", "", "each reload"
+    ),
+    Fault(habits.by_empty_keys, UNIT, "StartPre=", "StartPost=", "an empty HEADRACE_MASTER_KEY"),
+    Fault(habits.by_empty_keys, UNIT, "MASTER_KEY:?is", "MASTER_KEY?is", "an empty HEADRACE_MAST"),
+    Fault(
+        habits.by_empty_keys,
+        "systemd/headrace-worker@.service",
+        "SNAPSHOT_KEY:?",
+        "SNAPSHOT:?",
+        "with all keys",
+    ),
+    Fault(
+        habits.by_recovery,
+        "kubernetes/services/postgres.yaml",
+        "failureThreshold: 360",
+        "failureThreshold: 30",
+        "after 300 s",
+    ),
 )
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """deploy/ in a tree of its own, with the examples that it points at beside it."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    """deploy/ in a tree of its own."""
     return Path(shutil.copytree(DEPLOY, tmp_path / "deploy"))
 
 
@@ -152,3 +201,35 @@ def test_a_fault_is_noticed(copy: Path, fault: Fault) -> None:
 
 def test_every_judge_has_been_seen_to_complain() -> None:
     assert {fault.judge for fault in FAULTS} == {*TOOLS, *RULES}
+
+
+def test_the_balancer_takes_a_certificate_as_its_files_say(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, line in (
+        ("haproxy/headrace.cfg", r"    #   (bind :443 .*)"),
+        ("systemd/headrace-balancer.service", r"#(LoadCredential=tls\.pem:.*)"),
+    ):
+        place = copy / name
+        said, times = re.subn(rf"(?m)^{line}$", r"\1", place.read_text("utf-8"))
+        assert times == 1, name
+        place.write_text(said, "utf-8")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made = subprocess.run(
+        [program("openssl"), "req", "-x509", *curve, "-subj", "/CN=headrace.test"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    sealed = (tmp_path / "privkey.pem").read_bytes()
+    (tmp_path / "tls.pem").write_bytes(made.stdout + sealed)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert list(judges.by_haproxy(copy)) == []
+    assert list(judges.by_systemd(copy)) == []
+    (tmp_path / "tls.pem").unlink()
+    assert "tls.pem" in "".join(judges.by_haproxy(copy))
+
+
+def test_the_task_of_the_containers_is_that_of_the_page() -> None:
+    (page,) = (text for name, text in files("docs/howto/scale-out.md") if name == "tasks.py")
+    assert (DEPLOY / "compose/tasks/tasks.py").read_text("utf-8") == page

@@ -24,6 +24,7 @@ func read(file string) ([]byte, error) {
 		cli.WithOsEnv,
 		cli.WithEnvFiles(),
 		cli.WithDotEnv,
+		cli.WithDefaultProfiles(),
 		cli.WithConsistency(true),
 	)
 	if err != nil {
