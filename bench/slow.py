@@ -173,7 +173,7 @@ and looks at it, again and again. Then {found.each * len(KINDS):,} others come a
 {found.each} who do each of the following, until the server has let go of all of them. Each must be
 cut within {MOST_S:g} s of when it came, or, if it does not read, of when it asked: filling the
 buffers of the system, which hides that, takes a while of its own. It is looked at from outside,
-every {POLL_S:g} s.
+every {POLL_S:g} s; up to {SEEN_S:g} s more are put down to that.
 
 {at.cores} cores of {at.cpu}, {at.memory_gib:g} GiB, {at.system}, Python {at.python}.
 {datetime.now(UTC):%Y-%m-%d}.

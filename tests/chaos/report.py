@@ -126,7 +126,7 @@ processes: the standard library's HTTP client with a secret key and an idempoten
 client in plain code, the Python client in coroutines, and bare POSTs whose only key is that of the
 request. A tenth is sent again with the same key after the acknowledgement; most that end without
 an answer are, too. Meanwhile the server and two workers are killed with -9, at random moments,
-{plan.kills} times. The runs read by `wait` with a timeout, `once`, `on` and `async for`.
+at least {plan.kills} times. The runs read by `wait` with a timeout, `once`, `on` and `async for`.
 
 Every process writes down what it saw before it goes on (the senders with an fsync). Afterwards a
 checker compares that with the logs and journals in the database (`tests/history`, itself tested on
@@ -173,10 +173,10 @@ def section(outcome: Outcome) -> str:
 `make chaos-leaving` does the same to {plan.runs} runs that leave their worker while they wait:
 some at once, some after 20 to 400 ms, some at timers; from a loop, a `match`, a called function,
 inside `try` and `async with`. {len(plan.work.workers)} workers and the server are killed with -9 at
-random, {plan.kills:,} times. Each worker is a copy of a process that has imported what workers
-import, and so is back soon. Each run counts in its variables what it was given, and a step leaves a
-mark every ten values. Somebody looks at the database 20 times a second and notes which snapshots
-stand there. Beside all of the above, the checker demands:
+random, at least {plan.kills:,} times. Each worker is a copy of a process that has imported what
+workers import, and so is back soon. Each run counts in its variables what it was given, and a step
+leaves a mark every ten values. Somebody looks at the database 20 times a second and notes which
+snapshots stand there. Beside all of the above, the checker demands:
 
 {promises(one for one in Invariant if one in LEAVING)}
 

@@ -25,7 +25,7 @@ _INTRODUCTION: Final = """\
 # Every order in which things can happen
 
 `make explore` lets up to four actors (a worker that waits and takes, senders, a timeout, somebody
-who cancels) meet the real engine on the memory backend in **every** order of their store accesses,
+who cancels) meet the real engine on the store in memory in **every** order of its accesses,
 and checks laws 2 to 6 after each. Of orders that differ only in moves that do not touch the same
 thing, one is run; a state that was reached before is not gone through again; what nobody will read
 any more is no part of a state. So one schedule here stands for many. `tests/explorer/search.py`

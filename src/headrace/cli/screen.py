@@ -40,7 +40,7 @@ class Exit(IntEnum):
     """What a command's exit code says."""
 
     OK = 0
-    VERDICT = 1  # the run failed, or was cancelled; a check of `doctor` failed
+    VERDICT = 1  # a run did not complete; `doctor` found something wrong
     USAGE = 2
     MISTAKE = 3
     UNAVAILABLE = 4

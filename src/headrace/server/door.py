@@ -93,7 +93,7 @@ class Ring(Keys, Protocol):
 
 
 class Door:
-    """The app. `ready` tells whether a trigger would succeed."""
+    """The app. `ready` tells whether this process takes requests."""
 
     def __init__(
         self,
@@ -134,9 +134,9 @@ class Door:
                 path="/health",
                 policy=Anybody(),
                 handler=self._health,
-                summary="200 when a trigger would succeed, else 503.",
+                summary="200 while this process takes requests, else 503; asks no database.",
                 gives=Health,
-                others={503: "a trigger would not succeed"},
+                others={503: "it ends, or is `dev` without a worker yet"},
             ),
             Route(
                 method="GET",

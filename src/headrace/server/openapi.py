@@ -50,7 +50,7 @@ class Fault(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Whether a trigger would succeed."""
+    """Whether this process takes requests."""
 
     ok: bool
 
