@@ -142,9 +142,9 @@ LOOK: Final = Parameter(
 )
 RECHECK: Final = Parameter(
     "how often a live run's log is read again without a hint",
-    1.0,
+    1.5,
     "s",
-    Assumed("the design's promise for live runs"),
+    Coded(f"{ENGINE}/rechecking.py", "ROUND_MS", per=1e-3),
 )
 LEASE: Final = Parameter(
     "a worker's lease", 5.0, "s", Coded("src/headrace/worker/options.py", "LEASE_S")

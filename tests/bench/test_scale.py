@@ -88,11 +88,12 @@ def test_a_loop_queues_as_theory_says() -> None:
 
 
 def test_chores_take_their_time_at_once_or_in_between() -> None:
-    between, at_once = Loop(0.5), Loop(0.5, at_once=True)
-    assert between.passed(1.2, 0.1) == pytest.approx(1.4)
-    assert at_once.passed(0.2, 0.1) == pytest.approx(0.3)
-    assert at_once.passed(1.2, 0.1) == pytest.approx(1.6)
-    assert at_once.passed(1.9, 0.1) == pytest.approx(2.0)
+    every = p.RECHECK.value
+    between, at_once = Loop(every / 2), Loop(every / 2, at_once=True)
+    assert between.passed(1.2 * every, 0.1) == pytest.approx(1.2 * every + 0.2)
+    assert at_once.passed(0.2 * every, 0.1) == pytest.approx(0.2 * every + 0.1)
+    assert at_once.passed(1.2 * every, 0.1) == pytest.approx(1.5 * every + 0.1)
+    assert at_once.passed(1.9 * every, 0.1) == pytest.approx(1.9 * every + 0.1)
 
 
 def test_a_loop_that_starts_again_has_no_queue() -> None:
