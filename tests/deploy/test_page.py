@@ -334,7 +334,7 @@ def _played(at: Terminal, player: Player) -> None:
     printed = "".join(typed(at, player, block) for block in elsewhere)
     assert "compose up" in player.done
     assert {"compose run", "kubectl apply", "kubectl rollout"} <= set(player.done)
-    for kept in ("PostgreSQL", "Redis", "s2"):
+    for kept in ("PostgreSQL", "Redis", "basin"):
         assert kept in printed, f"doctor has not looked at {kept}:\n{printed}"
 
 
