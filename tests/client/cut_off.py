@@ -38,10 +38,11 @@ async def _speak(link: aiohttp.ClientWebSocketResponse) -> None:
 
 
 async def _until_lost(link: aiohttp.ClientWebSocketResponse) -> None:
-    speaking = asyncio.create_task(_speak(link))
-    async for _ in link:
-        pass
-    speaking.cancel()
+    async with asyncio.TaskGroup() as group:
+        speaking = group.create_task(_speak(link))
+        async for _ in link:
+            pass
+        speaking.cancel()
 
 
 def _tell(what: str) -> None:
