@@ -8,9 +8,9 @@ import pytest
 from headrace.backends.postgres import open_postgres
 from headrace.backends.postgres.database import Database, Settings, connected, parted
 from headrace.backends.postgres.lookups import AT_ONCE, Lookups
-from headrace.errors import HeadraceError, Unavailable
-from headrace.kernel.model import Record, RunId
-from headrace.ports import Delivering, Stores
+from headrace.errors import BadRequest, Unavailable
+from headrace.kernel.model import Record, RunId, StreamId
+from headrace.ports import Delivering, Sighting, Stores
 from headrace.testing.contracts.delivering import taken
 from headrace.testing.contracts.given import APPROVAL, draft, executing
 
@@ -70,12 +70,42 @@ async def test_who_has_gone_takes_nobody_with_him(stores: Stores) -> None:
             assert one.cancelled()
 
 
-async def test_a_failure_is_everybodys_and_the_next_one_asks_again(database: str) -> None:
+async def test_what_cannot_be_asked_for_fails_alone_and_the_next_one_asks_again(
+    database: str,
+) -> None:
     async with open_postgres(database) as stores, asyncio.timeout(20):
-        asked = [stores.streams.known(RunId(f"no\0run-{n}"), APPROVAL, b"k") for n in range(RUNS)]
-        for outcome in await asyncio.gather(*asked, return_exceptions=True):
-            assert isinstance(outcome, HeadraceError)
-        assert (await written(stores, 1)).body == b"1"
+        await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
+        wrong = {7, 40}
+        asked = [
+            stores.streams.read(RunId(f"run-{n}"), APPROVAL, 2**70 if n in wrong else 0, 1)
+            for n in range(RUNS)
+        ]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert {n for n, outcome in enumerate(found) if isinstance(outcome, BadRequest)} == wrong
+        rest = [outcome for outcome in found if not isinstance(outcome, BaseException)]
+        assert [record.body for (record,) in rest] == [
+            b"%d" % n for n in range(RUNS) if n not in wrong
+        ]
+        assert (await written(stores, RUNS)).body == b"%d" % RUNS
+
+
+@pytest.mark.parametrize("wrong", ["no\0run", "half \ud800"])
+async def test_what_cannot_be_stored_is_not_there_and_takes_nobody_with_it(
+    database: str, wrong: str
+) -> None:
+    """Anybody can ask for it: ids come from paths, and servers of all environments ask here."""
+    async with open_postgres(database) as stores, asyncio.timeout(20):
+        run = await executing(stores)
+        ids = [run.id, RunId(wrong), *[run.id] * 5]
+        found = await asyncio.gather(*[stores.runs.load(one) for one in ids])
+        assert found == [None if one == wrong else run for one in ids]
+        streams = [APPROVAL, StreamId(f"<{wrong}"), APPROVAL]
+        await stores.streams.append(draft(run, 0))
+        read = await asyncio.gather(*[stores.streams.read(run.id, one, 0, 1) for one in streams])
+        assert [len(records) for records in read] == [1, 0, 1]
+        assert isinstance(stores.streams, Sighting)
+        sights = await asyncio.gather(*[stores.streams.sight(one) for one in ids])
+        assert [None if one is None else one.run for one in sights] == found
 
 
 async def test_whoever_still_asks_when_the_store_closes_is_told(connections: Database) -> None:

@@ -53,6 +53,16 @@ UNREACHED: Final = "cannot be reached"
 REACH: Final = "Is it running? Check host and port in its URL, and sslmode if it asks for TLS."
 
 
+def can_be_stored(text: str) -> bool:
+    """Tell whether the database takes this text: no U+0000, no half characters."""
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def is_gone(error: BaseException) -> bool:
     """Tell whether the connection is lost, and with it the answer."""
     return isinstance(error, GONE) and not isinstance(error, (*BAD_TEXT, *REFUSED, *WRONG))

@@ -2,6 +2,9 @@
 
 Owns: grouping, and who gets which rows. Must never know: what is looked up.
 
+Rule: what one asks for is no reason to refuse another: they may be of different environments. A
+text that cannot be stored, and so stands nowhere, finds nothing.
+
 A round trip costs more than what is looked up in it, and most of it is this process' own time. Who
 is alone asks at once; there are no timers. What was committed before somebody asked is seen, since
 a group is sent after all in it have asked.
@@ -14,9 +17,10 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias, cast
 
 from headrace.backends.postgres.database import Database
+from headrace.backends.postgres.faults import can_be_stored
 from headrace.backends.postgres.queries import SQL
 from headrace.backends.rows import Row
-from headrace.errors import Unavailable
+from headrace.errors import BadRequest, Unavailable
 
 AT_ONCE: Final = 32
 """Each answer may hold a megabyte."""
@@ -41,6 +45,8 @@ class Lookups:
         """Return what is found by these values; what `is_long` keeps nobody else waiting."""
         if self._is_closed:
             raise _closed()
+        if any(isinstance(value, str) and not can_be_stored(value) for value in values):
+            return []
         if is_long:
             return (await self._found([values]))[0]
         if not self._is_asking:
@@ -65,14 +71,23 @@ class Lookups:
     async def _group(self) -> None:
         some, self._slips = self._slips[:AT_ONCE], self._slips[AT_ONCE:]
         some = [slip for slip in some if not slip[1].done()]
+        try:
+            await self._answered(some)
+        except BaseException:
+            self._slips = [*some, *self._slips]
+            raise
+
+    async def _answered(self, some: Sequence[Slip]) -> None:
+        """Answer all of them; what one of them cannot ask for is told to nobody else."""
         found: Sequence[list[Row]] | Exception
         try:
             found = await self._asked([values for values, _ in some]) if some else []
         except Exception as error:  # noqa: BLE001 - it is the answer to whoever asked
+            if isinstance(error, BadRequest) and len(some) > 1:
+                for slip in some:
+                    await self._answered([slip])
+                return
             found = error
-        except BaseException:
-            self._slips = [*some, *self._slips]
-            raise
         for place, (_, answer) in enumerate(some):
             _settle(answer, found if isinstance(found, Exception) else found[place])
 

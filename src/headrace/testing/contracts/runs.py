@@ -32,6 +32,11 @@ WALKS = range(60)
 class RunsContract:
     """Loading, committing, the journal, metadata, who holds what."""
 
+    async def test_an_id_that_no_run_can_have_is_of_none(self, stores: Stores) -> None:
+        assert await stores.runs.load(RunId("no\0body")) is None
+        assert await stores.runs.order(RunId("no\0body")) is None
+        assert await stores.runs.journal(RunId("no\0body")) == []
+
     async def test_an_unknown_run_is_nothing(self, stores: Stores) -> None:
         unknown = RunId("nobody")
         assert await stores.runs.load(unknown) is None
