@@ -1,7 +1,10 @@
 """What waits together is written together: one round trip, one transaction, one flush."""
 
 import asyncio
+from random import Random
 from typing import cast
+
+import pytest
 
 from headrace.backends.postgres.landing import Landing
 from headrace.backends.postgres.lanes import Lane
@@ -13,6 +16,8 @@ from headrace.ports import Clash, Conflict, Delivering, Order, Stores
 from headrace.testing.contracts.delivering import taken
 from headrace.testing.contracts.given import APPROVAL, draft, executing, queued, remembered
 from tests.postgres.raw import raw
+
+LONG = Random("longer than an index takes").randbytes(2_000).hex()
 
 
 def landings(stores: Stores) -> Lane[Landing]:
@@ -67,14 +72,22 @@ async def test_the_guilty_one_of_many_fails_alone(stores: Stores) -> None:
     changes[7] = remembered(runs[7], "/a#0", "/a#0")
     changes[11] = remembered(runs[11], "/nul\0#0")
     changes[13] = Change(remembered(runs[13], "/b#0").after, runs[13])
+    changes[17] = remembered(runs[17], LONG)
     outcomes = await asyncio.gather(
         *[stores.runs.commit(change) for change in changes], return_exceptions=True
     )
     kinds = {n: type(outcome) for n, outcome in enumerate(outcomes) if outcome is not None}
-    assert kinds == {7: Clash, 11: BadRequest, 13: Conflict}
+    assert kinds == {7: Clash, 11: BadRequest, 13: Conflict, 17: BadRequest}
     for n, run in enumerate(runs):
         expected = run if n in kinds else changes[n].after
         assert await stores.runs.load(run.id) == expected
+
+
+async def test_what_is_too_long_says_so_and_is_not_tried_again(stores: Stores) -> None:
+    run = await executing(stores)
+    with pytest.raises(BadRequest, match="longer than the database takes"):
+        await stores.runs.commit(remembered(run, LONG))
+    await stores.runs.commit(remembered(run, "/a#0"))
 
 
 async def test_large_bodies_are_spread_over_groups(stores: Stores) -> None:

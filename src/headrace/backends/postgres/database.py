@@ -20,7 +20,7 @@ import anyio
 import asyncpg
 
 from headrace.backends.beside import beside
-from headrace.backends.postgres.faults import AGAIN, TROUBLE, UNREACHED, is_gone, meaning
+from headrace.backends.postgres.faults import AGAIN, BROKEN, TROUBLE, UNREACHED, is_gone, meaning
 from headrace.backends.postgres.url import well_formed
 from headrace.backends.postgres.vigil import Vigil
 from headrace.backends.rows import Row
@@ -154,6 +154,8 @@ class Database:
                     return await work(connection)
             except AGAIN:
                 await anyio.sleep(0.001 * tried)
+            except BROKEN:
+                raise
             except TROUBLE as error:
                 raise meaning(error, self.place, lost=LOST if is_gone(error) else "") from error
         raise busy(self.place)

@@ -2,8 +2,10 @@
 
 Owns: the classes. Must never know: any query.
 
-Rule: what breaks while an answer is awaited may or may not have happened; whatever the database
-itself refuses has not.
+Rule 1: what breaks while an answer is awaited may or may not have happened; whatever the database
+        itself refuses has not.
+Rule 2: what is nobody's fault, or that of whoever runs the database, is told as trouble, whatever
+        its number: no run fails for it, and no server ends.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ BAD_TEXT: Final = (
     asyncpg.UntranslatableCharacterError,
     asyncpg.DataError,
 )
+TOO_LONG: Final = (asyncpg.ProgramLimitExceededError,)
+"""More than a row of an index holds, or than one message."""
+BROKEN: Final = (asyncpg.IntegrityConstraintViolationError,)
+"""What the schema promises would not be so any more: `TAKEN`, or a bug of ours."""
 REFUSED: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -34,6 +40,7 @@ REFUSED: Final = (
 GONE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.StatementCompletionUnknownError,
     asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     OSError,
@@ -47,7 +54,10 @@ WRONG: Final = (
     asyncpg.ClientConfigurationError,
 )
 """Whoever set this up has to change something."""
-TROUBLE: Final = (*BAD_TEXT, *REFUSED, *WRONG, *GONE)
+SCHEMA: Final = (asyncpg.SyntaxOrAccessError, asyncpg.InvalidSchemaNameError)
+"""Something that was made is not there."""
+TROUBLE: Final = (*GONE, asyncpg.PostgresError)
+"""Whatever may come; of what is `BROKEN`, whoever writes knows more."""
 
 UNREACHED: Final = "cannot be reached"
 REACH: Final = "Is it running? Check host and port in its URL, and sslmode if it asks for TLS."
@@ -68,6 +78,11 @@ def is_gone(error: BaseException) -> bool:
     return isinstance(error, GONE) and not isinstance(error, (*BAD_TEXT, *REFUSED, *WRONG))
 
 
+def may_be_of_one(error: BaseException) -> bool:
+    """Tell whether it may lie at one write of a group, without which the others can be landed."""
+    return not isinstance(error, (HeadraceError, *REFUSED, *WRONG, *GONE))
+
+
 def meaning(
     error: Exception, place: str, *, lost: str = "", again: str = "Try again."
 ) -> HeadraceError:
@@ -78,6 +93,10 @@ def meaning(
     if isinstance(error, BAD_TEXT):
         hint = "Leave out U+0000 and half characters."
         return BadRequest(f"a text cannot be stored: {error}", hint=hint)
+    if isinstance(error, TOO_LONG):
+        said = str(error).partition("\n")[0]
+        hint = "Use a shorter name or key: up to 1,024 bytes will do."
+        return BadRequest(f"this is longer than the database takes: {said}", hint=hint)
     if isinstance(error, WRONG):
         return _wrong(error, place)
     if isinstance(error, asyncpg.DiskFullError):
@@ -86,6 +105,8 @@ def meaning(
         hint = "Raise its max_connections, or let each server open fewer with `connections=`."
     elif isinstance(error, asyncpg.ReadOnlySQLTransactionError):
         hint = "It is a standby that can only be read. Name the primary."
+    elif isinstance(error, SCHEMA):
+        hint = "`headrace doctor` says whether its schema is as this headrace needs it."
     else:
         hint = again
     why = _why(error)

@@ -25,7 +25,15 @@ from headrace.backends.postgres.database import (
     Database,
     busy,
 )
-from headrace.backends.postgres.faults import AGAIN, BAD_TEXT, TAKEN, TROUBLE, is_gone, meaning
+from headrace.backends.postgres.faults import (
+    AGAIN,
+    BROKEN,
+    TAKEN,
+    TROUBLE,
+    is_gone,
+    may_be_of_one,
+    meaning,
+)
 from headrace.errors import Unavailable
 
 T = TypeVar("T")
@@ -136,10 +144,12 @@ class Lane(Generic[W]):
                 return
             if isinstance(error, AGAIN):
                 await anyio.sleep(0.001 * tried)
-            elif isinstance(error, (*TAKEN, *BAD_TEXT)):
+            elif isinstance(error, Unlanded):
+                continue
+            elif may_be_of_one(error):
                 if await self._told_apart(group, error):
                     return
-            elif not isinstance(error, Unlanded):
+            else:
                 self._fail(group, self._meant(error))
                 return
         self._fail(group, busy(self._database.place))
@@ -153,7 +163,7 @@ class Lane(Generic[W]):
         return None
 
     def _meant(self, error: Exception) -> Exception:
-        if not isinstance(error, TROUBLE):
+        if isinstance(error, BROKEN) or not isinstance(error, TROUBLE):
             return error
         return meaning(error, self._database.place, lost=LOST if is_gone(error) else "")
 
