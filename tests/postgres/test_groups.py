@@ -17,7 +17,7 @@ from headrace.testing.contracts.delivering import taken
 from headrace.testing.contracts.given import APPROVAL, draft, executing, queued, remembered
 from tests.postgres.raw import raw
 
-LONG = Random("longer than an index takes").randbytes(2_000).hex()
+LONG = Random("longer than an index takes").randbytes(2_000).hex()  # noqa: S311 - no secret
 
 
 def landings(stores: Stores) -> Lane[Landing]:

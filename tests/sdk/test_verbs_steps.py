@@ -9,6 +9,7 @@ import pytest
 
 from headrace import Retry, step, task, wait
 from headrace.errors import (
+    BadRequest,
     BadValue,
     NotFound,
     RunFailed,
@@ -31,6 +32,14 @@ async def flaky(times: int) -> int:
     if len(seen) < times:
         raise OSError("not yet")
     return len(seen)
+
+
+@pytest.mark.parametrize("name", ["x" * 1_025, "ö" * 513, "nul \0", "half \ud800"])
+def test_a_step_has_a_name_that_every_store_takes(name: str) -> None:
+    with pytest.raises(BadRequest, match="at most 1,024 bytes") as refused:
+        step(name, print)
+    assert "arguments" in refused.value.hint
+    assert step("ö" * 512, print).name == "ö" * 512
 
 
 @task(max_attempts=1)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Coroutine, Generator
 from functools import update_wrapper
 from hashlib import blake2b
 from random import Random
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from headrace.errors import Mistake
+from headrace.errors import BadRequest, Mistake
 from headrace.kernel import model
 from headrace.kernel.retry import delay_ms
 from headrace.sdk import execution
@@ -27,7 +27,9 @@ from headrace.sdk.signatures import Signature
 A = ParamSpec("A")
 R = TypeVar("R")
 
+NAME_BYTES: Final = 1_024
 _ONCE = model.Retry(max_attempts=1)
+_SHOWN = 40
 
 
 class Step(Generic[A, R]):
@@ -42,7 +44,7 @@ class Step(Generic[A, R]):
     def __init__(self, name: str, fn: Callable[A, Any], retry: Retry | None) -> None:
         update_wrapper(self, fn)
         self.fn = fn
-        self.name = name
+        self.name = _checked(name)
         self._signature = Signature(fn)
         self._policy = _ONCE if retry is None else retry.policy()
 
@@ -149,6 +151,18 @@ def step(
     if fn is None:
         return Decorator(first or name, retry)
     return Step(first, fn, retry)
+
+
+def _checked(name: str) -> str:
+    """Return the name, if it can stand in a journal in every store."""
+    text = name.encode(errors="ignore")
+    if len(text) <= NAME_BYTES and "\0" not in name and text.decode() == name:
+        return name
+    shown = name[:_SHOWN] + ("..." if name[_SHOWN:] else "")
+    raise BadRequest(
+        f"step {shown!r}: its name has at most {NAME_BYTES:,} bytes of UTF-8, without U+0000",
+        hint="Give it a short name, and pass what differs in its arguments.",
+    )
 
 
 def _name(fn: Callable[..., Any]) -> str:
