@@ -13,13 +13,13 @@ Rule: what the database works at, or waits for a lock with, is left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
-from headrace.backends.postgres.faults import TROUBLE
+from headrace.backends.postgres.complaint import Complaint
 from headrace.backends.postgres.queries import SQL
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Vigil:
         self._lent: dict[int, tuple[Lent, float]] = {}
         self._count = 0
         self.given_up = 0
+        self._blind = Complaint("connections that hear nothing cannot be found")
 
     @contextmanager
     def over(self, connection: Lent) -> Generator[None]:
@@ -63,8 +64,15 @@ class Vigil:
         while True:
             await anyio.sleep(ROUND_S)
             if late := self._late():
-                with suppress(*TROUBLE):
-                    await self._look(late)
+                await self._tried(late)
+
+    async def _tried(self, late: dict[int, Lent]) -> None:
+        try:
+            await self._look(late)
+        except Exception as error:  # noqa: BLE001 - the next round asks again
+            self._blind.about(error)
+        else:
+            self._blind.over()
 
     def _late(self) -> dict[int, Lent]:
         before = perf_counter() - LONG_S

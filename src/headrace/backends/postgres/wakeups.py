@@ -5,7 +5,8 @@ Must never know: what follows from a hint.
 
 Rule 1: a hint only saves work. While the connection is lost, all who listen look for themselves,
         at least once a second.
-Rule 2: who is alone tells nobody: every NOTIFY is a commit, and they wait for each other.
+Rule 2: no hint is worth a server: whatever goes wrong here is told once, and tried again.
+Rule 3: who is alone tells nobody: every NOTIFY is a commit, and they wait for each other.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import msgspec
 
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.postgres.clock import HeardClock
+from headrace.backends.postgres.complaint import Complaint
 from headrace.backends.postgres.database import Connection, Database, fetched
 from headrace.backends.postgres.faults import TROUBLE
 from headrace.backends.postgres.queries import SQL
-from headrace.errors import HeadraceError
+from headrace.errors import BadRequest, HeadraceError
 from headrace.kernel.model import RunId, later
 from headrace.ports import ANYTHING
 
@@ -87,6 +89,8 @@ class PostgresWakeups:
         self._filled = asyncio.Event()
         self._has_others, self._heard_of = False, 0
         self._stamped = self._beats = 0
+        self._mute = Complaint("other servers cannot be told what is done here")
+        self._deaf = Complaint("what other servers do cannot be heard")
 
     async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
@@ -109,12 +113,15 @@ class PostgresWakeups:
             told, self._pending = self._pending, {}
             try:
                 await self._database.run(SQL["notify"], (list(messages(self._name, told)),))
-            except HeadraceError:
+            except Exception as error:  # noqa: BLE001 - a hint is worth no server
+                self._mute.about(error)
                 self._pending = told | self._pending
-                if len(self._pending) > PENDING_AT_MOST:
+                if len(self._pending) > PENDING_AT_MOST or isinstance(error, BadRequest):
                     self._pending = {ANYTHING: None}
                 self._filled.set()
                 await anyio.sleep(PAUSE_S)
+            else:
+                self._mute.over()
 
     async def hear(self) -> None:
         """Listen, and again whenever the connection was lost; until cancelled."""
@@ -123,7 +130,8 @@ class PostgresWakeups:
             while True:
                 try:
                     await (self._looked() if self._connect is None else self._heard(self._connect))
-                except (*TROUBLE, HeadraceError):
+                except Exception as error:  # noqa: BLE001 - who hears nothing looks
+                    self._deaf.about(error)
                     self._broadcast.tell(ANYTHING)
                 pause = PAUSE_S if self._beats else min(pause * 2, LONGEST_PAUSE_S)
                 self._beats = 0
@@ -169,6 +177,7 @@ class PostgresWakeups:
         self._has_others = bool(others) or self._heard_of != heard
         self._clock.hear(int(told or 0))
         self._beats += 1
+        self._deaf.over()
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         try:
