@@ -51,6 +51,23 @@ async def test_who_asks_at_once_asks_together(stores: Stores, connections: Datab
     assert known.groups <= 1 + -(-(RUNS - 1) // AT_ONCE)
 
 
+async def test_who_asks_in_a_loop_is_in_nobodys_way(connections: Database) -> None:
+    known = Lookups(connections, "select_known")
+    over = list[str]()
+
+    async def ask(who: str, times: int) -> None:
+        for _ in range(times):
+            await known.rows(who, APPROVAL, b"k")
+        over.append(f"{who} after {known.groups}")
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        service = group.create_task(known.run())
+        some = [group.create_task(ask("loop", 50)), group.create_task(ask("once", 1))]
+        await asyncio.wait(some)
+        service.cancel()
+    assert over[0] == "once after 2"
+
+
 async def test_who_has_gone_takes_nobody_with_him(stores: Stores) -> None:
     await asyncio.gather(*[written(stores, number) for number in range(RUNS)])
 

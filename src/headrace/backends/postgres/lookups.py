@@ -6,8 +6,8 @@ Rule: what one asks for is no reason to refuse another: they may be of different
 text that cannot be stored, and so stands nowhere, finds nothing.
 
 A round trip costs more than what is looked up in it, and most of it is this process' own time. Who
-is alone asks at once; there are no timers. What was committed before somebody asked is seen, since
-a group is sent after all in it have asked.
+is alone asks at once, there are no timers; who asks again waits behind those who wait already. What
+was committed before somebody asked is seen, since a group is sent after all in it have asked.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lookups:
             return []
         if is_long:
             return (await self._found([values]))[0]
-        if not self._is_asking:
+        if not self._is_asking and not self._slips:
             return (await self._asked([values]))[0]
         answer: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         self._slips.append((values, answer))
