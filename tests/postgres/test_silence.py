@@ -21,7 +21,7 @@ from headrace.backends.postgres.database import (
 from headrace.errors import Unavailable
 from headrace.kernel.model import RunId
 from tests.services.postgres import Postgres
-from tests.services.proxy import Proxy, proxy
+from tests.services.proxy import Proxy, open_to_all, proxy
 
 SOON_S = 3.0
 pytestmark = pytest.mark.timeout(60)
@@ -47,6 +47,39 @@ async def test_a_read_whose_answer_was_lost_is_asked_once_more(way: Proxy, far: 
         asked = group.create_task(far.rows("SELECT 2"))
         await way.swallowed.wait()
         way.mute = False
+        assert await asked == [(2,)]
+
+
+class Twice(Proxy):
+    """Swallows the first answer to whoever looks after connections, too."""
+
+    looked = False
+
+    def seen(self, link: object, some: bytes) -> None:  # noqa: ARG002 - another wants to know
+        """Look at what a client says."""
+        if b"pg_terminate_backend" in some and not self.looked:
+            self.looked = self.mute = True
+            self.swallowed.clear()
+
+
+async def test_who_looks_after_a_connection_may_hear_nothing_either(
+    postgres_server: Postgres, database: str
+) -> None:
+    way = Twice(postgres_server.port)
+    dsn = f"postgresql://headrace@127.0.0.1:{{}}{urlsplit(database).path}"
+    async with (
+        open_to_all(way),
+        connected(dsn.format(way.port), Settings()) as far,
+        asyncio.timeout(2 * SOON_S),
+        asyncio.TaskGroup() as group,
+    ):
+        await far.rows("SELECT 1")
+        way.mute = True
+        asked = group.create_task(far.rows("SELECT 2"))
+        for is_looked in (False, True):
+            while way.looked is not is_looked or not way.swallowed.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            way.mute = False
         assert await asked == [(2,)]
 
 

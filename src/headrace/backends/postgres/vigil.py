@@ -12,6 +12,7 @@ Rule: what the database works at, or waits for a lock with, is left alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from time import perf_counter
@@ -81,7 +82,12 @@ class Vigil:
     async def _look(self, late: dict[int, Lent]) -> None:
         pids = [one.get_server_pid() for one in late.values()]
         async with self._connect() as asking:
-            rows = await asking.fetch(SQL["drop_idle"], pids, IDLE_MS)
+            try:
+                async with asyncio.timeout(LONG_S):
+                    rows = await asking.fetch(SQL["drop_idle"], pids, IDLE_MS)
+            except TimeoutError:
+                asking.terminate()  # it is silent as well: nothing will come of closing it politely
+                raise
         idle = {row[0] for row in rows}
         for number, one in late.items():
             # Whoever has got his answer meanwhile has given it back.
