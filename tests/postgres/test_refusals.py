@@ -85,6 +85,31 @@ async def test_what_could_not_be_told_is_told_in_one_word(ill: str, fresh: str) 
     assert [log["event"] for log in logs] == ["other servers cannot be told what is done here"]
 
 
+@pytest.mark.parametrize("wrong", ["x" * 9_000, "ö" * 4_500])
+async def test_a_hint_that_no_message_holds_is_in_nobodys_way(database: str, wrong: str) -> None:
+    async with open_postgres(database) as near, open_postgres(database) as stores:
+        for each in (near, stores):
+            await until(partial(_knows_others, each))
+        async with near.wakeups.listen() as hints, asyncio.timeout(10):
+            missing = {ANYTHING, RunId("run-1")}
+            await stores.wakeups.announce(RunId(wrong))
+            await stores.wakeups.announce(RunId("run-1"))
+            while missing:
+                missing.discard(await anext(hints))
+
+
+async def test_a_hint_that_cannot_be_written_is_forgotten(database: str) -> None:
+    async with open_postgres(database) as near, open_postgres(database) as stores:
+        for each in (near, stores):
+            await until(partial(_knows_others, each))
+        async with near.wakeups.listen() as hints, asyncio.timeout(10):
+            await stores.wakeups.announce(RunId("half \ud800"))
+            await heard(hints, ANYTHING)
+            await stores.wakeups.announce(RunId("run-1"))
+            while await anext(hints) != RunId("run-1"):
+                pass
+
+
 async def _knows_others(stores: Stores) -> bool:
     assert isinstance(stores.wakeups, PostgresWakeups)
     return stores.wakeups._has_others  # pyright: ignore[reportPrivateUsage] - a test may look inside

@@ -11,6 +11,7 @@ import aiohttp
 import anyio
 import anyio.abc
 import pytest
+from msgspec.structs import replace
 
 from headrace.errors import Mistake
 from headrace.server import serve_unix, talk
@@ -114,7 +115,11 @@ async def test_a_worker_takes_a_run_and_ends_it(home: House, tmp_path: Path, dia
 
 @WAYS
 @pytest.mark.parametrize(
-    "hello", [b"", b"\xc1", b"{}", encode(Renewed(1)), b"\x91" * 10_000, encode(DECLARED)]
+    "hello",
+    [
+        *(b"", b"\xc1", b"{}", encode(Renewed(1)), b"\x91" * 10_000, encode(DECLARED)),
+        *(encode(replace(HELLO, **{field: "w" * 257})) for field in ("worker", "version")),
+    ],
 )
 async def test_what_is_no_hello_is_no_worker(
     home: House, tmp_path: Path, dialled: Way, hello: bytes

@@ -9,10 +9,10 @@ Must never know: sockets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from headrace.kernel.model import Cause, Entry, Footing, Gap, Retry
 from headrace.wire.changes import EditKind
@@ -20,6 +20,10 @@ from headrace.wire.changes import EditKind
 
 class Message(Struct, frozen=True, array_like=True, tag=True):
     """Base: a compact array, told apart by its class name."""
+
+
+Short: TypeAlias = Annotated[str, Meta(max_length=256)]
+"""Stands in rows that are looked up by it, and in what servers tell each other."""
 
 
 class Holding(Struct, frozen=True, array_like=True):
@@ -33,8 +37,8 @@ class Holding(Struct, frozen=True, array_like=True):
 class Hello(Struct, frozen=True, kw_only=True):
     """A worker (re)attaches: who it is, what it serves, how many runs it would execute at once."""
 
-    worker: str
-    version: str
+    worker: Short
+    version: Short
     tasks: tuple[str, ...]
     slots: int
     holdings: tuple[Holding, ...] = ()

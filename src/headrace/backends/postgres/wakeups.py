@@ -25,7 +25,7 @@ from headrace.backends.postgres.complaint import Complaint
 from headrace.backends.postgres.database import Connection, Database, fetched
 from headrace.backends.postgres.faults import TROUBLE
 from headrace.backends.postgres.queries import SQL
-from headrace.errors import BadRequest, HeadraceError
+from headrace.errors import HeadraceError, Trouble
 from headrace.kernel.model import RunId, later
 from headrace.ports import ANYTHING
 
@@ -58,14 +58,16 @@ _decode = msgspec.json.Decoder(Message).decode
 
 
 def messages(sender: str, runs: Iterable[RunId]) -> Iterator[str]:
-    """Yield as few messages as hold all of `runs`."""
+    """Yield as few messages as hold all of `runs`; what no message holds is told as `ANYTHING`."""
     some, size = list[RunId](), 0
     for run_id in runs:
-        length = len(_encode(run_id)) + 1
+        told, length = run_id, len(_encode(run_id)) + 1
+        if length > MESSAGE_BYTES:
+            told, length = ANYTHING, len(_encode(ANYTHING)) + 1
         if some and size + length > MESSAGE_BYTES:
             yield _encode(Message(sender, tuple(some))).decode()
             some, size = [], 0
-        some.append(run_id)
+        some.append(told)
         size += length
     yield _encode(Message(sender, tuple(some))).decode()
 
@@ -116,7 +118,7 @@ class PostgresWakeups:
             except Exception as error:  # noqa: BLE001 - a hint is worth no server
                 self._mute.about(error)
                 self._pending = told | self._pending
-                if len(self._pending) > PENDING_AT_MOST or isinstance(error, BadRequest):
+                if len(self._pending) > PENDING_AT_MOST or not isinstance(error, Trouble):
                     self._pending = {ANYTHING: None}
                 self._filled.set()
                 await anyio.sleep(PAUSE_S)
