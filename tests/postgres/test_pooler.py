@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from headrace.backends.postgres import open_postgres
+from headrace.backends.postgres.database import Settings, parted
+from headrace.backends.postgres.opening import reached
 from headrace.kernel import commands as c
 from headrace.kernel.machine import decide
 from headrace.kernel.model import RunId
@@ -25,7 +27,7 @@ from headrace.testing.contracts.given import (
     saved,
 )
 from headrace.testing.contracts.wakeups import heard
-from tests.services.pgbouncer import pgbouncer
+from tests.services.pgbouncer import TOLERANT, pgbouncer
 from tests.services.postgres import Postgres
 
 pytestmark = pytest.mark.timeout(60)
@@ -37,15 +39,50 @@ def pooler(postgres_server: Postgres) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(params=["", "?pooler=transaction"])
-async def pooled(
-    database: str, pooler: int, request: pytest.FixtureRequest
-) -> AsyncIterator[Stores]:
-    """A store that has been told of the pooler, or has to notice."""
+@pytest.fixture(scope="module")
+def tolerant(postgres_server: Postgres) -> Iterator[int]:
+    with pgbouncer(postgres_server.port, TOLERANT) as port:
+        yield port
+
+
+@pytest.fixture(params=["", "?pooler=transaction", "tolerant"])
+def behind(database: str, pooler: int, tolerant: int, request: pytest.FixtureRequest) -> str:
+    """The URL of a pooler, which is named as one, or has to be noticed."""
     assert database
-    dsn = f"postgresql://headrace@127.0.0.1:{pooler}/postgres{request.param}"
-    async with open_postgres(dsn) as stores:
+    if request.param == "tolerant":
+        return f"postgresql://headrace@127.0.0.1:{tolerant}/postgres"
+    return f"postgresql://headrace@127.0.0.1:{pooler}/postgres{request.param}"
+
+
+@pytest.fixture
+async def pooled(behind: str) -> AsyncIterator[Stores]:
+    async with open_postgres(behind) as stores:
         yield stores
+
+
+async def test_two_servers_keep_their_statements_apart(behind: str) -> None:
+    """Each uses another statement first, and gives it the name that the other one uses."""
+    async with open_postgres(behind) as one, open_postgres(behind) as two:
+        for n in range(30):
+            run = await executing(one, f"run-{n}")
+            found = await asyncio.gather(
+                one.runs.load(run.id),
+                two.streams.read(run.id, APPROVAL, 0, 1),
+                two.runs.journal(run.id),
+                one.runs.order(run.id),
+                two.runs.load(run.id),
+            )
+            assert found == [run, [], [], Order(), run]
+
+
+async def test_who_says_that_there_is_none_is_believed(tolerant: int, database: str) -> None:
+    assert database
+    dsn = f"postgresql://headrace@127.0.0.1:{tolerant}/postgres?pooler=session"
+    used, _ = await reached(*parted(dsn, Settings()), _nothing)
+    assert not used.pooler
+
+
+async def _nothing(_: object) -> None: ...
 
 
 async def test_every_kind_of_write_works(pooled: Stores) -> None:

@@ -26,17 +26,20 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 4
 server_reset_query =
+{more}
 """
+TOLERANT = "ignore_startup_parameters = jit, enable_seqscan, plan_cache_mode"
+"""It takes our settings of a session, and forgets them."""
 
 
 @contextmanager
-def pgbouncer(target: int) -> Generator[int]:
+def pgbouncer(target: int, more: str = "") -> Generator[int]:
     """Run one in front of a Postgres; yield its port. Its pool is smaller than ours."""
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     port, user = free_port(), unprivileged()
     with kept_folder("headrace-pool-") as folder:
         ini = folder / "pgbouncer.ini"
-        ini.write_text(INI.format(target=target, port=port))
+        ini.write_text(INI.format(target=target, port=port, more=more))
         if user is not None:
             os.chown(folder, user, -1)
             os.chown(ini, user, -1)

@@ -61,6 +61,8 @@ class Settings:
     """A transaction pooler is between: no prepared statements, no LISTEN, no settings."""
     patience_s: float = 5.0
     """How long the database may be out of reach before its users are told."""
+    is_said: bool = False
+    """Whether it was said that there is a pooler, or none: then nobody has to find out."""
 
 
 def parted(dsn: str, settings: Settings) -> tuple[str, Settings]:
@@ -79,7 +81,8 @@ def parted(dsn: str, settings: Settings) -> tuple[str, Settings]:
         raise Mistake(f"pooler={pooler} is unknown", hint="It is transaction, session or none.")
     if not connections.isdecimal() or int(connections) < 1:
         raise Mistake(f"connections={connections} is no number of connections")
-    read = Settings(int(connections), pooler == "transaction", settings.patience_s)
+    is_said = settings.is_said or "pooler" in options
+    read = Settings(int(connections), pooler == "transaction", settings.patience_s, is_said)
     return f"{place}?{urlencode(rest)}" if rest else place, read
 
 
@@ -175,12 +178,15 @@ async def fetched(connection: Connection, sql: str, values: Sequence[object]) ->
 def reaching(
     settings: Settings, *, name: str = "headrace", is_unhurried: bool = False
 ) -> dict[str, object]:
-    """Return how asyncpg is to connect, and as whom; who `is_unhurried` waits for any statement."""
+    """Return how asyncpg is to connect, and as whom.
+
+    Who `is_unhurried` waits for any statement, and keeps none: there may be a pooler.
+    """
     session = {"application_name": name}
     return {
         "timeout": min(CONNECT_S, settings.patience_s),
         "command_timeout": None if is_unhurried else COMMAND_S,
-        "statement_cache_size": 0 if settings.pooler else 100,
+        "statement_cache_size": 0 if settings.pooler or is_unhurried else 100,
         "max_cached_statement_lifetime": STATEMENTS_S,
         "server_settings": session if settings.pooler else session | PLAIN,
     }

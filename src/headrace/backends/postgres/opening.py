@@ -20,6 +20,7 @@ from headrace.backends.postgres.around import PostgresBlobs, PostgresCatalog, Po
 from headrace.backends.postgres.clock import HeardClock
 from headrace.backends.postgres.creating import Creator
 from headrace.backends.postgres.database import (
+    PLAIN,
     Settings,
     connected,
     connection_of,
@@ -169,7 +170,9 @@ async def reached(
     while True:
         try:
             async with connection_of(dsn, settings, is_unhurried=True) as connection:
-                return settings, await work(connection)
+                if settings.pooler or settings.is_said or await _keeps_settings(connection):
+                    return settings, await work(connection)
+            settings = replace(settings, pooler=True)
         except NOT_OURS as error:
             if settings.pooler:
                 hint = "Check the options in its URL."
@@ -181,6 +184,15 @@ async def reached(
                 raise meaning(error, shown(dsn), lost=UNREACHED, again=REACH) from error
             await anyio.sleep(pause)
             pause = min(pause * 2, 0.5)
+
+
+async def _keeps_settings(connection: Connection) -> bool:
+    """Tell whether what was asked for when connecting holds; a pooler may take it and forget it."""
+    try:
+        rows = await fetched(connection, SQL["select_settings"], (list(PLAIN),))
+    except (asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError):
+        return False  # no Postgres, but something that speaks as one
+    return dict(cast("list[tuple[str, str | None]]", rows)) == PLAIN
 
 
 async def _checked(connection: Connection, place: str) -> None:

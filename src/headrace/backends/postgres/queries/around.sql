@@ -211,6 +211,10 @@ SELECT
     EXISTS (SELECT 1 FROM headrace.listener WHERE id <> $1 AND until > $2),
     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
+-- name: select_settings
+-- What holds in this session.
+SELECT asked.name, current_setting(asked.name, true) FROM unnest($1::text[]) AS asked (name);
+
 -- name: notify
 -- Many hints in few messages: a message holds 8,000 bytes, and each commit of one waits for the others'.
 SELECT pg_notify('headrace', message) FROM unnest($1::text[]) AS message;
