@@ -20,6 +20,8 @@ from headrace.backends.postgres.database import (
 )
 from headrace.errors import Unavailable
 from headrace.kernel.model import RunId
+from headrace.ports import ANYTHING
+from headrace.testing.contracts.wakeups import heard
 from tests.services.postgres import Postgres
 from tests.services.proxy import Proxy, open_to_all, proxy
 
@@ -50,22 +52,30 @@ async def test_a_read_whose_answer_was_lost_is_asked_once_more(way: Proxy, far: 
         assert await asked == [(2,)]
 
 
-class Twice(Proxy):
-    """Swallows the first answer to whoever looks after connections, too."""
+class Once(Proxy):
+    """Swallows the first answer to who says these words."""
 
-    looked = False
+    def __init__(self, port: int, words: bytes) -> None:
+        super().__init__(port)
+        self.words, self.is_said = words, False
 
     def seen(self, link: object, some: bytes) -> None:  # noqa: ARG002 - another wants to know
         """Look at what a client says."""
-        if b"pg_terminate_backend" in some and not self.looked:
-            self.looked = self.mute = True
+        if self.words in some and not self.is_said:
+            self.is_said = self.mute = True
             self.swallowed.clear()
+
+    async def swallowed_it(self, *, is_said: bool = True) -> None:
+        """Wait until an answer was swallowed; swallow no more."""
+        while self.is_said is not is_said or not self.swallowed.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        self.mute = False
 
 
 async def test_who_looks_after_a_connection_may_hear_nothing_either(
     postgres_server: Postgres, database: str
 ) -> None:
-    way = Twice(postgres_server.port)
+    way = Once(postgres_server.port, b"pg_terminate_backend")
     dsn = f"postgresql://headrace@127.0.0.1:{{}}{urlsplit(database).path}"
     async with (
         open_to_all(way),
@@ -76,11 +86,25 @@ async def test_who_looks_after_a_connection_may_hear_nothing_either(
         await far.rows("SELECT 1")
         way.mute = True
         asked = group.create_task(far.rows("SELECT 2"))
-        for is_looked in (False, True):
-            while way.looked is not is_looked or not way.swallowed.is_set():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            way.mute = False
+        await way.swallowed_it(is_said=False)
+        await way.swallowed_it()
         assert await asked == [(2,)]
+
+
+async def test_who_begins_to_listen_and_hears_nothing_tries_again(
+    postgres_server: Postgres, database: str
+) -> None:
+    way = Once(postgres_server.port, b"LISTEN")
+    dsn = f"postgresql://headrace@127.0.0.1:{{}}{urlsplit(database).path}"
+    async with (
+        open_to_all(way),
+        open_postgres(dsn.format(way.port)) as far,
+        asyncio.timeout(2 * SOON_S),
+        far.wakeups.listen() as hints,
+    ):
+        await way.swallowed_it()
+        await heard(hints, ANYTHING)
+        await heard(hints, ANYTHING)
 
 
 async def test_of_a_write_whose_answer_was_lost_it_is_told_soon(way: Proxy, far: Database) -> None:

@@ -3,8 +3,9 @@
 Owns: the connection that listens; who else is there to be told.
 Must never know: what follows from a hint.
 
-Rule 1: a hint only saves work. While the connection is lost, all who listen look for themselves,
-        at least once a second.
+Rule 1: a hint only saves work. While the connection is lost, all who listen are told to look for
+        themselves after each try to have it back: every second, or every six where something takes
+        connections and gives no answer. Nobody depends on that: engines look again by themselves.
 Rule 2: no hint is worth a server: whatever goes wrong here is told once, and tried again.
 Rule 3: who is alone tells nobody: every NOTIFY is a commit, and they wait for each other.
 """
@@ -144,7 +145,8 @@ class PostgresWakeups:
     async def _heard(self, connect: Connect) -> None:
         """Hear what others tell, as long as the connection holds."""
         async with connect() as connection:
-            await connection.add_listener(CHANNEL, self._notified)
+            async with asyncio.timeout(ANSWER_S):
+                await connection.add_listener(CHANNEL, self._notified)
             while True:
                 async with asyncio.timeout(ANSWER_S):
                     await self._beat(connection)

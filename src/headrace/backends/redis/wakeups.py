@@ -3,8 +3,10 @@
 Owns: the connection that listens; what has not been told yet.
 Must never know: what follows from a hint.
 
-Rule: a hint only saves work. While the connection is lost, all who listen look for themselves, at
-least once a second, and once more when it is back: nobody knows what was told meanwhile.
+Rule: a hint only saves work. While the connection is lost, all who listen are told to look for
+themselves after each try to have it back: every second, or every five where something takes
+connections and gives no answer; and once more when it is back, since nobody knows what was told
+meanwhile. Nobody depends on that: engines look again by themselves.
 """
 
 from __future__ import annotations
