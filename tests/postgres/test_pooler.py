@@ -72,7 +72,7 @@ async def test_two_servers_keep_their_statements_apart(behind: str) -> None:
                 one.runs.order(run.id),
                 two.runs.load(run.id),
             )
-            assert found == [run, [], [], Order(), run]
+            assert [*found] == [run, [], [], Order(), run]
 
 
 async def test_who_says_that_there_is_none_is_believed(tolerant: int, database: str) -> None:
