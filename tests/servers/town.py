@@ -6,7 +6,7 @@ Owns: opening them. Must never know: what a test is about.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -72,13 +72,23 @@ class Site:
                 yield stores
 
 
+def _plain(stores: Stores) -> Stores:
+    return stores
+
+
 @asynccontextmanager
 async def town(
-    site: Site, count: int = 2, *, hints: bool = True, delivers: bool = True
+    site: Site,
+    count: int = 2,
+    *,
+    hints: bool = True,
+    delivers: bool = True,
+    first: Callable[[Stores], Stores] = _plain,
 ) -> AsyncGenerator[tuple[House, ...]]:
     """Run so many engines; `hints`: whether they hear each other; `delivers`: as a database does.
 
-    A log that is none appends first and commits then, and is asked for each stream.
+    A log that is none appends first and commits then, and is asked for each stream. `first` says
+    what the first engine sees of its store.
     """
     async with AsyncExitStack() as kept:
         houses, stores = list[House](), await kept.enter_async_context(site.stores())
@@ -86,6 +96,7 @@ async def town(
             if n and not site.is_one:
                 stores = await kept.enter_async_context(site.stores())
             seen = stores if delivers else behind(stores, Gates(), delivers=False)
+            seen = seen if n else first(seen)
             seen = seen if hints else replace(seen, wakeups=NoHints())
             houses.append(await kept.enter_async_context(opened(seen, site.clock, f"{n}")))
         if hints and count > 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from headrace.engine.ids import unknown_run
 from headrace.engine.jobs import Hasty, Job, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
-from headrace.errors import Mistake, Unavailable
+from headrace.errors import Mistake, NotFound, Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
@@ -95,6 +96,7 @@ class Desk:
         "_stores",
         "_streams",
         "_tails",
+        "owes_look",
         "run",
         "run_id",
         "working",
@@ -106,6 +108,8 @@ class Desk:
         self.run_id = run_id
         self.run: Run | None = None
         self.working = False
+        self.owes_look = False
+        """Whether something was not seen to since the store failed: a look makes it good."""
         self._stores, self._runs, self._streams = stores, stores.runs, stores.streams
         self._clock = stores.clock
         self._landing = landing
@@ -117,7 +121,7 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Tell whether the desk can be given up without losing anything."""
-        if self.working or self._slips:
+        if self.working or self._slips or self.owes_look:
             return False
         return self.run is None or durable(self.run) is self.run
 
@@ -219,6 +223,10 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
             self._failed(batch, error)
         else:
+            if _missed(batch):
+                self.owes_look = True
+            elif any(slip.job is look for slip in batch):
+                self.owes_look = False
             for slip in batch:
                 slip.settle()
 
@@ -234,6 +242,10 @@ class Desk:
         self.doubt()
         if self.run is not None and any(slip.job is not look for slip in batch):
             self.look_again()
+        elif isinstance(error, NotFound):
+            self.owes_look = False  # it has been forgotten: nobody waits for anything
+        elif _missed(batch, error):
+            self.owes_look = True
         for slip in batch:
             slip.settle(error)
 
@@ -364,6 +376,16 @@ class Desk:
                 count = await streams.extend(rest)
                 sheet.written.update((draft.stream, draft.seq) for draft in rest[:count])
                 rest = rest[count:]
+
+
+def _missed(batch: Iterable[_Slip], failure: Exception | None = None) -> bool:
+    """Tell whether somebody may wait for what could not be done: who sends is told, and knows."""
+    return any(
+        (error := failure or slip.error) is not None
+        and not isinstance(error, Mistake)
+        and not isinstance(slip.job, Hasty)
+        for slip in batch
+    )
 
 
 def _heard(answer: asyncio.Future[object]) -> None:

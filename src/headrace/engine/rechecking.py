@@ -3,8 +3,9 @@
 Owns: the round through these runs, and what it found the last time.
 Must never know: what a run's worker is told.
 
-Rule: losing a hint costs at most 2 s (law 9). The round asks about all runs at once, not for each:
-a run that nobody else touches costs a look-up in an index.
+Rule 1: losing a hint costs at most 2 s (law 9). The round asks about all runs at once, not for
+        each: a run that nobody else touches costs a look-up in an index.
+Rule 2: a look that failed is owed until one has succeeded, whatever was found out meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.seats import Seat
@@ -21,6 +24,7 @@ from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
 from headrace.ports import NEVER, Tallying, Unseated
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
 AT_ONCE: Final = 500
@@ -61,11 +65,18 @@ class Rechecking:
         self._seen = {run_id: seen for run_id in told if (seen := self._seen.get(run_id))}
         for start in range(0, len(told), AT_ONCE):
             some = told[start : start + AT_ONCE]
-            if self._tallying is not None:
-                await self._compare(some, await self._tallying.tally(some))
-            else:
-                await self._compare(some, None)
-                await self._weigh(some)
+            tallies = None if self._tallying is None else await self._tallying.tally(some)
+            await self._compare(some, tallies)
+        self._make_good()
+        if self._tallying is None:
+            await self._weigh(told)
+
+    def _make_good(self) -> None:
+        """Look once more where a look has failed: nothing that is new would tell of it again."""
+        desks = self._core.desks().values()
+        owing = [desk for desk in desks if desk.owes_look and not desk.working]
+        for desk in owing[:AT_ONCE]:
+            self._core.look_at(self._core.desk(desk.run_id))  # and behind the others next time
 
     async def _unseat(self, seat: Seat) -> None:
         """Let a worker go that is silent, if it has sat down elsewhere."""
@@ -113,7 +124,12 @@ class Rechecking:
         for start in range(0, len(pairs), READ_AT_ONCE):
             some = pairs[start : start + READ_AT_ONCE]
             read = [self._has_more(run, stream) for run, stream in some if run is not None]
-            await asyncio.gather(*read)
+            outcomes = await asyncio.gather(*read, return_exceptions=True)
+            failed = [outcome for outcome in outcomes if outcome is not None]
+            if failed and len(failed) == len(some):
+                raise failed[0]  # it is not one stream, it is the log
+            for failure in failed:
+                _log.warning("a stream could not be weighed; trying again", error=str(failure))
 
     async def _has_more(self, run: Run, stream: StreamId) -> None:
         found = await self._core.stores.streams.backlog(run.id, stream, _cursor(run, stream))
