@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import pytest
 
-from headrace.engine import watching
+from headrace.engine import readers, watching
 from headrace.kernel.model import EnvId, Instant, Queued, Run, RunId, TaskId, outward
 from headrace.ports import Draft, Order, Tagged
 from headrace.wire.feeds import START, FeedPage, FeedQuery, Place, RunFeed, TagFeed
@@ -50,12 +50,14 @@ def _has(told: list[int], count: int) -> bool:
 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "RECHECK_S", 0.02)
+    for module in (readers, watching):
+        monkeypatch.setattr(module, "RECHECK_S", 0.02)
 
 
 @pytest.fixture
 def _never(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "RECHECK_S", 3_600.0)
+    for module in (readers, watching):
+        monkeypatch.setattr(module, "RECHECK_S", 3_600.0)
 
 
 # --- lost hints --------------------------------------------------------------------------------

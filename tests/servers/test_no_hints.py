@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from headrace.engine import watching
+from headrace.engine import readers, watching
 from headrace.engine.bells import RECHECK_S
 from headrace.kernel.model import RunId
 from headrace.wire.channel import Ended, Fenced, Stopping, Unread
@@ -108,7 +108,8 @@ async def test_readers_elsewhere_get_what_is_new(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert RECHECK_S <= 2
-    monkeypatch.setattr(watching, "RECHECK_S", 0.2)
+    for module in (readers, watching):
+        monkeypatch.setattr(module, "RECHECK_S", 0.2)
     async with town(site, hints=False) as (here, there), attached(here) as worker:
         job = await worker.job(await here.start(tags=["a"]))
         place = (await there.api.feed(RunFeed(job.run))).place

@@ -100,6 +100,7 @@ async def open_engine(
                 Hearing(core).run,
                 core.watch.tell,
                 core.watch.recheck,
+                core.readers.recheck,
                 Dispatch(core).run,
                 Timer(core).run,
                 Warden(core).run,

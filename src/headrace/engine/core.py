@@ -22,6 +22,7 @@ from headrace.engine.jobs import Job
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander, News
 from headrace.engine.presence import Presence
+from headrace.engine.readers import Readers
 from headrace.engine.repeats import Repeats
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
@@ -50,7 +51,8 @@ class Core:
         """Under which this engine announces: it needs no telling of what it did itself."""
         self.callbacks = Callbacks(keyring.vault)
         self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
-        self.watch = Watch(stores.revisions, stores.streams, self.bells)
+        self.watch = Watch(stores.revisions, self.bells)
+        self.readers = Readers(stores.revisions, stores.streams, self.bells)
         self.teller = Teller(stores, self.seats)
         self.herald = Herald(self.seats, stores.wakeups, self.name)
         self.has_company = False

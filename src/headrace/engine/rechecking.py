@@ -10,21 +10,18 @@ Rule 2: a look that failed is owed until one has succeeded, whatever was found o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from headrace.engine.core import Core
 from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.rounds import each
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
 from headrace.ports import NEVER, Tallying, Unseated
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
 AT_ONCE: Final = 500
@@ -120,18 +117,12 @@ class Rechecking:
 
     async def _weigh(self, names: Sequence[RunId]) -> None:
         """Weigh what waits in memory stand on: an append changes no run."""
-        pairs = [(run, stream) for run in map(self._known, names) for stream in _listened(run)]
-        for start in range(0, len(pairs), READ_AT_ONCE):
-            some = pairs[start : start + READ_AT_ONCE]
-            read = [self._has_more(run, stream) for run, stream in some if run is not None]
-            outcomes = await asyncio.gather(*read, return_exceptions=True)
-            failed = [outcome for outcome in outcomes if outcome is not None]
-            if failed and len(failed) == len(some):
-                raise failed[0]  # it is not one stream, it is the log
-            for failure in failed:
-                _log.warning("a stream could not be weighed; trying again", error=str(failure))
+        runs = [run for run in map(self._known, names) if run is not None]
+        pairs = [(run, stream) for run in runs for stream in _listened(run)]
+        await each(pairs, READ_AT_ONCE, self._has_more)
 
-    async def _has_more(self, run: Run, stream: StreamId) -> None:
+    async def _has_more(self, pair: tuple[Run, StreamId]) -> None:
+        run, stream = pair
         found = await self._core.stores.streams.backlog(run.id, stream, _cursor(run, stream))
         if found.count:
             self._core.look_at(self._core.desk(run.id))
@@ -162,7 +153,6 @@ def _taken(run: Run) -> int:
     return sum(cursor for stream, cursor in run.cursors.items() if is_inward(stream))
 
 
-def _listened(run: Run | None) -> set[StreamId]:
-    waits = () if run is None else run.waits
-    found = {wait.stream for wait in waits if not wait.held and wait.stream is not None}
+def _listened(run: Run) -> set[StreamId]:
+    found = {wait.stream for wait in run.waits if not wait.held and wait.stream is not None}
     return {stream for stream in found if is_inward(stream)}

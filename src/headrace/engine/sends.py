@@ -174,7 +174,7 @@ async def tail(
     """Yield records from `start` (below 0: the present end) on, until the run is final and read."""
     ident, limit = RunId(run_id), FIRST
     stream_id = inward(stream) if is_inward else outward(stream)
-    with core.watch.records(ident) as bell:
+    with core.readers.of(ident) as bell:
         while True:
             bell.clear()
             run = await core.stores.runs.load(ident)

@@ -1,7 +1,7 @@
 """Who follows runs without a task of his own: wakes each when what he follows may have changed.
 
 Owns: bells by tag, and the one loop that looks for what hints have missed (law 9): whoever follows
-a run, tags or streams costs an event here, however long he stays.
+a run or tags costs an event here, however long he stays.
 Must never know: what is shown of a run.
 """
 
@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from headrace.engine.bells import ANY, RECHECK_S, Bells
+from headrace.engine.rounds import Pace, each
 from headrace.kernel.model import EnvId, RunId
-from headrace.ports import Revision, Revisions, Streams, Tagged
+from headrace.ports import Revision, Revisions, Tagged
 
 AT_ONCE = 500
 """Runs that one question to the store is about."""
-READ_AT_ONCE = 50
-"""Runs whose streams are looked at before others have their turn."""
+CROWDS_AT_ONCE = 8
+"""Questions about tags that are asked at the same time."""
 MOST_RUNS = 1_000
 """The newest runs with a tag that are followed; there may be any number."""
 
@@ -56,17 +57,14 @@ class _Crowd:
 class Watch:
     """Everybody who follows."""
 
-    def __init__(self, revisions: Revisions, streams: Streams, bells: Bells) -> None:
-        self._revisions, self._streams, self._bells = revisions, streams, bells
+    def __init__(self, revisions: Revisions, bells: Bells) -> None:
+        self._revisions, self._bells = revisions, bells
         self._runs: dict[RunId, set[Follower]] = {}
         self._crowds: dict[tuple[EnvId, frozenset[str]], _Crowd] = {}
         self._by_tag: dict[str, set[_Crowd]] = {}
         """Crowds by one of their tags."""
-        self._readers: dict[RunId, set[asyncio.Event]] = {}
-        self._ends: dict[RunId, tuple[Revision | None, int]] = {}
-        """How far runs that are read had come, and how many records they had in all."""
         self._heard: dict[RunId, None] = {}
-        self._wanted, self._news = asyncio.Event(), asyncio.Event()
+        self._wanted, self._news, self._pace = asyncio.Event(), asyncio.Event(), Pace()
 
     @property
     def count(self) -> int:
@@ -88,21 +86,6 @@ class Watch:
                 followers.discard(follower)
                 if not followers and self._runs.get(run_id) is followers:
                     del self._runs[run_id]
-
-    @contextmanager
-    def records(self, run_id: RunId) -> Generator[asyncio.Event]:
-        """Follow the streams of a run until its end; clear the bell before looking."""
-        with self._bells.bell(run_id) as bell:
-            readers = self._readers.setdefault(run_id, set())
-            readers.add(bell)
-            self._wanted.set()
-            try:
-                yield bell
-            finally:
-                readers.discard(bell)
-                if not readers and self._readers.get(run_id) is readers:
-                    del self._readers[run_id]
-                    self._ends.pop(run_id, None)
 
     @contextmanager
     def tags(self, query: Tagged) -> Generator[asyncio.Event]:
@@ -166,18 +149,13 @@ class Watch:
     async def recheck(self) -> None:
         """Look for what nobody was told of, for ever, while anybody follows."""
         while True:
-            await self._wanted.wait()
-            await asyncio.sleep(RECHECK_S)
-            if not self._runs and not self._crowds and not self._readers:
+            await self._pace.next(self._wanted, RECHECK_S)
+            if not self._runs and not self._crowds:
                 self._wanted.clear()
             names = list(self._runs)
             for start in range(0, len(names), AT_ONCE):
                 self._compare(await self._revisions.of(names[start : start + AT_ONCE]))
-            for crowd in list(self._crowds.values()):
-                await self._recheck(crowd)
-            names = list(self._readers)
-            for start in range(0, len(names), READ_AT_ONCE):
-                await self._recheck_readers(names[start : start + READ_AT_ONCE])
+            await each(list(self._crowds.values()), CROWDS_AT_ONCE, self._recheck)
 
     def _compare(self, found: Mapping[RunId, Revision]) -> None:
         for run_id, revision in found.items():
@@ -193,15 +171,3 @@ class Watch:
         if found != crowd.seen:
             crowd.ring()
         crowd.seen = found
-
-    async def _recheck_readers(self, names: Sequence[RunId]) -> None:
-        """Ring where there is more than before, and where nobody has looked before."""
-        found = await self._revisions.of(names)
-        for run_id in names:
-            ends = await self._streams.ends(run_id)
-            now = found.get(run_id), sum(end.tail for end in ends.values())
-            readers = self._readers.get(run_id, ())
-            if readers and self._ends.get(run_id) != now:
-                self._ends[run_id] = now
-                for bell in readers:
-                    bell.set()

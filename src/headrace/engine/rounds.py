@@ -1,0 +1,96 @@
+"""Rounds in which many are looked at: when the next one begins, and how many at a time.
+
+Must never know: what is looked at, and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from headrace.errors import HeadraceError
+
+T = TypeVar("T")
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
+LEAST_S: Final = 1.0
+"""Between two rounds, however often somebody is in a hurry."""
+
+
+class Pace:
+    """Says when a round begins, by the loop's time: so often, or at once when nobody was told."""
+
+    def __init__(self) -> None:
+        self._hurry = asyncio.Event()
+        self._began = -math.inf
+
+    def hurry(self) -> None:
+        """Have the next round begin as soon as one may."""
+        self._hurry.set()
+
+    def begin(self) -> None:
+        """Note that a round begins."""
+        self._hurry.clear()
+        self._began = asyncio.get_running_loop().time()
+
+    async def least(self) -> None:
+        """Return once there may be another round."""
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self._began + LEAST_S - now))
+
+    async def hurried(self) -> None:
+        """Return once somebody is in a hurry, and there may be another round."""
+        await self._hurry.wait()
+        await self.least()
+
+    async def next(self, wanted: asyncio.Event, seconds: float) -> None:
+        """Begin a round: `seconds` after the last one began, and only while it is `wanted`."""
+        if not wanted.is_set():
+            await wanted.wait()
+            self.begin()  # whoever has just come has looked
+        now = asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(max(self._began + seconds, now + seconds / 4)):
+                await self.hurried()
+        self.begin()
+
+
+class _Looking(Generic[T]):
+    """What has become of looks so far."""
+
+    def __init__(self, items: Iterable[T], look: Callable[[T], Awaitable[None]]) -> None:
+        self._source, self._look = iter(items), look
+        self.failed: list[HeadraceError] = []
+        self.done = 0
+
+    async def work(self, patience: int) -> None:
+        """Look at one after the other; give up where so many have failed and none has not."""
+        for item in self._source:
+            try:
+                await self._look(item)
+                self.done += 1
+            except HeadraceError as error:
+                self.failed.append(error)
+            if not self.done and len(self.failed) >= patience:
+                return
+
+
+async def each(items: Iterable[T], limit: int, look: Callable[[T], Awaitable[None]]) -> None:
+    """Look at all of them, `limit` at a time. One that fails holds up no other.
+
+    Raise what has failed if that was each of the first: then it is the store.
+    """
+    looking = _Looking(items, look)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(limit):
+            group.create_task(looking.work(limit))
+    if not looking.failed:
+        return
+    count, error = len(looking.failed), looking.failed[0]
+    if not looking.done:
+        raise error
+    _log.warning("some could not be looked at; trying again", count=count, error=str(error))
