@@ -1,10 +1,13 @@
-"""A store whose next reads of one kind fail, whenever a test says so; what it can do stays.
+"""A store whose next reads of one kind fail, whenever a test says so, and that counts them.
+
+What it can do stays.
 
 Must never know: engines.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +17,7 @@ from headrace.errors import Unavailable
 from headrace.kernel.model import RunId
 from headrace.ports import Delivering, Sight, Sighting, Stores, Tallying
 from headrace.testing.faults import FailingDelivery, FailingRuns, FailingStreams, Fault, Faults
+from headrace.testing.faults_beside import FailingRevisions
 
 T = TypeVar("T")
 
@@ -25,15 +29,22 @@ class Stumbles(Faults):
         super().__init__(Fault(at=0))
         self.next = Counter[str]()
         self.failed = 0
+        self.asked = Counter[str]()
+        self.late = frozenset[str]()
+        """Reads whose answers are under way until the event is set."""
+        self.may_answer = asyncio.Event()
 
     async def read(self, call: Awaitable[T]) -> T:
         """Do a read, or fail it."""
         name = getattr(call, "__name__", "")
+        self.asked[name] += 1
         value = await call
         if self.next[name]:
             self.next[name] -= 1
             self.failed += 1
             raise Unavailable(f"{name} was made to fail")
+        if name in self.late:
+            await self.may_answer.wait()
         return value
 
 
@@ -73,4 +84,9 @@ def stumbling(stores: Stores, stumbles: Stumbles, *, delivers: bool = True) -> S
         streams = _Sighted(stores, stumbles)
     else:
         streams = _Tallied(stores, stumbles)
-    return replace(stores, runs=FailingRuns(stores.runs, stumbles), streams=streams)
+    return replace(
+        stores,
+        runs=FailingRuns(stores.runs, stumbles),
+        revisions=FailingRevisions(stores.revisions, stumbles),
+        streams=streams,
+    )

@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from headrace.engine.jobs import nothing
 from headrace.kernel.model import RunId
 from headrace.ports import Stores
 from headrace.wire.channel import Unread
@@ -150,3 +151,21 @@ async def test_a_run_that_is_forgotten_is_owed_nothing(site: Site) -> None:
         idle = [desk.is_idle]
         await soon(here, there)
         assert [*idle, desk.is_idle] == [False, True]
+
+
+async def test_a_reading_that_comes_late_does_not_hide_a_claim(site: Site) -> None:
+    """The clock stands still: nobody but who has claimed the run tells its worker."""
+    stumbles = Stumbles()
+    first = partial(stumbling, stumbles=stumbles)
+    async with town(site, 1, first=first) as (house,):
+        run = RunId(await house.start())
+        stumbles.late = frozenset({"load", "sight"})
+        desk = house.core.desk(run)
+        house.core.look_at(desk)
+        await house.until(lambda: stumbles.asked["load"] + stumbles.asked["sight"] > 0)
+        async with attached(house) as worker:
+            await house.until(lambda: desk.run is not None and desk.run.epoch == 1)
+            stumbles.may_answer.set()
+            assert (await worker.job(run)).epoch == 1
+            assert (await house.core.post(run, nothing)) is None
+            assert desk.certain == await house.run(run)

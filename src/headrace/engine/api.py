@@ -17,6 +17,7 @@ from headrace.engine.changing import Changing
 from headrace.engine.core import Core
 from headrace.engine.feeding import Feeding
 from headrace.engine.fitting import fitting
+from headrace.engine.hints import Declared, said
 from headrace.engine.keys import EnvKeys
 from headrace.engine.mending import Mending
 from headrace.engine.paging import beside, page_of
@@ -31,7 +32,7 @@ from headrace.errors import Mistake
 from headrace.kernel.commands import Cancel
 from headrace.kernel.machine import GRACE_MS
 from headrace.kernel.model import EnvId, Instant, RunId, TaskId
-from headrace.ports import ANYTHING, Channel, Filter, Ticket
+from headrace.ports import Channel, Filter, Ticket
 from headrace.wire.channel import Hello
 from headrace.wire.registration import Registration
 from headrace.wire.statuses import states_of
@@ -145,7 +146,7 @@ class EnvApi(Feeding, Writing, Changing, Parcels, Mending, EnvKeys, Tokening):
         core = self._core
         await core.stores.catalog.register(self._env, registration, core.now())
         core.specs.forget()
-        await core.announce(ANYTHING)
+        await core.tell(said(Declared(self._env)))
 
     async def listing(self) -> Registration | None:
         """Return what all workers of the environment have declared."""

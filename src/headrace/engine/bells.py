@@ -8,8 +8,6 @@ from contextlib import contextmanager
 
 from headrace.kernel.model import RunId
 
-ANY = RunId("")
-"""Announced by a store that only knows that another process wrote something."""
 RECHECK_S = 2.0
 """How late a listener may be when a hint was lost (law 9)."""
 
@@ -39,11 +37,7 @@ class Bells:
                 del self._bells[run_id]
 
     def ring(self, run_id: RunId) -> None:
-        """Tell everybody who listens to the run, or to any run."""
-        if run_id == ANY:
-            for events in self._bells.values():
-                for event in events:
-                    event.set()
+        """Tell everybody who listens to the run."""
         for event in self._bells.get(run_id, ()):
             event.set()
 

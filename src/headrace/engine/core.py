@@ -13,7 +13,7 @@ from itertools import islice
 import structlog
 
 from headrace.engine.abilities import abilities
-from headrace.engine.bells import ANY, Bells
+from headrace.engine.bells import Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk
 from headrace.engine.heralding import Herald
@@ -24,6 +24,7 @@ from headrace.engine.landing import Lander, News
 from headrace.engine.presence import Presence
 from headrace.engine.readers import Readers
 from headrace.engine.repeats import Repeats
+from headrace.engine.rounds import Pace
 from headrace.engine.seats import Seats
 from headrace.engine.specs import Specs
 from headrace.engine.telling import Teller
@@ -50,7 +51,7 @@ class Core:
         self.name = chance.unique(8).hex()
         """Under which this engine announces: it needs no telling of what it did itself."""
         self.callbacks = Callbacks(keyring.vault)
-        self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores.catalog)
+        self.seats, self.bells, self.specs = Seats(), Bells(), Specs(stores)
         self.watch = Watch(stores.revisions, self.bells)
         self.readers = Readers(stores.revisions, stores.streams, self.bells)
         self.teller = Teller(stores, self.seats)
@@ -65,6 +66,8 @@ class Core:
         self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
+        self.pace = Pace()
+        """Of the round through the runs of workers that sit here."""
         self.alarm = asyncio.Event()
         """Set when something is due earlier than was thought."""
         self.next_due = Instant(0)
@@ -133,15 +136,18 @@ class Core:
         self._group.create_task(_guarded(work))
 
     def look_again(self) -> None:
-        """Trust no memory: another process has written, or a hint may have been lost."""
+        """Trust no memory: another process has written, or hints may have been lost.
+
+        Where nobody is heard this is said again and again: so those who have to know are not looked
+        at one by one, but have their rounds begin at once, which ask about all of them together.
+        """
         self.specs.forget()
         self.seats.all_behind()
         self.wanted.set()
-        for desk in tuple(self._desks.values()):
-            if (desk.run is not None and desk.run.waits) or self.seats.told(desk.run_id):
-                self.look_at(desk)
-            else:
-                desk.doubt()
+        for desk in self._desks.values():
+            desk.doubt()
+        for pace in (self.pace, self.watch.pace, self.readers.pace):
+            pace.hurry()
 
     def look_at(self, desk: Desk, *, anew: bool = True) -> None:
         """Have the run read again now; or only what its streams hold, if nothing else is new."""
@@ -191,8 +197,6 @@ class Core:
 
     async def announce(self, run_id: RunId) -> None:
         """Tell who listens here, and hint to other engines."""
-        if run_id == ANY:
-            self.look_again()
         self.ring(run_id)
         await self.tell(run_id)
 

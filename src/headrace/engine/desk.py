@@ -173,7 +173,15 @@ class Desk:
         except BaseException:
             self._is_doubtful = True
             raise
-        self.run = fresh
+        self._know(known, fresh)
+
+    def _know(self, known: Run | None, fresh: Run | None) -> None:
+        """Know what was read, unless another path has committed while it was."""
+        newer = None if self.run is known else self.run
+        if newer is None or (fresh is not None and fresh.version >= newer.version):
+            self.run = fresh
+        else:
+            self._tails.see(None)
 
     async def _seen(self, known: Run | None) -> Run | None:
         """Read the run; where one look shows more, what a look or a send needs as well."""

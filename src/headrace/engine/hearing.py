@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from headrace.engine.bells import ANY
 from headrace.engine.core import Core
-from headrace.engine.hints import Grown, Here, Hint, Left, Seated, heard, said
+from headrace.engine.hints import Declared, Grown, Here, Hint, Left, Seated, heard, said
 from headrace.kernel.model import EnvId, RunId, TaskId
+from headrace.ports import ANYTHING
 
 
 class Hearing:
@@ -29,15 +29,18 @@ class Hearing:
             core.look_again()  # nobody knows what was announced while nobody listened
             await self._greet()
             async for said_here in hints:
-                if said_here == ANY:
+                if said_here == ANYTHING:
                     core.look_again()
-                    core.ring(ANY)
                     await self._greet()  # what was told at first may have been lost
                 elif hint := heard(said_here):
                     await self._follow(hint)
                 else:
                     self._written(said_here)
                     core.ring(said_here)
+
+    async def _answer(self, *, is_new: bool) -> None:
+        if is_new:
+            await self._core.tell(said(Here(is_new=False)))
 
     async def _greet(self) -> None:
         if not self._core.has_company:
@@ -68,9 +71,10 @@ class Hearing:
                 if core.seats.told(run_id) is not None:
                     core.look_at(core.desk(run_id), anew=False)
                 core.ring(run_id)
+            case Declared():
+                core.specs.forget()
             case Here(is_new):
-                if is_new:
-                    await core.tell(said(Here(is_new=False)))
+                await self._answer(is_new=is_new)
             case _:
                 assert_never(hint)
 

@@ -47,7 +47,14 @@ class Grown:
     run: RunId
 
 
-Hint: TypeAlias = Left | Seated | Here | Grown
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Tasks or streams of an environment have been declared."""
+
+    env: EnvId
+
+
+Hint: TypeAlias = Left | Seated | Here | Grown | Declared
 
 
 def said(hint: Hint) -> RunId:
@@ -61,6 +68,8 @@ def said(hint: Hint) -> RunId:
             return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
         case Grown(run):
             return RunId(f"{MARK}more\n{run}\n")
+        case Declared(env):
+            return RunId(f"{MARK}spec\n{env}\n")
         case _:
             assert_never(hint)
 
@@ -78,5 +87,7 @@ def heard(text: RunId) -> Hint | None:
             return Here(is_new=new == "new")
         case ["more", run, ""]:
             return Grown(RunId(run))
+        case ["spec", env, ""]:
+            return Declared(EnvId(env))
         case _:
             return None

@@ -31,7 +31,7 @@ class Readers:
         self._readers: dict[RunId, set[asyncio.Event]] = {}
         self._ends: dict[RunId, tuple[Revision | None, int]] = {}
         """How far runs that are read had come, and how many records they had in all."""
-        self._wanted, self._pace = asyncio.Event(), Pace()
+        self._wanted, self.pace = asyncio.Event(), Pace()
 
     @contextmanager
     def of(self, run_id: RunId) -> Generator[asyncio.Event]:
@@ -48,14 +48,10 @@ class Readers:
                     del self._readers[run_id]
                     self._ends.pop(run_id, None)
 
-    def hurry(self) -> None:
-        """Look soon: nobody knows what was told meanwhile."""
-        self._pace.hurry()
-
     async def recheck(self) -> None:
         """Look for what nobody was told of, for ever, while anybody reads."""
         while True:
-            await self._pace.next(self._wanted, RECHECK_S)
+            await self.pace.next(self._wanted, RECHECK_S)
             if not self._readers:
                 self._wanted.clear()
             names = list(self._readers)

@@ -10,8 +10,10 @@ Rule 2: a look that failed is owed until one has succeeded, whatever was found o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from headrace.engine.core import Core
@@ -24,6 +26,8 @@ from headrace.ports import NEVER, Tallying, Unseated
 
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
+SHOWN_AT_ONCE: Final = 100
+"""Runs of a log elsewhere that are looked at in a round since nobody knows what was told."""
 AT_ONCE: Final = 500
 """Runs that one question to the store is about."""
 READ_AT_ONCE: Final = 16
@@ -46,25 +50,41 @@ class Rechecking:
         streams = core.stores.streams
         self._tallying = streams if isinstance(streams, Tallying) else None
         self._seen: dict[RunId, _Seen] = {}
+        self._unshown: dict[RunId, None] = {}
+        """Runs that may have records of which nobody was told."""
 
     async def run(self) -> None:
         """Look once in each round, for ever."""
         core = self._core
         while True:
-            await core.stores.clock.sleep_until(later(core.now(), ROUND_MS))
+            await self._rest()
+            if core.pace.begin() and self._tallying is None:
+                self._unshown.update(dict.fromkeys(self._told()))
             await self.look()
+
+    async def _rest(self) -> None:
+        """Let some time pass; less where nobody knows what was told."""
+        core = self._core
+        until = later(core.now(), ROUND_MS)
+        async with asyncio.TaskGroup() as group:
+            resting = group.create_task(core.stores.clock.sleep_until(until))
+            hearing = group.create_task(core.pace.hurried())
+            await asyncio.wait((resting, hearing), return_when=asyncio.FIRST_COMPLETED)
+            resting.cancel()
+            hearing.cancel()
 
     async def look(self) -> None:
         """Have those runs read again of which the store knows more than we."""
         for seat in self._core.seats.all():
             await self._unseat(seat)
-        told = [run_id for seat in self._core.seats.all() for run_id in seat.known]
+        told = self._told()
         self._seen = {run_id: seen for run_id in told if (seen := self._seen.get(run_id))}
         for start in range(0, len(told), AT_ONCE):
             some = told[start : start + AT_ONCE]
             tallies = None if self._tallying is None else await self._tallying.tally(some)
             await self._compare(some, tallies)
         self._make_good()
+        self._show()
         if self._tallying is None:
             await self._weigh(told)
 
@@ -74,6 +94,17 @@ class Rechecking:
         owing = [desk for desk in desks if desk.owes_look and not desk.working]
         for desk in owing[:AT_ONCE]:
             self._core.look_at(self._core.desk(desk.run_id))  # and behind the others next time
+
+    def _show(self) -> None:
+        """Look for records that nobody waits for, where no question tells of all of them."""
+        some = list(islice(self._unshown, SHOWN_AT_ONCE))
+        for run_id in some:
+            del self._unshown[run_id]
+            if self._core.seats.told(run_id) is not None:
+                self._core.look_at(self._core.desk(run_id), anew=False)
+
+    def _told(self) -> list[RunId]:
+        return [run_id for seat in self._core.seats.all() for run_id in seat.known]
 
     async def _unseat(self, seat: Seat) -> None:
         """Let a worker go that is silent, if it has sat down elsewhere."""

@@ -6,7 +6,6 @@ Must never know: what is looked at, and why.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
@@ -18,45 +17,50 @@ from headrace.errors import HeadraceError
 T = TypeVar("T")
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 LEAST_S: Final = 1.0
-"""Between two rounds, however often somebody is in a hurry."""
+"""Between two rounds at the most, however often somebody is in a hurry."""
+REST: Final = 10
+"""So many times as long as a round took, if that is less."""
 
 
 class Pace:
-    """Says when a round begins, by the loop's time: so often, or at once when nobody was told."""
+    """Says when a round may begin before its time, since nobody knows what was told meanwhile."""
 
     def __init__(self) -> None:
         self._hurry = asyncio.Event()
-        self._began = -math.inf
+        self._began: float | None = None
 
     def hurry(self) -> None:
         """Have the next round begin as soon as one may."""
         self._hurry.set()
 
-    def begin(self) -> None:
-        """Note that a round begins."""
+    def begin(self) -> bool:
+        """Note that a round begins; tell whether somebody is in a hurry."""
+        self._began, is_hurried = _time(), self._hurry.is_set()
         self._hurry.clear()
-        self._began = asyncio.get_running_loop().time()
-
-    async def least(self) -> None:
-        """Return once there may be another round."""
-        now = asyncio.get_running_loop().time()
-        await asyncio.sleep(max(0.0, self._began + LEAST_S - now))
+        return is_hurried
 
     async def hurried(self) -> None:
-        """Return once somebody is in a hurry, and there may be another round."""
+        """Return once somebody is in a hurry, and has rested; call it when a round is over."""
+        now = _time()
+        took = 0.0 if self._began is None else now - self._began
         await self._hurry.wait()
-        await self.least()
+        await asyncio.sleep(max(0.0, now + min(LEAST_S, REST * took) - _time()))
 
     async def next(self, wanted: asyncio.Event, seconds: float) -> None:
-        """Begin a round: `seconds` after the last one began, and only while it is `wanted`."""
+        """Begin a round, `seconds` after the last one began, if it is `wanted`."""
         if not wanted.is_set():
             await wanted.wait()
             self.begin()  # whoever has just come has looked
-        now = asyncio.get_running_loop().time()
+        now = _time()
+        began = now if self._began is None else self._began
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(max(self._began + seconds, now + seconds / 4)):
+            async with asyncio.timeout_at(max(began + seconds, now + seconds / 4)):
                 await self.hurried()
         self.begin()
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class _Looking(Generic[T]):

@@ -1,16 +1,22 @@
-"""What is declared in an environment, kept in memory, and what a declaration must be."""
+"""What is declared in an environment, kept in memory, and what a declaration must be.
+
+Rule: that somebody has declared something is a hint, and may be lost. So what is kept is soon asked
+for again (law 9).
+"""
 
 from __future__ import annotations
 
 from headrace.errors import BadRequest
-from headrace.kernel.model import EnvId, TaskId
-from headrace.ports import Catalog, Code
+from headrace.kernel.model import EnvId, Instant, TaskId, later
+from headrace.ports import Code, Stores
 from headrace.wire import schemas
 from headrace.wire.channel import FUNCTION_NAME_AT_MOST, FUNCTIONS_AT_MOST
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
 NAME_AT_MOST = 128
 _SHOWN = 40
+KEPT_MS = 2_000
+"""How long a declaration is not asked for again."""
 
 
 def check(registration: Registration) -> None:
@@ -39,11 +45,12 @@ def _check(what: str, name: str, schema: bytes) -> None:
 
 
 class Specs:
-    """Declarations that have been asked for; forgotten whenever somebody registers."""
+    """Declarations that have been asked for; forgotten whenever somebody registers, and soon."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, stores: Stores) -> None:
+        self._catalog, self._clock = stores.catalog, stores.clock
         self._generation = 0
+        self._until = Instant(0)
         self._tasks: dict[tuple[EnvId, str], TaskSpec] = {}
         self._streams: dict[tuple[EnvId, str], StreamSpec] = {}
         self._codes: dict[tuple[EnvId, str], Code] = {}
@@ -54,9 +61,15 @@ class Specs:
         self._tasks.clear()
         self._codes.clear()
         self._streams.clear()
+        self._until = later(self._clock.now(), KEPT_MS)
+
+    def _lapse(self) -> None:
+        if self._clock.now() >= self._until:
+            self.forget()
 
     async def task(self, env: EnvId, name: str) -> TaskSpec | None:
         """Return the task's declaration."""
+        self._lapse()
         found = self._tasks.get((env, name))
         if found is None:
             generation = self._generation
@@ -67,6 +80,7 @@ class Specs:
 
     async def code(self, env: EnvId, name: str) -> Code | None:
         """Return what the version is made of that declared the task last."""
+        self._lapse()
         found = self._codes.get((env, name))
         if found is None:
             generation = self._generation
@@ -77,6 +91,7 @@ class Specs:
 
     async def stream(self, env: EnvId, name: str) -> StreamSpec | None:
         """Return the input stream's declaration."""
+        self._lapse()
         found = self._streams.get((env, name))
         if found is None:
             generation = self._generation

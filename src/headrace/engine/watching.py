@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from headrace.engine.bells import ANY, RECHECK_S, Bells
+from headrace.engine.bells import RECHECK_S, Bells
 from headrace.engine.rounds import Pace, each
 from headrace.kernel.model import EnvId, RunId
 from headrace.ports import Revision, Revisions, Tagged
@@ -64,7 +64,7 @@ class Watch:
         self._by_tag: dict[str, set[_Crowd]] = {}
         """Crowds by one of their tags."""
         self._heard: dict[RunId, None] = {}
-        self._wanted, self._news, self._pace = asyncio.Event(), asyncio.Event(), Pace()
+        self._wanted, self._news, self.pace = asyncio.Event(), asyncio.Event(), Pace()
 
     @property
     def count(self) -> int:
@@ -117,13 +117,7 @@ class Watch:
 
     def hear(self, run_id: RunId) -> None:
         """Take the hint that a run has changed, or has come."""
-        if not self._crowds:
-            return
-        if run_id == ANY:
-            self._heard.clear()
-            for crowd in self._crowds.values():
-                crowd.ring()
-        else:
+        if self._crowds:
             self._heard[run_id] = None
             self._news.set()
 
@@ -149,7 +143,7 @@ class Watch:
     async def recheck(self) -> None:
         """Look for what nobody was told of, for ever, while anybody follows."""
         while True:
-            await self._pace.next(self._wanted, RECHECK_S)
+            await self.pace.next(self._wanted, RECHECK_S)
             if not self._runs and not self._crowds:
                 self._wanted.clear()
             names = list(self._runs)
