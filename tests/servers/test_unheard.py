@@ -87,6 +87,7 @@ async def test_a_declaration_has_nobody_look(site: Site) -> None:
     async with town(site, first=first) as (here, there), attached(here) as worker:
         job = await worker.job(await here.start())
         job.stand()
+        assert await _has_schema(here)
         await here.rest()
         await there.rest()
         stumbles.asked.clear()
@@ -99,9 +100,7 @@ async def test_a_declaration_has_nobody_look(site: Site) -> None:
 
 async def test_a_declaration_that_nobody_hinted_at_is_known_before_long(site: Site) -> None:
     async with town(site, hints=False) as (here, there):
-        spec = await here.core.specs.stream(here.env, "numbers")
-        assert spec is not None
-        assert spec.schema
+        assert await _has_schema(here)
         await _declare(there)
         here.clock.advance(KEPT_MS)
         await _known(here)
@@ -114,6 +113,11 @@ async def _declare(house: House) -> None:
 
 async def _known(house: House) -> None:
     with anyio.fail_after(5):
-        while (spec := await house.core.specs.stream(house.env, "numbers")) and spec.schema:
+        while await _has_schema(house):
             await anyio.lowlevel.checkpoint()
+
+
+async def _has_schema(house: House) -> bool:
+    spec = await house.core.specs.stream(house.env, "numbers")
     assert spec is not None
+    return bool(spec.schema)
