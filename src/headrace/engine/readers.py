@@ -51,7 +51,7 @@ class Readers:
     async def recheck(self) -> None:
         """Look for what nobody was told of, for ever, while anybody reads."""
         while True:
-            await self.pace.next(self._wanted, RECHECK_S)
+            await self.pace.next(self._wanted, RECHECK_S, len(self._readers))
             if not self._readers:
                 self._wanted.clear()
             names = list(self._readers)

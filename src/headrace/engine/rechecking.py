@@ -68,7 +68,7 @@ class Rechecking:
         until = later(core.now(), ROUND_MS)
         async with asyncio.TaskGroup() as group:
             resting = group.create_task(core.stores.clock.sleep_until(until))
-            hearing = group.create_task(core.pace.hurried())
+            hearing = group.create_task(core.pace.hurried(len(self._seen)))
             await asyncio.wait((resting, hearing), return_when=asyncio.FIRST_COMPLETED)
             resting.cancel()
             hearing.cancel()

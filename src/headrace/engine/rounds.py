@@ -17,9 +17,9 @@ from headrace.errors import HeadraceError
 T = TypeVar("T")
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
 LEAST_S: Final = 1.0
-"""Between two rounds at the most, however often somebody is in a hurry."""
-REST: Final = 10
-"""So many times as long as a round took, if that is less."""
+"""How long somebody in a hurry waits for a round at the most, and so the store between two."""
+EACH_S: Final = 0.001
+"""So long for each that is looked at, if that is less."""
 
 
 class Pace:
@@ -34,29 +34,28 @@ class Pace:
         self._hurry.set()
 
     def begin(self) -> bool:
-        """Note that a round begins; tell whether somebody is in a hurry."""
-        self._began, is_hurried = _time(), self._hurry.is_set()
+        """Begin a round; tell whether somebody is in a hurry."""
+        is_hurried = self._hurry.is_set()
         self._hurry.clear()
         return is_hurried
 
-    async def hurried(self) -> None:
-        """Return once somebody is in a hurry, and has rested; call it when a round is over."""
-        now = _time()
-        took = 0.0 if self._began is None else now - self._began
+    async def hurried(self, count: int) -> None:
+        """Return once somebody is in a hurry, and a round through so many may begin."""
         await self._hurry.wait()
-        await asyncio.sleep(max(0.0, now + min(LEAST_S, REST * took) - _time()))
+        await asyncio.sleep(min(LEAST_S, EACH_S * count))
 
-    async def next(self, wanted: asyncio.Event, seconds: float) -> None:
+    async def next(self, wanted: asyncio.Event, seconds: float, count: int) -> None:
         """Begin a round, `seconds` after the last one began, if it is `wanted`."""
         if not wanted.is_set():
             await wanted.wait()
-            self.begin()  # whoever has just come has looked
+            self._began = None  # whoever has just come has looked
         now = _time()
         began = now if self._began is None else self._began
         with suppress(TimeoutError):
             async with asyncio.timeout_at(max(began + seconds, now + seconds / 4)):
-                await self.hurried()
+                await self.hurried(count)
         self.begin()
+        self._began = _time()
 
 
 def _time() -> float:

@@ -143,7 +143,7 @@ class Watch:
     async def recheck(self) -> None:
         """Look for what nobody was told of, for ever, while anybody follows."""
         while True:
-            await self.pace.next(self._wanted, RECHECK_S)
+            await self.pace.next(self._wanted, RECHECK_S, self.count)
             if not self._runs and not self._crowds:
                 self._wanted.clear()
             names = list(self._runs)
