@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from headrace.engine.abilities import Abilities
@@ -16,6 +14,7 @@ from headrace.engine.ids import unknown_run
 from headrace.engine.jobs import Hasty, Job, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
+from headrace.engine.slips import Slip, heard, missed
 from headrace.errors import Mistake, NotFound, Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
@@ -55,33 +54,6 @@ class Landing(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Slip:
-    """A job and who waits for it."""
-
-    job: Job
-    answer: asyncio.Future[object]
-    value: object = None
-    error: Exception | None = None
-
-    async def decide(self, sheet: Sheet) -> None:
-        """Run the job; it counts only once the sheet has landed."""
-        self.error = None
-        try:
-            self.value = await self.job(sheet)
-        except Exception as error:  # noqa: BLE001 - it belongs to who asked, not to the others
-            self.error = error
-
-    def settle(self, error: Exception | None = None) -> None:
-        """Tell the outcome to whoever still waits for it."""
-        if self.answer.done():
-            return
-        if error is not None or self.error is not None:
-            self.answer.set_exception(error or self.error or Unavailable("no outcome"))
-        else:
-            self.answer.set_result(self.value)
-
-
 class Desk:
     """Single owner of one run in this process; other processes are held off by the version."""
 
@@ -114,7 +86,7 @@ class Desk:
         self._clock = stores.clock
         self._landing = landing
         self._delivering, self._sighting = abilities.delivering, abilities.sighting
-        self._slips: deque[_Slip] = deque()
+        self._slips: deque[Slip] = deque()
         self._tails = Tails()
         self._is_doubtful = False
 
@@ -128,8 +100,8 @@ class Desk:
     def post(self, job: Job) -> asyncio.Future[object]:
         """Queue a job; its future is done once its outcome is durable."""
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(_heard)
-        self._slips.append(_Slip(job, answer))
+        answer.add_done_callback(heard)
+        self._slips.append(Slip(job, answer))
         return answer
 
     def renew(self, run: Run) -> None:
@@ -208,7 +180,7 @@ class Desk:
 
     async def work(self) -> None:
         """Handle all that is queued, and what is queued meanwhile."""
-        batch: list[_Slip] = []
+        batch: list[Slip] = []
         try:
             while self._slips:
                 batch = list(self._slips)
@@ -223,7 +195,7 @@ class Desk:
         finally:
             self.working = False
 
-    async def _handle(self, batch: list[_Slip]) -> None:
+    async def _handle(self, batch: list[Slip]) -> None:
         try:
             sheet = await self._decided(batch)
             self._take_over(sheet)
@@ -231,7 +203,7 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
             self._failed(batch, error)
         else:
-            if _missed(batch):
+            if missed(batch):
                 self.owes_look = True
             elif any(slip.job is look for slip in batch):
                 self.owes_look = False
@@ -245,19 +217,19 @@ class Desk:
             self.run = landed
         self._tails.known, self._tails.sight = sheet.tails, None
 
-    def _failed(self, batch: list[_Slip], error: Exception) -> None:
+    def _failed(self, batch: list[Slip], error: Exception) -> None:
         """Tell everybody: it may or may not have happened. Look once whether it has."""
         self.doubt()
         if self.run is not None and any(slip.job is not look for slip in batch):
             self.look_again()
         elif isinstance(error, NotFound):
             self.owes_look = False  # it has been forgotten: nobody waits for anything
-        elif _missed(batch, error):
+        elif missed(batch, error):
             self.owes_look = True
         for slip in batch:
             slip.settle(error)
 
-    async def _decided(self, batch: list[_Slip]) -> Sheet:
+    async def _decided(self, batch: list[Slip]) -> Sheet:
         """Decide the batch and commit it, again if another process was faster."""
         answered, written, is_hasty = frozenset[Key](), set[tuple[StreamId, int]](), True
         if (hasty := await self._hastened(batch, written)) is not None:
@@ -303,7 +275,7 @@ class Desk:
             raise
 
     async def _hastened(
-        self, batch: list[_Slip], written: set[tuple[StreamId, int]]
+        self, batch: list[Slip], written: set[tuple[StreamId, int]]
     ) -> Sheet | None:
         """Decide by what is remembered of a run that lives; `None`: the database has to be asked.
 
@@ -384,19 +356,3 @@ class Desk:
                 count = await streams.extend(rest)
                 sheet.written.update((draft.stream, draft.seq) for draft in rest[:count])
                 rest = rest[count:]
-
-
-def _missed(batch: Iterable[_Slip], failure: Exception | None = None) -> bool:
-    """Tell whether somebody may wait for what could not be done: who sends is told, and knows."""
-    return any(
-        (error := failure or slip.error) is not None
-        and not isinstance(error, Mistake)
-        and not isinstance(slip.job, Hasty)
-        for slip in batch
-    )
-
-
-def _heard(answer: asyncio.Future[object]) -> None:
-    """Look at the outcome, so that nobody has to wait for it."""
-    if not answer.cancelled():
-        answer.exception()
