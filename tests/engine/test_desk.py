@@ -313,6 +313,21 @@ async def test_a_desk_in_doubt_reads_again_and_tells_what_is_new(house: House) -
         assert worker.unread() == []
 
 
+async def test_streams_that_have_grown_one_after_another_are_looked_at_together(
+    house: House,
+) -> None:
+    async with attached(house) as worker:
+        run = RunId(await house.start())
+        job = await worker.job(run)
+        for stream in ("notes", "orders"):
+            draft = Draft(run, inward(stream), 0, b"1", EPOCH, b"", b"", 0)
+            await house.stores.streams.append(draft)
+        house.core.look_behind(run, frozenset({inward("notes")}))
+        house.core.look_behind(run, frozenset({inward("orders")}))
+        unread = [await job.heard(Unread) for _ in range(2)]
+        assert {one.stream for one in unread} == {"notes", "orders"}
+
+
 async def test_a_hint_that_cannot_be_given_fails_nobody(house: House, gates: Gates) -> None:
     async with attached(house) as worker:
         run = await house.start()

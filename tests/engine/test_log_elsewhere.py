@@ -17,7 +17,7 @@ from headrace.backends.s2 import open_s2
 from headrace.errors import KeyReused, RunIsOver, Unavailable
 from headrace.kernel.model import RunId, inward, outward
 from headrace.ports import Delivering
-from headrace.wire.channel import Ended
+from headrace.wire.channel import Ended, Unread
 from headrace.wire.views import Receipt
 from tests.engine.gates import Gates, behind
 from tests.engine.house import DECLARED, Ground, House, opened
@@ -150,6 +150,34 @@ async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_en
             await house.api.send(run, "notes", b"%d" % number, key=f"k{number}")
         assert fake.requests == ["append", "read", "read", "append"] * 4
         assert await bodies(one, run) == [b"%d" % number for number in range(8)]
+
+
+async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
+    ground: Ground, fake: StandIn
+) -> None:
+    url = f"s2://engines?endpoint={fake.url}"
+    async with (
+        ground.stores() as near,
+        open_s2(url, near, Chance(), patience=HASTE) as here,
+        open_s2(url, near, Chance(), patience=HASTE) as there,
+        opened(here, ground.clock, "here") as one,
+        opened(there, ground.clock, "there") as other,
+        attached(one) as worker,
+    ):
+        await one.api.register(DECLARED)
+        run = await one.start()
+        job = await worker.job(run)
+        for number in range(4):
+            job.stand(key=f"/q#{number}")
+            await one.rest()
+            fake.requests.clear()
+            await other.api.send(run, "notes", b"%d" % number)
+            assert (await job.told()).body == b"%d" % number
+        assert fake.requests == ["append", "read", "read"]  # what is new, and that it is all
+        await other.api.send(run, "orders", b"7")
+        unread = await job.heard(Unread)
+        assert (unread.stream, unread.body) == ("orders", b"7")
+        assert fake.requests == ["append", "read", "read"] * 2
 
 
 async def test_of_two_bodies_under_one_key_at_once_one_is_refused(

@@ -31,7 +31,7 @@ from headrace.engine.telling import Teller
 from headrace.engine.watching import Watch
 from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
-from headrace.kernel.model import EnvId, Instant, Over, Queued, Run, RunId
+from headrace.kernel.model import EnvId, Instant, Over, Queued, Run, RunId, StreamId
 from headrace.ports import Chance, Stores
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("headrace.engine")
@@ -149,13 +149,17 @@ class Core:
         for pace in (self.pace, self.watch.pace, self.readers.pace):
             pace.hurry()
 
-    def look_at(self, desk: Desk, *, anew: bool = True) -> None:
-        """Have the run read again now; or only what its streams hold, if nothing else is new."""
-        if anew:
-            desk.look_again()
-        else:
-            desk.look_behind()
+    def look_at(self, desk: Desk) -> None:
+        """Have the run, and what its streams hold, read again now."""
+        desk.look_again()
         self._attend(desk)
+
+    def look_behind(self, run_id: RunId, streams: frozenset[StreamId]) -> None:
+        """Have read what these streams hold, the rest being as it was, if a worker has the run."""
+        if streams and self.seats.told(run_id) is not None:
+            desk = self.desk(run_id)
+            desk.look_behind(streams)
+            self._attend(desk)
 
     def ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""
@@ -178,10 +182,11 @@ class Core:
             self.next_due = due
             self.alarm.set()
 
-    async def _changed(self, run: Run, news: News) -> None:
+    async def _changed(self, run: Run, news: News, grown: frozenset[StreamId]) -> None:
         """Follow up on a commit, or on the sight of what another engine has committed.
 
         Who has only looked announces nothing: engines would send each other to look for ever.
+        `grown` are the streams that have new records.
         """
         if isinstance(run.state, Over):
             self._desks.pop(run.id, None)
@@ -191,7 +196,7 @@ class Core:
             case News.RUN:
                 await self.tell(run.id)
             case News.RECORDS:  # where one look shows both, it is as well to look at both
-                await self.tell(said(Grown(run.id)) if self.is_elsewhere else run.id)
+                await self.tell(said(Grown(run.id, grown)) if self.is_elsewhere else run.id)
             case News.NONE:
                 pass
 

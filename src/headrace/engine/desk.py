@@ -11,7 +11,7 @@ from typing import Protocol
 
 from headrace.engine.abilities import Abilities
 from headrace.engine.ids import unknown_run
-from headrace.engine.jobs import Hasty, Job, look
+from headrace.engine.jobs import Hasty, Job, LookBehind, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
 from headrace.engine.slips import Slip, heard, missed
@@ -121,13 +121,20 @@ class Desk:
     def look_again(self) -> None:
         """Read the run again, and tell everybody who should know; once, however often asked."""
         self.doubt()
-        self.look_behind()
-
-    def look_behind(self) -> None:
-        """Look for new records of the run, which is as it was; once, however often asked."""
         self._lose_sight()
         if all(slip.job is not look for slip in self._slips):
             self.post(look)
+
+    def look_behind(self, streams: frozenset[StreamId]) -> None:
+        """Look for new records in these streams of the run, which is as it was; once, as well."""
+        self._lose_sight()
+        for slip in self._slips:
+            if slip.job is look:
+                return
+            if isinstance(slip.job, LookBehind):
+                slip.job = LookBehind(slip.job.streams | streams)
+                return
+        self.post(LookBehind(streams))
 
     def _lose_sight(self) -> None:
         """Know no more where the streams end; but where a clash tells it, that is soon enough."""

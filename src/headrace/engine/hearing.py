@@ -67,9 +67,8 @@ class Hearing:
                 seat = core.seats.of(worker)
                 if seat is not None and seat.number < number:
                     core.seats.remove(seat)
-            case Grown(run_id):
-                if core.seats.told(run_id) is not None:
-                    core.look_at(core.desk(run_id), anew=False)
+            case Grown(run_id, streams):
+                core.look_behind(run_id, streams)
                 core.ring(run_id)
             case Declared():
                 core.specs.forget()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from headrace.kernel.model import EnvId, RunId, TaskId, WorkerId
+from headrace.kernel.model import EnvId, RunId, StreamId, TaskId, WorkerId
 
 MARK: Final = "?"
 PARTS: Final = 3
@@ -42,9 +42,10 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """A stream of the run has new records; nothing else about it has changed."""
+    """The run has new records, in these of its input streams; nothing else about it has changed."""
 
     run: RunId
+    streams: frozenset[StreamId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def said(hint: Hint) -> RunId:
             return RunId(f"{MARK}seat\n{number}\n{worker}")
         case Here(is_new):
             return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
-        case Grown(run):
-            return RunId(f"{MARK}more\n{run}\n")
+        case Grown(run, streams):
+            return RunId(f"{MARK}more\n{run}\n{' '.join(sorted(streams))}")
         case Declared(env):
             return RunId(f"{MARK}spec\n{env}\n")
         case _:
@@ -85,8 +86,8 @@ def heard(text: RunId) -> Hint | None:
             return Seated(WorkerId(worker), int(number))
         case ["here", new, ""]:
             return Here(is_new=new == "new")
-        case ["more", run, ""]:
-            return Grown(RunId(run))
+        case ["more", run, streams]:
+            return Grown(RunId(run), frozenset(map(StreamId, streams.split())))
         case ["spec", env, ""]:
             return Declared(EnvId(env))
         case _:

@@ -33,6 +33,20 @@ async def look(sheet: Sheet) -> object:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class LookBehind:
+    """The job of looking at these streams, which have new records, the run being as it was."""
+
+    streams: frozenset[StreamId]
+
+    async def __call__(self, sheet: Sheet) -> object:
+        """Take what stands in them; the landing tells the worker what is new."""
+        for stream in sorted(self.streams):
+            await sheet.grow(stream)
+            await sheet.catch_up(stream)
+        return None
+
+
 class Hasty:
     """A job that may be decided on what is remembered of the run, as long as that lives."""
 

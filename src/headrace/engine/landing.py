@@ -15,7 +15,7 @@ from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
-from headrace.kernel.model import Queued, Run, RunId
+from headrace.kernel.model import Queued, Run, RunId, StreamId, is_inward
 
 
 class News(Enum):
@@ -29,8 +29,8 @@ class News(Enum):
 class Changed(Protocol):
     """What follows a landing."""
 
-    async def __call__(self, run: Run, news: News) -> None:
-        """Follow up on it."""
+    async def __call__(self, run: Run, news: News, grown: frozenset[StreamId]) -> None:
+        """Follow up on it; `grown` are the input streams that have new records."""
         ...
 
 
@@ -96,8 +96,9 @@ class Lander:
                     self._presence.taken_up(after)
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
-        if sheet.looked or not sheet.is_empty:
-            await self._changed(after, _news(sheet, after))
+        if sheet.looked or sheet.grown or not sheet.is_empty:
+            grown = {draft.stream for draft in sheet.drafts if is_inward(draft.stream)}
+            await self._changed(after, _news(sheet, after), frozenset(grown))
 
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)

@@ -69,6 +69,7 @@ class Sheet:
         "dropped",
         "emitted",
         "entries",
+        "grown",
         "is_hasty",
         "looked",
         "noted",
@@ -117,6 +118,8 @@ class Sheet:
         """Triggers that put the run off."""
         self.looked = False
         """Whether another process may have written: the worker is told what it has not heard."""
+        self.grown: dict[StreamId, Backlog] = {}
+        """Where streams end in which another process has written, but for what is drafted here."""
         self.is_hasty = self.repeats = False
         """Whether only the append knows taken keys; whether what is repeated was never offered."""
         self.unfit: int | None = None
@@ -182,6 +185,10 @@ class Sheet:
             if seen is not None and seen.tail > end.tail:
                 end = self.tails[stream] = seen
         return end
+
+    async def grow(self, stream: StreamId) -> None:
+        """Have it looked up where a stream ends."""
+        self.grown[stream] = await self._streams.backlog(self.run.id, stream, 0)
 
     async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.

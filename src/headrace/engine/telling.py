@@ -119,8 +119,7 @@ class Teller:
             answered = seat.answered.get(run.id, frozenset())
             seat.answered[run.id] = answered.union(entry.key for entry in missed)
             _push_entries(seat, run, hold, missed)
-        newest = await self._looked(sheet, run) if sheet.looked else _unread(sheet.drafts, run)
-        _push_newest(seat, run, hold, newest)
+        _push_newest(seat, run, hold, await self._found(sheet, run))
         for key in sheet.emitted:
             seat.push(channel.Emit(run.id, run.epoch, key))
         for key in sheet.noted:
@@ -160,9 +159,11 @@ class Teller:
             return await self._runs.journal(sheet.run.id, start)
         return [*seen, *(entry for entry in sheet.entries if entry.n >= start)]
 
-    async def _looked(self, sheet: Sheet, run: Run) -> Newest:
-        """As `_newest`: whoever looked may have seen all the ends."""
-        return await self._newest(run, None if sheet.sight is None else sheet.tails)
+    async def _found(self, sheet: Sheet, run: Run) -> Newest:
+        """As `_newest`, of what was looked at: whoever looked may have seen all the ends."""
+        if sheet.looked:
+            return await self._newest(run, None if sheet.sight is None else sheet.tails)
+        return {**await self._newest(run, sheet.grown), **_unread(sheet.drafts, run)}
 
     async def _newest(self, run: Run, ends: Mapping[StreamId, Backlog] | None = None) -> Newest:
         """Find the newest record of each input stream that the run has not taken."""
