@@ -96,7 +96,7 @@ class Lander:
                     self._presence.taken_up(after)
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
-        if sheet.looked or not sheet.is_empty:
+        if sheet.looked or sheet.is_news:
             await self._changed(after, _news(sheet, after))
 
     def _seat(self, run: Run) -> Seat | None:
@@ -105,7 +105,7 @@ class Lander:
 
 
 def _news(sheet: Sheet, after: Run) -> News:
-    if sheet.is_empty:
+    if not sheet.is_news:
         return News.NONE
     only = sheet.drafts and not sheet.repeats and after.version == sheet.before.version
     return News.RECORDS if only else News.RUN

@@ -254,8 +254,13 @@ class Accepted:
     epoch: int
 
     async def __call__(self, sheet: Sheet) -> object:
-        """Refuse what a stopping run wants to start (law: cancelling)."""
+        """Refuse what a stopping run wants to start (law: cancelling).
+
+        Nothing is written, and what follows happens elsewhere: so the store is asked whether the
+        run still is as it is remembered.
+        """
         _still_held(sheet, self.epoch)
+        sheet.checks = True
         if sheet.run.stop is not None:
             raise c.Stopping(sheet.run, c.Remember(self.epoch, ()))
         return True

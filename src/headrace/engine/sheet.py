@@ -65,6 +65,7 @@ class Sheet:
         "_waitpoints",
         "answered",
         "before",
+        "checks",
         "drafts",
         "dropped",
         "emitted",
@@ -119,6 +120,8 @@ class Sheet:
         """Whether another process may have written: the worker is told what it has not heard."""
         self.is_hasty = self.repeats = False
         """Whether only the append knows taken keys; whether what is repeated was never offered."""
+        self.checks = False
+        """Whether nothing may follow unless the run still is as it was when this was decided."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
@@ -130,8 +133,13 @@ class Sheet:
     @property
     def is_empty(self) -> bool:
         """Tell whether there is nothing to write and nothing to check."""
+        return not (self.checks or self.is_news)
+
+    @property
+    def is_news(self) -> bool:
+        """Tell whether others may want to look at the run once this has landed."""
         added = self.drafts or self.entries or self.pushes or self.repeats
-        return not added and self.run.version == self.before.version
+        return bool(added) or self.run.version != self.before.version
 
     def apply(self, command: Command) -> Change:
         """Decide `command` on the run as it is after what came before on this sheet."""
