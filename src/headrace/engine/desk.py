@@ -37,6 +37,10 @@ class Landing(Protocol):
         """Tell whether somebody executes the run, who hears of new records by himself."""
         ...
 
+    def attends(self, run_id: RunId) -> bool:
+        """Tell whether the worker that has been told of the run sits here."""
+        ...
+
     def prepare(self, sheet: Sheet) -> None:
         """Add what follows at once, in the same commit."""
         ...
@@ -119,7 +123,10 @@ class Desk:
         """Tell whether the desk can be given up without losing anything."""
         if self.working or self._slips:
             return False
-        return self.run is None or durable(self.run) is self.run
+        run = self.run
+        if run is None or durable(run) is run:
+            return True
+        return not self._landing.attends(self.run_id)  # a worker posts what stands once more
 
     def post(self, job: Job) -> asyncio.Future[object]:
         """Queue a job; its future is done once its outcome is durable."""
@@ -183,6 +190,8 @@ class Desk:
     async def _kept(self, known: Run, fresh: Run) -> Run:
         """Give `fresh` the waits in memory, if its holder is the same and they have no answer."""
         held_on = isinstance(fresh.state, Running | Waiting) and known.epoch == fresh.epoch
+        # What answered them may have been let go of since: then nobody can tell any more.
+        held_on = held_on and fresh.base <= known.entries
         standing = {wait.key for wait in fresh.waits}
         kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
         if kept and fresh.entries > known.entries:

@@ -52,6 +52,10 @@ class Lander:
         """Tell whether somebody executes the run."""
         return self._presence is not None and await self._presence.is_live(run_id)
 
+    def attends(self, run_id: RunId) -> bool:
+        """Tell whether the run's worker sits here, in the attachment in which it was told of it."""
+        return self._seats.told(run_id) is not None
+
     def prepare(self, sheet: Sheet) -> None:
         """Let a worker with room take a run up in the very commit that makes it runnable."""
         self._assign(sheet)
