@@ -15,7 +15,8 @@ from headrace.engine.deploys import try_again
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.hints import Seated, said
 from headrace.engine.jobs import caught_up, nothing
-from headrace.engine.operations import Posted, reach_out, step_of
+from headrace.engine.operations import Posted, step_of
+from headrace.engine.reaching import reach_out
 from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
