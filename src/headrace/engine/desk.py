@@ -334,7 +334,7 @@ class Desk:
     async def _commit(self, sheet: Sheet) -> None:
         if sheet.trouble is not None:
             raise sheet.trouble
-        if sheet.is_empty:
+        if not (sheet.is_news or sheet.checks):
             return
         if sheet.pushes:
             await self._postpone(sheet)

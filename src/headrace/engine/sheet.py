@@ -112,16 +112,14 @@ class Sheet:
         """Keys of metadata that the worker waits for."""
         self.trouble: Exception | None = None
         """Why nothing on this sheet may land: what had to be durable before it is not."""
-        self.own_end = False
-        """Whether the worker itself ends its hold."""
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
-        self.looked = False
-        """Whether another process may have written: the worker is told what it has not heard."""
-        self.is_hasty = self.repeats = False
-        """Whether only the append knows taken keys; whether what is repeated was never offered."""
-        self.checks = False
-        """Whether nothing may follow unless the run still is as it was when this was decided."""
+        self.own_end = self.looked = False
+        """Whether the worker itself ends its hold; whether another process may have written: then
+        it is told what it has not heard."""
+        self.is_hasty = self.repeats = self.checks = False
+        """Whether only the append knows taken keys, repeats may never have been offered, or what
+        follows demands that the run still is as it was."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
@@ -129,11 +127,6 @@ class Sheet:
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
         self.tails, self.sight = dict(tails.known), tails.sight
         """Where the streams end once this sheet has landed; what was seen of the run."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing to write and nothing to check."""
-        return not (self.checks or self.is_news)
 
     @property
     def is_news(self) -> bool:
