@@ -18,7 +18,7 @@ from headrace.engine.seats import Seat
 from headrace.engine.sends import key_of
 from headrace.engine.sheet import Sheet
 from headrace.engine.streamtokens import reads_stream
-from headrace.engine.telling import Teller
+from headrace.engine.telling import Teller, shown
 from headrace.engine.tokens import known_token
 from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge
 from headrace.kernel import commands as c, machine
@@ -280,6 +280,7 @@ class Posted:
         run, seat = sheet.run, self.seat
         if run.env != seat.env or machine.holder(run) not in {None, seat.worker}:
             raise c.Fenced(run, c.Remember(self.epoch, ()))
+        shown(seat, run.id, self.seen)
         if self.key and await self.teller.has_answer(seat, sheet, Key(self.key), self.seen):
             return None
         return await self.step(sheet)

@@ -131,7 +131,7 @@ def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
         # Output is told apart by its stream, metadata by its name: their keys are none of the
         # journal's.
         asked = "" if isinstance(op, channel.Emitted | channel.Noted) else refuser.key
-        seen = op.seen if isinstance(op, channel.Standing) else -1
+        seen = op.seen if isinstance(op, channel.Standing | channel.Parked | channel.Saved) else -1
         job = Posted(core.teller, seat, refuser.epoch, asked, step, seen)
         core.post(refuser.run_id, job).add_done_callback(refuser.look)
     elif isinstance(op, channel.Started | channel.Sent):
