@@ -112,7 +112,10 @@ class S2Streams:
             if taken.next <= log.tail:
                 raise records.broken(log.name, taken.next)
             # Who took the number: this very append, its answer lost, or another?
-            return await self._catch_up(log, taken.next, mine[0].by)
+            try:
+                return await self._catch_up(log, taken.next, mine[0].by)
+            except Throttled as error:
+                raise told or error from error
 
     async def _made(self, log: Log, drafts: Sequence[Draft]) -> list[Stored]:
         """Return the records to append, once long bodies are where they belong."""
