@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import pytest
 
 from headrace.backends.memory import open_memory
 from headrace.backends.s2 import open_s2
-from headrace.errors import Throttled
+from headrace.errors import Throttled, Unavailable
 from headrace.testing.clock import ManualClock
 from headrace.wire.channel import Emit, Ended, Refusal
 from tests.engine.house import DECLARED, House, opened
@@ -82,3 +83,20 @@ async def test_a_send_that_is_not_taken_is_no_failure_but_asked_again(throttle: 
         job.post(sent(job, "/m#0", other))
         assert (await job.told()).ending == "value"
         assert (await house.api.retrieve(other)).unread == {"notes": 1}
+
+
+async def test_who_shares_a_commit_with_what_was_taken_is_not_told_that_nothing_was(
+    throttle: Throttle,
+) -> None:
+    house, streams = throttle.house, ("notes", "orders")
+    run = await house.start("strict")
+    for stream in streams:
+        await house.core.specs.stream(house.env, stream)
+    throttle.fake.fail_next("append", None)
+    throttle.close()
+    sends = [house.api.send(run, stream, b"1", key=stream) for stream in streams]
+    told = await asyncio.gather(*sends, return_exceptions=True)
+    assert [type(error) for error in told] == [Unavailable] * 2
+    throttle.fake.heal()
+    again = [await house.api.send(run, stream, b"1", key=stream) for stream in streams]
+    assert [receipt.duplicate for receipt in again] == [True, False]

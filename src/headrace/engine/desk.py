@@ -15,7 +15,7 @@ from headrace.engine.ids import unknown_run
 from headrace.engine.jobs import Hasty, Job, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
-from headrace.errors import Mistake, Unavailable
+from headrace.errors import Mistake, Throttled, Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
@@ -358,6 +358,14 @@ class Desk:
             push.is_spent = not is_done
 
     async def _append(self, sheet: Sheet) -> None:
+        try:
+            await self._appended(sheet)
+        except Throttled as error:
+            if not sheet.written:
+                raise
+            raise Unavailable(error.message, hint="Try again.") from error  # some of it stands
+
+    async def _appended(self, sheet: Sheet) -> None:
         if isinstance(self._streams, Extending):
             return await self._extend(self._streams, sheet)
         for draft in sheet.drafts:
