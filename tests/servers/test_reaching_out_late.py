@@ -25,21 +25,19 @@ async def test_what_was_cancelled_elsewhere_starts_and_sends_nothing(site: Site)
 
 
 async def test_whose_run_was_given_away_elsewhere_starts_and_sends_nothing(site: Site) -> None:
-    async with (
-        town(site, hints=False) as (here, there),
-        attached(here) as late,
-        attached(there, name="next") as successor,
-    ):
+    async with town(site, hints=False) as (here, there), attached(here) as late:
         job, other = await late.job(await here.start()), await here.start("strict")
         await at_rest(here, there)
 
         async def lost(sheet: Sheet) -> object:
             return sheet.apply(Lose(here.worker("worker")))
 
-        await there.core.post(RunId(job.run), lost)
-        assert (await successor.job(job.run)).epoch == job.epoch + 1
-        job.post(started(job, "/t#0", "strict", b'{"payload":7}'), sent(job, "/m#0", other, b"7"))
-        await job.heard(Fenced)
-        await at_rest(here, there)
+        async with attached(there, name="next") as successor:
+            await there.core.post(RunId(job.run), lost)
+            assert (await successor.job(job.run)).epoch == job.epoch + 1
+            last = sent(job, "/m#0", other, b"7")
+            job.post(started(job, "/t#0", "strict", b'{"payload":7}'), last)
+            await job.heard(Fenced)
+            await at_rest(here, there)
         assert len((await there.api.list_runs(RunQuery())).data) == 2
         assert list(await there.stores.streams.ends(RunId(other))) == []
