@@ -52,9 +52,9 @@ class Gates(Faults):
         """A run that cannot be written, or read, by a bug."""
         self.hints_fail = False
 
-    def fail_next(self, *, landed: bool = False, bug: bool = False) -> None:
-        """Answer the next write with `Unavailable` (or by a bug), done or not."""
-        self.fault = Fault(at=self.writes + 1, landed=landed, bug=bug)
+    def fail_next(self, *, landed: bool = False, bug: bool = False, spared: int = 0) -> None:
+        """Answer the next write but the `spared` with `Unavailable` (or by a bug), done or not."""
+        self.fault = Fault(at=self.writes + 1 + spared, landed=landed, bug=bug)
 
     async def write(self, call: Callable[[], Awaitable[T]]) -> T:
         """Do the write once it may be done."""

@@ -322,8 +322,9 @@ async def test_streams_that_have_grown_one_after_another_are_looked_at_together(
         for stream in ("notes", "orders"):
             draft = Draft(run, inward(stream), 0, b"1", EPOCH, b"", b"", 0)
             await house.stores.streams.append(draft)
-        house.core.look_behind(run, frozenset({inward("notes")}))
-        house.core.look_behind(run, frozenset({inward("orders")}))
+        desk = house.core.desk(run)
+        house.core.look_at(desk, only=frozenset({inward("notes")}))
+        house.core.look_at(desk, only=frozenset({inward("orders")}))
         unread = [await job.heard(Unread) for _ in range(2)]
         assert {one.stream for one in unread} == {"notes", "orders"}
 

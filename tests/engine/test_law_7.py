@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from headrace.engine import sends
+from headrace.engine.sends import Crowded
 from headrace.errors import (
     BadRequest,
     BadValue,
@@ -20,7 +21,6 @@ from headrace.errors import (
     Mistake,
     NotFound,
     RunIsOver,
-    Throttled,
     TooLarge,
 )
 from headrace.kernel.model import RunId, inward
@@ -62,7 +62,7 @@ ROWS = (
     Row("size", TooLarge, HUGE, str(len(HUGE))),
     Row("JSON", BadRequest, NO_JSON, "no JSON"),
     Row("the schema", BadValue, b'"x"', "integer"),
-    Row("the limits", Throttled, b"1", "3 unread"),
+    Row("the limits", Crowded, b"1", "3 unread"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from headrace.engine import sends
 from headrace.kernel.model import Entry, RunId
 from headrace.wire import channel as ch
 from headrace.wire.channel import Ended, Fenced, Refusal
@@ -124,6 +125,19 @@ async def test_a_send_that_is_refused_is_a_failure(house: House) -> None:
         assert codes == {"not_found", "run_is_over"}
 
 
+async def test_a_send_to_a_run_that_has_no_room_is_a_failure(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sends, "UNREAD_AT_MOST", 1)
+    other = await house.start("strict")
+    async with attached(house) as worker:
+        job = await worker.job(await house.start())
+        job.post(sent(job, "/m#0", other))
+        assert (await job.told()).ending == "value"
+        job.post(sent(job, "/m#1", other))
+        assert _fault(await job.told()).code == "throttled"
+
+
 async def test_two_runs_that_send_to_each_other_wait_for_nobody(house: House) -> None:
     async with attached(house) as worker:
         jobs = [await worker.job(await house.start()) for _ in range(2)]
@@ -134,9 +148,10 @@ async def test_two_runs_that_send_to_each_other_wait_for_nobody(house: House) ->
         assert {(await house.api.retrieve(job.run)).unread["notes"] for job in jobs} == {20}
 
 
+@pytest.mark.parametrize("spared", [0, 1, 2], ids=["asked for", "reached out", "recorded"])
 @pytest.mark.parametrize("landed", [False, True])
 async def test_what_may_have_happened_is_no_failure_but_asked_again(
-    troubled: tuple[House, Gates], *, landed: bool
+    troubled: tuple[House, Gates], *, landed: bool, spared: int
 ) -> None:
     house, gates = troubled
     other = await house.start("strict")
@@ -147,7 +162,7 @@ async def test_what_may_have_happened_is_no_failure_but_asked_again(
             started(job, "/t#0", "strict", b'{"payload":7}'),
             sent(job, "/m#0", other),
         ):
-            gates.fail_next(landed=landed)
+            gates.fail_next(landed=landed, spared=spared)
             job.post(operation)
             assert (await job.heard(Refusal)).code == "unavailable"
             job.post(operation)

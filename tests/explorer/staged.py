@@ -229,6 +229,9 @@ class StagedWaitpoints:
         await self._process.answered("complete")
         return is_done
 
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        return await self._waitpoints.settle(waitpoint, came)
+
     async def _move(self, verb: str, writes: frozenset[str] = frozenset()) -> None:
         """Take a turn also in an actor's own task: what it does here is not decided at a desk."""
         process = self._process

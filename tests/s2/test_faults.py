@@ -212,6 +212,29 @@ async def test_over_a_limit_the_sender_is_told(stores: Stores, fake: StandIn) ->
         await stores.streams.append(draft(run, 0))
 
 
+@pytest.mark.parametrize("first", [ack_lost, failing_after(500, "storage")])
+async def test_over_a_limit_who_may_have_written_before_is_told_that(
+    stores: Stores, fake: StandIn, first: Fault
+) -> None:
+    run = await executing(stores)
+    fake.fail_next("append", first, *[failing(429, "rate_limited")] * 100)
+    with pytest.raises(Unavailable):
+        await stores.streams.append(draft(run, 0))
+    assert await bodies(stores, run) == [b"1"]
+
+
+async def test_who_cannot_see_what_has_become_of_it_is_told_that(
+    stores: Stores, fake: StandIn
+) -> None:
+    run = await executing(stores)
+    fake.fail_next("append", ack_lost)
+    fake.fail_next("read", *[failing(429, "rate_limited")] * 100)
+    with pytest.raises(Unavailable):
+        await stores.streams.append(draft(run, 0))
+    fake.heal()
+    assert await bodies(stores, run) == [b"1"]
+
+
 async def test_a_token_that_is_not_taken_any_more_is_told(stores: Stores, fake: StandIn) -> None:
     run = await executing(stores)
     fake.fail_next("append", failing(403, "permission_denied"))

@@ -149,17 +149,13 @@ class Core:
         for pace in (self.pace, self.watch.pace, self.readers.pace):
             pace.hurry()
 
-    def look_at(self, desk: Desk) -> None:
-        """Have the run, and what its streams hold, read again now."""
-        desk.look_again()
+    def look_at(self, desk: Desk, *, only: frozenset[StreamId] | None = None) -> None:
+        """Have the run read again now; or `only` what these streams hold; of none, what all do."""
+        if only is None:
+            desk.look_again()
+        else:
+            desk.look_behind(only)
         self._attend(desk)
-
-    def look_behind(self, run_id: RunId, streams: frozenset[StreamId]) -> None:
-        """Have read what these streams hold, the rest being as it was, if a worker has the run."""
-        if streams and self.seats.told(run_id) is not None:
-            desk = self.desk(run_id)
-            desk.look_behind(streams)
-            self._attend(desk)
 
     def ring(self, run_id: RunId) -> None:
         """Have everybody look who wants to know of the run."""

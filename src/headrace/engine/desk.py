@@ -15,7 +15,7 @@ from headrace.engine.jobs import Hasty, Job, LookBehind, look
 from headrace.engine.remembering import in_order, may_live, without
 from headrace.engine.sheet import Sheet, Tails
 from headrace.engine.slips import Slip, heard, missed
-from headrace.errors import Mistake, NotFound, Unavailable
+from headrace.errors import Mistake, NotFound, Throttled, Unavailable
 from headrace.kernel.effects import durable
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import Key, Run, RunId, Running, StreamId, Waiting
@@ -35,6 +35,10 @@ class Landing(Protocol):
 
     async def is_live(self, run_id: RunId) -> bool:
         """Tell whether somebody executes the run, who hears of new records by himself."""
+        ...
+
+    def attends(self, run_id: RunId) -> bool:
+        """Tell whether the worker that has been told of the run sits here."""
         ...
 
     def prepare(self, sheet: Sheet) -> None:
@@ -95,7 +99,10 @@ class Desk:
         """Tell whether the desk can be given up without losing anything."""
         if self.working or self._slips or self.owes_look:
             return False
-        return self.run is None or durable(self.run) is self.run
+        run = self.run
+        if run is None or durable(run) is run:
+            return True
+        return not self._landing.attends(self.run_id)  # a worker posts what stands once more
 
     def post(self, job: Job) -> asyncio.Future[object]:
         """Queue a job; its future is done once its outcome is durable."""
@@ -126,15 +133,15 @@ class Desk:
             self.post(look)
 
     def look_behind(self, streams: frozenset[StreamId]) -> None:
-        """Look for new records in these streams of the run, which is as it was; once, as well."""
+        """Look for new records in these streams of the run, or in all; the rest is as it was."""
         self._lose_sight()
         for slip in self._slips:
             if slip.job is look:
                 return
             if isinstance(slip.job, LookBehind):
-                slip.job = LookBehind(slip.job.streams | streams)
+                slip.job = LookBehind(slip.job.streams | streams) if streams else look
                 return
-        self.post(LookBehind(streams))
+        self.post(LookBehind(streams) if streams else look)
 
     def _lose_sight(self) -> None:
         """Know no more where the streams end; but where a clash tells it, that is soon enough."""
@@ -174,6 +181,8 @@ class Desk:
     async def _kept(self, known: Run, fresh: Run) -> Run:
         """Give `fresh` the waits in memory, if its holder is the same and they have no answer."""
         held_on = isinstance(fresh.state, Running | Waiting) and known.epoch == fresh.epoch
+        # What answered them may have been let go of since: then nobody can tell any more.
+        held_on = held_on and fresh.base <= known.entries
         standing = {wait.key for wait in fresh.waits}
         kept = [w for w in known.waits if held_on and not w.held and w.key not in standing]
         if kept and fresh.entries > known.entries:
@@ -324,7 +333,7 @@ class Desk:
     async def _commit(self, sheet: Sheet) -> None:
         if sheet.trouble is not None:
             raise sheet.trouble
-        if sheet.is_empty:
+        if not (sheet.is_news or sheet.checks):
             return
         if sheet.pushes:
             await self._postpone(sheet)
@@ -348,6 +357,14 @@ class Desk:
             push.is_spent = not is_done
 
     async def _append(self, sheet: Sheet) -> None:
+        try:
+            await self._appended(sheet)
+        except Throttled as error:
+            if not sheet.written:
+                raise
+            raise Unavailable(error.message, hint="Try again.") from error  # some of it stands
+
+    async def _appended(self, sheet: Sheet) -> None:
         if isinstance(self._streams, Extending):
             return await self._extend(self._streams, sheet)
         for draft in sheet.drafts:

@@ -68,7 +68,8 @@ class Hearing:
                 if seat is not None and seat.number < number:
                     core.seats.remove(seat)
             case Grown(run_id, streams):
-                core.look_behind(run_id, streams)
+                if streams and core.seats.told(run_id) is not None:
+                    core.look_at(core.desk(run_id), only=streams)
                 core.ring(run_id)
             case Declared():
                 core.specs.forget()

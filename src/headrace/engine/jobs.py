@@ -42,7 +42,7 @@ class LookBehind:
     async def __call__(self, sheet: Sheet) -> object:
         """Take what stands in them; the landing tells the worker what is new."""
         for stream in sorted(self.streams):
-            await sheet.grow(stream)
+            await sheet.tail(stream, anew=True)
             await sheet.catch_up(stream)
         return None
 

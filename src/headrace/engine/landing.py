@@ -52,6 +52,10 @@ class Lander:
         """Tell whether somebody executes the run."""
         return self._presence is not None and await self._presence.is_live(run_id)
 
+    def attends(self, run_id: RunId) -> bool:
+        """Tell whether the run's worker sits here, in the attachment in which it was told of it."""
+        return self._seats.told(run_id) is not None
+
     def prepare(self, sheet: Sheet) -> None:
         """Let a worker with room take a run up in the very commit that makes it runnable."""
         self._assign(sheet)
@@ -96,7 +100,7 @@ class Lander:
                     self._presence.taken_up(after)
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
-        if sheet.looked or sheet.grown or not sheet.is_empty:
+        if sheet.looked or sheet.grown or sheet.is_news:
             grown = {draft.stream for draft in sheet.drafts if is_inward(draft.stream)}
             await self._changed(after, _news(sheet, after), frozenset(grown))
 
@@ -106,7 +110,7 @@ class Lander:
 
 
 def _news(sheet: Sheet, after: Run) -> News:
-    if sheet.is_empty:
+    if not sheet.is_news:
         return News.NONE
     only = sheet.drafts and not sheet.repeats and after.version == sheet.before.version
     return News.RECORDS if only else News.RUN

@@ -15,13 +15,12 @@ from headrace.engine.core import Core
 from headrace.engine.finishing import Finished
 from headrace.engine.noting import noted
 from headrace.engine.seats import Seat
-from headrace.engine.sends import Message, key_of, send
+from headrace.engine.sends import key_of
 from headrace.engine.sheet import Sheet
 from headrace.engine.streamtokens import reads_stream
-from headrace.engine.telling import Teller
+from headrace.engine.telling import Teller, shown
 from headrace.engine.tokens import known_token
-from headrace.engine.triggers import Start, trigger
-from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge, Unavailable
+from headrace.errors import BadRequest, HeadraceError, Mistake, TooLarge
 from headrace.kernel import commands as c, machine
 from headrace.kernel.model import (
     EPOCH,
@@ -29,8 +28,6 @@ from headrace.kernel.model import (
     EnvId,
     Instant,
     Key,
-    Kind,
-    RunId,
     StreamId,
     Wait,
     WaitpointId,
@@ -42,9 +39,6 @@ from headrace.kernel.model import (
 from headrace.ports import Notes
 from headrace.wire import channel, edits, jsontext
 from headrace.wire.changes import Edit
-from headrace.wire.views import TriggerOrder
-
-_order_of = msgspec.json.Decoder(TriggerOrder).decode
 
 
 class Step(Protocol):
@@ -107,7 +101,7 @@ def _unanswerable(op: channel.Standing, stream: StreamId, error: HeadraceError) 
         key=Key(op.key),
         kind="take",
         ending="failure",
-        body=_fault(error),
+        body=fault_of(error),
         at=EPOCH,
         fingerprint=op.fingerprint,
         line=op.line,
@@ -115,7 +109,7 @@ def _unanswerable(op: channel.Standing, stream: StreamId, error: HeadraceError) 
     )
 
 
-def _fault(error: HeadraceError) -> bytes:
+def fault_of(error: HeadraceError) -> bytes:
     """Return the JSON text by which a journal keeps what was refused."""
     fault = {"message": str(error), "name": type(error).__name__, "code": error.code}
     return msgspec.json.encode(fault)
@@ -254,8 +248,13 @@ class Accepted:
     epoch: int
 
     async def __call__(self, sheet: Sheet) -> object:
-        """Refuse what a stopping run wants to start (law: cancelling)."""
+        """Refuse what a stopping run wants to start (law: cancelling).
+
+        Nothing is written, and what follows happens elsewhere: so the store is asked whether the
+        run still is as it is remembered.
+        """
         _still_held(sheet, self.epoch)
+        sheet.checks = True
         if sheet.run.stop is not None:
             raise c.Stopping(sheet.run, c.Remember(self.epoch, ()))
         return True
@@ -281,6 +280,7 @@ class Posted:
         run, seat = sheet.run, self.seat
         if run.env != seat.env or machine.holder(run) not in {None, seat.worker}:
             raise c.Fenced(run, c.Remember(self.epoch, ()))
+        shown(seat, run.id, self.seen)
         if self.key and await self.teller.has_answer(seat, sheet, Key(self.key), self.seen):
             return None
         return await self.step(sheet)
@@ -343,53 +343,3 @@ def _fail(core: Core, op: channel.Raised) -> c.Fail:
         seen=op.seen,
         revived={Key(key): Instant(moment) for key, moment in op.revived.items()},
     )
-
-
-async def reach_out(core: Core, seat: Seat, op: channel.Started | channel.Sent) -> None:
-    """Start or send for a run, then record what came of it.
-
-    It happens beside the run's desk: two runs that send to each other must not wait for one
-    another. Doing it again finds the same child and the same record, by a key of run and place.
-    """
-    run_id = RunId(op.run)
-    if not await core.post(run_id, Posted(core.teller, seat, op.epoch, op.key, Accepted(op.epoch))):
-        return
-    kind: Kind = "trigger" if isinstance(op, channel.Started) else "send"
-    try:
-        body, failed = await _reach(core, seat.env, op), False
-    except Unavailable:
-        raise  # it may have happened: the worker asks again, and finds the same child or record
-    except HeadraceError as error:
-        body, failed = _fault(error), True
-    entry = Entry(
-        n=0,
-        key=Key(op.key),
-        kind=kind,
-        ending="failure" if failed else "value",
-        body=body,
-        at=EPOCH,
-        fingerprint=op.fingerprint,
-        line=op.line,
-    )
-    await core.post(run_id, Remembered(op.epoch, entry, own=False))
-
-
-async def _reach(core: Core, env: EnvId, op: channel.Started | channel.Sent) -> bytes:
-    place = f"{op.run}/{op.key}"
-    if isinstance(op, channel.Started):
-        start = Start(env, op.task, _decoded(op.order), place, RunId(op.run))
-        created = await trigger(core, start)
-        cached = created.cached and not created.by_request
-        return msgspec.json.encode({"id": created.run_id, "isCached": cached})
-    key = key_of("key", op.idempotency_key) if op.idempotency_key else key_of("run", place)
-    spec = await core.specs.stream(env, op.stream)
-    message = Message(core, env, op.stream, op.body, key, trusted=True, spec=spec)
-    return msgspec.json.encode(await send(core, message, op.target))
-
-
-def _decoded(order: bytes) -> TriggerOrder:
-    try:
-        return _order_of(order)
-    except msgspec.MsgspecError as error:
-        message = f"the order is malformed: {error}"
-        raise BadRequest(message) from error

@@ -50,8 +50,8 @@ class Presence:
         self._map, self._clock, self._seats, self._certain = waitmap, clock, seats, certain
         self._ends: dict[RunId, Instant] = {}
         """Until when each run was said to live, by whomever this server knows of."""
-        self._heard: dict[RunId, Instant] = {}
-        """When the last message came."""
+        self._heard: OrderedDict[RunId, Instant] = OrderedDict()
+        """When the last message came, the oldest first."""
         self._leaving: dict[RunId, Instant] = {}
         """Runs that a commit under way takes out of their worker's hands, or parks; see `_ends`."""
         self._since: dict[WorkerId, Instant] = {}
@@ -73,7 +73,8 @@ class Presence:
         """Say it of the seat's runs; `renewed` is the time before its lease was renewed."""
         self._forget()
         until = later(renewed, LIVE_MS - SKEW_MS)
-        named = [run_id for run_id in seat.known if run_id in self._heard]
+        since = later(renewed, -HEARD_MS)
+        named = [run_id for run_id in seat.known if self._heard.get(run_id, EPOCH) > since]
         await asyncio.gather(*[self._say(seat, run_id, until) for run_id in named])
 
     async def _say(self, seat: Seat, run_id: RunId, until: Instant) -> None:
@@ -96,7 +97,6 @@ class Presence:
         """Let go of what is over."""
         now = self._clock.now()
         self._ends = {name: end for name, end in self._ends.items() if later(end, SKEW_MS) > now}
-        self._heard = {name: at for name, at in self._heard.items() if later(at, HEARD_MS) > now}
         known = LIVE_MS + SKEW_MS
         self._since = {name: at for name, at in self._since.items() if later(at, known) > now}
 
@@ -145,12 +145,20 @@ class Presence:
             or sheet.written
             or any(entry.kind == "take" and entry.seq >= 0 for entry in sheet.entries)
         ):
-            self._heard[after.id] = sheet.now
+            self._hear(after.id, sheet.now)
         worker = machine.holder(before)
         if worker is not None and machine.holder(after) is None and self._seats.of(worker):
             self._left[after.id] = after.epoch
             while len(self._left) > LEFT_AT_MOST:
                 self._left.popitem(last=False)
+
+    def _hear(self, run_id: RunId, now: Instant) -> None:
+        """Note that a message has come, and let go of those that are long ago: workers or not."""
+        heard = self._heard
+        heard[run_id] = now
+        heard.move_to_end(run_id)
+        while later(next(iter(heard.values())), HEARD_MS) <= now:
+            heard.popitem(last=False)
 
     def taken_up(self, run: Run) -> None:
         """Note that a worker gets the run, of which another server may have said that it lives."""

@@ -101,7 +101,7 @@ class Rechecking:
         for run_id in some:
             del self._unshown[run_id]
             if self._core.seats.told(run_id) is not None:
-                self._core.look_at(self._core.desk(run_id), anew=False)
+                self._core.look_at(self._core.desk(run_id), only=frozenset())
 
     def _told(self) -> list[RunId]:
         return [run_id for seat in self._core.seats.all() for run_id in seat.known]

@@ -3,7 +3,8 @@
 Owns: which refusals a run can live with, and the end of a run that cannot.
 Must never know: what the operation was to do.
 
-Rule 1: what may succeed later is told as `unavailable`: the worker comes again with it.
+Rule 1: what may succeed later is told as `unavailable`: the worker comes again with it. So is a
+        limit of a store: the operation that met it is only one of those that were to land together.
 Rule 2: what the run's code may meet (a wait that is too late, a record that is too large) is told.
 Rule 3: the rest would come again for ever, or leave the run without an end: the run fails with it.
 """
@@ -19,7 +20,7 @@ import structlog
 from headrace.engine.core import Core
 from headrace.engine.operations import Plain, Posted
 from headrace.engine.seats import Seat
-from headrace.errors import HeadraceError, NotFound, Unavailable
+from headrace.errors import HeadraceError, NotFound, Trouble, Unavailable
 from headrace.kernel.commands import Fail, Fenced, Refused
 from headrace.kernel.model import Cause, Retry, RunId
 from headrace.wire import channel
@@ -78,8 +79,8 @@ class Refuser:
                 self.fence()
             case NotFound() if not self.key:
                 self.fence()
-            case Unavailable(code=code):
-                self._push(self.key, code, str(error))
+            case Trouble():
+                self._push(self.key, Unavailable.code, str(error))
             case Refused() if not self._is_last:
                 self._push(self.key, type(error).__name__.lower(), str(error))
             case HeadraceError(code=code) if not self._is_last:
@@ -116,8 +117,8 @@ class Refuser:
                     self._seat.push(channel.Ended(self.run_id, self.epoch))
             case Fenced() | NotFound():
                 self.fence()
-            case Unavailable(code=code) as trouble:
-                self._push(self.key, code, str(trouble))
+            case Trouble() as trouble:
+                self._push(self.key, Unavailable.code, str(trouble))
             case error:
                 # Not even that. Its worker drops it; it is looked at again when that has gone.
                 self._note(error, "a run that should fail could not be ended")

@@ -52,8 +52,8 @@ class Seat:
         """Runs that hold a slot though neither the store nor the worker knew of it a while ago."""
         self.strange: set[RunId] = set()
         """Runs that it holds by the store, and that it had not been told of a while ago."""
-        self.answered: dict[RunId, frozenset[Key]] = {}
-        """Keys answered while the worker was away: it may post their questions again."""
+        self.answered: dict[RunId, dict[Key, int]] = {}
+        """Answers that it may not have heard of, by key: it may post their questions again."""
         self.is_open = True
         self._receive = receive
         self._out: dict[tuple[str, str] | int, Push] = {}

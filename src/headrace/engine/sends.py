@@ -51,6 +51,10 @@ Whoever reads slowly keeps a page in memory for as long as he takes.
 """
 
 
+class Crowded(Throttled):
+    """Too much is unread in the run: nothing was appended, and it is the run that has to read."""
+
+
 def key_of(space: str, key: str) -> bytes:
     """Return the stored form of an idempotency key; each space is apart from the others."""
     return blake2b(f"{space}\0{key}".encode(), digest_size=16).digest()
@@ -150,7 +154,7 @@ class Message(Hasty):
         else:
             return
         message = f"{what} wait in the input streams of this run"
-        raise Throttled(message, hint="Send again once the run has read some.")
+        raise Crowded(message, hint="Send again once the run has read some.")
 
 
 def over(run: Run) -> RunIsOver:

@@ -65,6 +65,7 @@ class Sheet:
         "_waitpoints",
         "answered",
         "before",
+        "checks",
         "drafts",
         "dropped",
         "emitted",
@@ -112,16 +113,14 @@ class Sheet:
         """Keys of metadata that the worker waits for."""
         self.trouble: Exception | None = None
         """Why nothing on this sheet may land: what had to be durable before it is not."""
-        self.own_end = False
-        """Whether the worker itself ends its hold."""
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
-        self.looked = False
-        """Whether another process may have written: the worker is told what it has not heard."""
+        self.own_end = self.looked = False
+        """Whether the worker itself ends its hold; whether it is told what others have written."""
         self.grown: dict[StreamId, Backlog] = {}
-        """Where streams end in which another process has written, but for what is drafted here."""
-        self.is_hasty = self.repeats = False
-        """Whether only the append knows taken keys; whether what is repeated was never offered."""
+        """Where streams end in which another process has written, but for drafts."""
+        self.is_hasty = self.repeats = self.checks = False
+        """Whether only the append knows keys, what is repeated was not offered, the run may move."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
@@ -131,10 +130,10 @@ class Sheet:
         """Where the streams end once this sheet has landed; what was seen of the run."""
 
     @property
-    def is_empty(self) -> bool:
-        """Tell whether there is nothing to write and nothing to check."""
+    def is_news(self) -> bool:
+        """Tell whether others may want to look at the run once this has landed."""
         added = self.drafts or self.entries or self.pushes or self.repeats
-        return not added and self.run.version == self.before.version
+        return bool(added) or self.run.version != self.before.version
 
     def apply(self, command: Command) -> Change:
         """Decide `command` on the run as it is after what came before on this sheet."""
@@ -175,8 +174,13 @@ class Sheet:
             return self.run
         return evolve(self.run, version=self.before.version + 1)
 
-    async def tail(self, stream: StreamId) -> Backlog:
-        """Return where `stream` ends, and what it holds, or held when it was weighed last."""
+    async def tail(self, stream: StreamId, *, anew: bool = False) -> Backlog:
+        """Return where `stream` ends, and what it holds, or held when it was weighed last.
+
+        `anew`: it has grown elsewhere; the landing tells of that.
+        """
+        if anew:
+            self.grown[stream] = await self._streams.backlog(self.run.id, stream, 0)
         if not self.tails and self.sight is None:
             self.tails.update(await self._streams.ends(self.run.id))
         end = self.tails.setdefault(stream, Backlog())
@@ -185,10 +189,6 @@ class Sheet:
             if seen is not None and seen.tail > end.tail:
                 end = self.tails[stream] = seen
         return end
-
-    async def grow(self, stream: StreamId) -> None:
-        """Have it looked up where a stream ends."""
-        self.grown[stream] = await self._streams.backlog(self.run.id, stream, 0)
 
     async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.

@@ -3,9 +3,11 @@
 Owns: how such a token stands, which is read from the log whenever somebody asks.
 Must never know: who asks, or who sends: a send does nothing for them.
 
-Rule 1: a record that was appended before the deadline completes it, whoever looks and when.
-Rule 2: what has been seen timed out is never seen completed. So at its deadline it is asked for on
-the desk of the run, behind all sends that were decided before.
+Rule 1: a record that was appended before the deadline completes it. So at the deadline it is asked
+for on the desk of the run, behind all sends that were decided here before.
+Rule 2: as it has been seen from the deadline on, completed or timed out, it is seen for ever, at
+every server: who sees it first writes it down, before he tells. For a record may be decided before
+the deadline at one server, and written after another has looked.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.engine.core import Core
+from headrace.engine.presence import SKEW_MS
 from headrace.engine.sheet import Sheet
 from headrace.engine.views import find_run
 from headrace.errors import BadRequest, Mistake, NotFound
-from headrace.kernel.model import EnvId, Instant, Record, inward
+from headrace.kernel.model import EPOCH, EnvId, Instant, Record, inward, later
 from headrace.ports import RecordAt, Waitpoint, WaitpointFilter
 from headrace.wire.tokenviews import StreamTokenOrder
 
@@ -49,16 +52,41 @@ def reads_stream(token: Waitpoint) -> Mistake:
 async def stood(core: Core, token: Waitpoint, now: Instant) -> Waitpoint:
     """Return the token as it stood at `now`, or later: with the record if that came in time."""
     awaits = token.awaits
-    if awaits is None:
+    if awaits is None or token.came == EPOCH:
         return token
-    record: object = await _read(core, awaits)
-    if record is None and token.state(now) == "TIMED_OUT":
-        record = await core.post(awaits.run, _Look(core, awaits))
-    if not isinstance(record, Record):
+    record = await _read(core, awaits)
+    if token.came is None:
+        if record is None and token.state(now) == "TIMED_OUT":
+            record = await _looked(core, awaits)
+        token = await _settled(core, token, record, now)
+        if token.came and record is None:
+            record = await _read(core, awaits)  # another server has seen it
+    if not token.came:
         return token
-    if token.deadline is not None and record.at >= token.deadline:
+    return replace(token, completed=token.came, output=b"" if record is None else record.body)
+
+
+async def _settled(core: Core, token: Waitpoint, record: Record | None, now: Instant) -> Waitpoint:
+    """Return the token with what is to be told of it, for good where others may see it otherwise.
+
+    Before its deadline, by whatever clock, nobody has seen it timed out, nor will: who looks at
+    the deadline finds the record as well.
+    """
+    came, deadline = EPOCH if record is None else record.at, token.deadline
+    if deadline is None:
+        return replace(token, came=came or None)
+    if came >= deadline:
+        came = EPOCH
+    if not came and token.state(now) == "WAITING":
         return token
-    return replace(token, completed=record.at, output=record.body)
+    if core.now() >= later(deadline, -SKEW_MS):
+        came = await core.stores.waitpoints.settle(token.id, came)
+    return replace(token, came=came)
+
+
+async def _looked(core: Core, awaits: RecordAt) -> Record | None:
+    found = await core.post(awaits.run, _Look(core, awaits))
+    return found if isinstance(found, Record) else None
 
 
 async def _read(core: Core, awaits: RecordAt) -> Record | None:

@@ -102,7 +102,7 @@ class Teller:
             return
         hold = Hold(run.epoch, next_n, is_stopping=False)
         self._seats.note(seat, run.id, hold)
-        seat.answered[run.id] = frozenset(entry.key for entry in missed)
+        seat.answered[run.id] = {entry.key: entry.n for entry in missed}
         _push_entries(seat, run, hold, missed)
         _push_newest(seat, run, hold, newest)
         _push_stop(seat, run, hold)
@@ -116,8 +116,7 @@ class Teller:
             _push_entries(seat, run, hold, own)
         else:  # another process has written, or a reply of the store was lost
             missed = await self._missed(sheet, hold.next_n)
-            answered = seat.answered.get(run.id, frozenset())
-            seat.answered[run.id] = answered.union(entry.key for entry in missed)
+            seat.answered.setdefault(run.id, {}).update({e.key: e.n for e in missed})
             _push_entries(seat, run, hold, missed)
         _push_newest(seat, run, hold, await self._found(sheet, run))
         for key in sheet.emitted:
@@ -174,6 +173,16 @@ class Teller:
                 records = await self._streams.read(run.id, stream, end.tail - 1, 1)
                 found[stream] = (records[0].seq, records[0].body)
         return found
+
+
+def shown(seat: Seat, run_id: RunId, seen: int) -> None:
+    """Forget the first `seen` answers: the worker knows them, and asks for none of them again."""
+    answered = seat.answered.get(run_id, {})
+    while answered:
+        key = next(iter(answered))
+        if answered[key] >= seen:
+            return
+        del answered[key]
 
 
 def account(seat: Seat, run: Run) -> None:

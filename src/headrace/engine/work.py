@@ -15,7 +15,8 @@ from headrace.engine.deploys import try_again
 from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.hints import Seated, said
 from headrace.engine.jobs import caught_up, nothing
-from headrace.engine.operations import Posted, reach_out, step_of
+from headrace.engine.operations import Posted, step_of
+from headrace.engine.reaching import reach_out
 from headrace.engine.refusals import Refuser
 from headrace.engine.seats import Receive, Seat
 from headrace.engine.sheet import Sheet
@@ -130,7 +131,7 @@ def _post(core: Core, seat: Seat, op: Operation, refuser: Refuser) -> None:
         # Output is told apart by its stream, metadata by its name: their keys are none of the
         # journal's.
         asked = "" if isinstance(op, channel.Emitted | channel.Noted) else refuser.key
-        seen = op.seen if isinstance(op, channel.Standing) else -1
+        seen = op.seen if isinstance(op, channel.Standing | channel.Parked | channel.Saved) else -1
         job = Posted(core.teller, seat, refuser.epoch, asked, step, seen)
         core.post(refuser.run_id, job).add_done_callback(refuser.look)
     elif isinstance(op, channel.Started | channel.Sent):

@@ -31,7 +31,8 @@ class Waitpoint:
 
     `callback` is a hash of the secret that completes it from outside. `key` is its maker's
     idempotency key, free again at `key_until`. One that `awaits` a record has no value of its
-    own: whether it is completed is read from the log, each time; its key is of that stream.
+    own: that is read from the log, each time; its key is of that stream. `came` is when the record
+    came, once that is settled for good; `EPOCH`: not in time.
     """
 
     id: WaitpointId
@@ -45,11 +46,14 @@ class Waitpoint:
     completed: Instant | None = None
     output: bytes = b""
     awaits: RecordAt | None = None
+    came: Instant | None = None
 
     def state(self, now: Instant) -> WaitpointState:
         """Tell how it stands at `now`."""
-        if self.completed is not None:
+        if self.completed is not None or self.came:
             return "COMPLETED"
+        if self.came is not None:
+            return "TIMED_OUT"  # also by a clock that is behind
         is_late = self.deadline is not None and self.deadline <= now
         return "TIMED_OUT" if is_late else "WAITING"
 
@@ -115,6 +119,13 @@ class Waitpoints(Protocol):
 
         The time is that of the store when it writes, so that whoever has seen the deadline pass
         sees no completion after it.
+        """
+        ...
+
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        """Write down when the record came that it awaits (`EPOCH`: not in time).
+
+        What was written first stays, and is returned.
         """
         ...
 

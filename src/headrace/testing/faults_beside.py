@@ -152,6 +152,10 @@ class FailingWaitpoints:
         """Write its value."""
         return await self._faults.write(lambda: self._inner.complete(waitpoint, output))
 
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        """Write down when the record came."""
+        return await self._faults.write(lambda: self._inner.settle(waitpoint, came))
+
     async def find(self, query: WaitpointFilter) -> Sequence[Waitpoint]:
         """List waitpoints."""
         return await self._faults.read(self._inner.find(query))

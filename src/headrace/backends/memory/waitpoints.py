@@ -51,6 +51,15 @@ class MemoryWaitpoints:
         self._tables.waitpoints[waitpoint] = completed
         return True
 
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        """Write down when the awaited record came, unless that has been settled."""
+        known = self._tables.waitpoints.get(waitpoint)
+        if known is None or known.awaits is None:
+            return came
+        settled = came if known.came is None else known.came
+        self._tables.waitpoints[waitpoint] = replace(known, came=settled)
+        return settled
+
     async def find(self, query: WaitpointFilter) -> Sequence[Waitpoint]:
         """List waitpoints of an environment."""
         newest_first = list(reversed(self._tables.waitpoints.values()))

@@ -265,6 +265,7 @@ CREATE TABLE headrace.waitpoint (
         (seq IS NULL) = (run IS NULL) AND (seq IS NULL) = (stream IS NULL)
         AND (seq IS NULL OR completed IS NULL)
     ),
+    came bigint,                            -- once it is settled; 0: not in time
     CHECK ((completed IS NULL) = (output IS NULL)),
     CHECK (completed IS NULL OR deadline IS NULL OR completed < deadline)
 );

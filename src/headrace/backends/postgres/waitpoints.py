@@ -72,6 +72,15 @@ class PostgresWaitpoints:
 
         return await self._database.transact(work)
 
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        """Write down when the awaited record came, unless that has been settled."""
+
+        async def work(connection: Connection) -> Instant:
+            found = await fetched(connection, SQL["settle_waitpoint"], (waitpoint, came))
+            return cast("Instant", found[0][0]) if found else came
+
+        return await self._database.transact(work)
+
     async def find(self, query: WaitpointFilter) -> Sequence[Waitpoint]:
         """List waitpoints of an environment."""
         upwards = query.before is not None and query.after is None

@@ -25,6 +25,7 @@ WaitpointRow: TypeAlias = tuple[
     RunId | None,
     StreamId | None,
     int | None,  # seq
+    Instant | None,  # came
 ]
 KeyRow: TypeAlias = tuple[Literal["request", "caller"], bytes, Instant]
 _encode = msgspec.json.Encoder().encode
@@ -54,7 +55,7 @@ def waitpoint_from(row: Row) -> Waitpoint:
     """Return the waitpoint that a row holds."""
     (
         id_, env, created, deadline, callback, tags, key, until, completed, output,
-        run, stream, seq,
+        run, stream, seq, came,
     ) = cast("WaitpointRow", row)  # fmt: skip
     return Waitpoint(
         id=id_,
@@ -68,6 +69,7 @@ def waitpoint_from(row: Row) -> Waitpoint:
         completed=completed,
         output=output or b"",
         awaits=None if run is None or stream is None or seq is None else RecordAt(run, stream, seq),
+        came=came,
     )
 
 

@@ -21,7 +21,7 @@ from headrace.backends.s2.basin import AT_ONCE, Basin, Lost, Page
 from headrace.backends.s2.log import Log, Logs
 from headrace.backends.s2.recent import Recent
 from headrace.backends.s2.records import Stored
-from headrace.errors import NotFound, Unavailable
+from headrace.errors import HeadraceError, NotFound, Throttled, Unavailable
 from headrace.kernel.model import Record, RunId, StreamId, is_inward
 from headrace.ports import Appended, Backlog, Blobs, Chance, Clash, Conflict, Draft, Notebook
 
@@ -96,20 +96,26 @@ class S2Streams:
         """Append at the log's end until somebody says what became of it: all, or none of it."""
         mine, turns = await self._made(log, drafts), self._basin.turns()
         made = [sdk.Record(body=one.body, headers=records.headers_of(one)) for one in mine]
+        told: HeadraceError | None = None
         while True:
             try:
                 taken = await self._basin.append(log.name, made, log.tail)
             except Lost as lost:
+                if told is None or isinstance(told, Throttled):
+                    told = lost.told  # what was left without an answer once may stand
                 if await turns.next():
                     continue
-                raise lost.told from lost
+                raise told from lost
             if taken is None:
                 self._learn(log, mine)
                 return True
             if taken.next <= log.tail:
                 raise records.broken(log.name, taken.next)
             # Who took the number: this very append, its answer lost, or another?
-            return await self._catch_up(log, taken.next, mine[0].by)
+            try:
+                return await self._catch_up(log, taken.next, mine[0].by)
+            except Throttled as error:
+                raise told or error from error
 
     async def _made(self, log: Log, drafts: Sequence[Draft]) -> list[Stored]:
         """Return the records to append, once long bodies are where they belong."""

@@ -275,6 +275,7 @@ CREATE TABLE waitpoint (
         (seq IS NULL) = (run IS NULL) AND (seq IS NULL) = (stream IS NULL)
         AND (seq IS NULL OR completed IS NULL)
     ),
+    came INTEGER CHECK (came IS NULL OR seq IS NOT NULL),  -- once it is settled; 0: not in time
     CHECK ((completed IS NULL) = (output IS NULL)),
     CHECK (completed IS NULL OR deadline IS NULL OR completed < deadline)
 ) STRICT;

@@ -16,7 +16,7 @@ from headrace.backends.sqlite.queries import SQL
 from headrace.backends.sqlite.reader import Reader
 from headrace.backends.sqlite.writer import Transaction, Writer
 from headrace.kernel.commands import Change
-from headrace.kernel.model import Run, RunId, WaitpointId, waitpoint_of
+from headrace.kernel.model import Instant, Run, RunId, WaitpointId, waitpoint_of
 from headrace.ports import (
     Clock,
     Conflict,
@@ -65,6 +65,16 @@ class SqliteWaitpoints:
                 return False
             transaction.db.run(SQL["owe_waiters"], (waitpoint,))
             return True
+
+        return await self._writer.write(work)
+
+    async def settle(self, waitpoint: WaitpointId, came: Instant) -> Instant:
+        """Write down when the awaited record came, unless that has been settled."""
+
+        def work(transaction: Transaction) -> Instant:
+            transaction.db.run(SQL["settle_waitpoint"], (waitpoint, came))
+            found = transaction.db.rows(SQL["select_settled"], (waitpoint,))
+            return cast("Instant", found[0][0]) if found else came
 
         return await self._writer.write(work)
 

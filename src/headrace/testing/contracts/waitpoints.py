@@ -10,6 +10,7 @@ import pytest
 from headrace.kernel import commands as c
 from headrace.kernel.machine import decide
 from headrace.kernel.model import (
+    EPOCH,
     EnvId,
     Instant,
     Key,
@@ -95,6 +96,28 @@ class WaitpointsContract:
         in_time = replace(waitpoint("waitpoint_2"), deadline=later(now, DAY_MS))
         await stores.waitpoints.create(in_time)
         assert await stores.waitpoints.complete(in_time.id, b"1")
+
+    @pytest.mark.parametrize("first", [EPOCH, T0])
+    async def test_what_is_settled_first_stays(self, stores: Stores, first: Instant) -> None:
+        await stores.waitpoints.create(awaiting("waitpoint_1"))
+        assert await stores.waitpoints.settle(TOKEN, first) == first
+        for other in (EPOCH, T0, later(T0, 1)):
+            assert await stores.waitpoints.settle(TOKEN, other) == first
+        known = await stores.waitpoints.load(TOKEN)
+        assert known is not None
+        assert known.came == first
+        assert list(await stores.waitpoints.find(LIST)) == [known]
+        assert known.state(T0) == ("TIMED_OUT" if first == EPOCH else "COMPLETED")
+
+    async def test_of_many_at_once_one_settles_it(self, stores: Stores) -> None:
+        await stores.waitpoints.create(awaiting("waitpoint_1"))
+        told = [stores.waitpoints.settle(TOKEN, Instant(n)) for n in range(20)]
+        assert len(set(await asyncio.gather(*told))) == 1
+
+    async def test_only_what_awaits_a_record_is_settled(self, stores: Stores) -> None:
+        await stores.waitpoints.create(waitpoint())
+        await stores.waitpoints.settle(TOKEN, T0)
+        assert await stores.waitpoints.load(TOKEN) == waitpoint()
 
     async def test_nobody_completes_what_is_not_there(self, stores: Stores) -> None:
         assert not await stores.waitpoints.complete(TOKEN, b"1")

@@ -9,14 +9,14 @@ RETURNING no;
 -- name: select_waitpoint
 -- One of them.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM headrace.waitpoint WHERE id = $1;
 
 -- name: select_waitpoint_key
 -- Which stands under an idempotency key, unless the key is free again.
 SELECT waitpoint.id, waitpoint.env, waitpoint.created, waitpoint.deadline, waitpoint.callback,
     waitpoint.tags, waitpoint.key, waitpoint.key_until, waitpoint.completed, waitpoint.output,
-    waitpoint.run, waitpoint.stream, waitpoint.seq
+    waitpoint.run, waitpoint.stream, waitpoint.seq, waitpoint.came
 FROM headrace.waitpoint_key JOIN headrace.waitpoint ON waitpoint.no = waitpoint_key.waitpoint
 WHERE waitpoint_key.env = $1 AND waitpoint_key.space = $2 AND waitpoint_key.key = $3
     AND (waitpoint_key.until = 0 OR waitpoint_key.until > $4);
@@ -42,6 +42,13 @@ WHERE id = $1::text AND completed IS NULL AND seq IS NULL
     AND (deadline IS NULL OR deadline > clock.now)
 RETURNING no;
 
+-- name: settle_waitpoint
+-- Once: what one server has told of it holds for all. Who comes second waits for the row, and reads
+-- what the first has written.
+UPDATE headrace.waitpoint SET came = coalesce(came, $2::bigint)
+WHERE id = $1 AND seq IS NOT NULL
+RETURNING came;
+
 -- name: owe_waiters
 -- In the transaction of the completion, so that none is forgotten if nobody lives to tell them.
 UPDATE headrace.waiter SET owed = true WHERE waitpoint = $1;
@@ -62,7 +69,7 @@ WHERE waiter.owed LIMIT $1;
 -- name: find_waitpoints
 -- A page from the newest on, or from one on towards the older ones.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM headrace.waitpoint
 WHERE env = $1
     AND ($2::text IS NULL OR no < (SELECT no FROM headrace.waitpoint WHERE id = $2))
@@ -84,7 +91,7 @@ ORDER BY no DESC LIMIT $10;
 -- name: find_waitpoints_before
 -- The page that ends where a known page begins: found from there upwards, turned by the caller.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM headrace.waitpoint
 WHERE env = $1
     AND ($2::text IS NULL OR no < (SELECT no FROM headrace.waitpoint WHERE id = $2))

@@ -7,14 +7,14 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
 -- name: select_waitpoint
 -- One of them.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM waitpoint WHERE id = ?1;
 
 -- name: select_waitpoint_key
 -- Which stands under an idempotency key, unless the key is free again.
 SELECT waitpoint.id, waitpoint.env, waitpoint.created, waitpoint.deadline, waitpoint.callback,
     waitpoint.tags, waitpoint.key, waitpoint.key_until, waitpoint.completed, waitpoint.output,
-    waitpoint.run, waitpoint.stream, waitpoint.seq
+    waitpoint.run, waitpoint.stream, waitpoint.seq, waitpoint.came
 FROM waitpoint_key JOIN waitpoint ON waitpoint.no = waitpoint_key.waitpoint
 WHERE waitpoint_key.env = ?1 AND waitpoint_key.space = ?2 AND waitpoint_key.key = ?3
     AND (waitpoint_key.until = 0 OR waitpoint_key.until > ?4);
@@ -28,6 +28,14 @@ SELECT ?2, ?3, ?4, no, ?5 FROM waitpoint WHERE id = ?1;
 -- Once, and not after the deadline; what awaits a record is the log's to complete.
 UPDATE waitpoint SET completed = ?2, output = ?3
 WHERE id = ?1 AND completed IS NULL AND seq IS NULL AND (deadline IS NULL OR deadline > ?2);
+
+-- name: settle_waitpoint
+-- Once: what one server has told of it holds for all.
+UPDATE waitpoint SET came = ?2 WHERE id = ?1 AND came IS NULL AND seq IS NOT NULL;
+
+-- name: select_settled
+-- What was settled first.
+SELECT came FROM waitpoint WHERE id = ?1 AND came IS NOT NULL;
 
 -- name: owe_waiters
 -- In the transaction of the completion, so that none is forgotten if nobody lives to tell them.
@@ -62,7 +70,7 @@ WHERE waiter.owed = 1 LIMIT ?1;
 -- name: find_waitpoints
 -- A page from the newest on, or from one on towards the older ones.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM waitpoint
 WHERE env = ?1
     AND no < iif(?2 IS NULL, 9223372036854775807, (SELECT no FROM waitpoint WHERE id = ?2))
@@ -83,7 +91,7 @@ ORDER BY no DESC LIMIT ?10;
 -- name: find_waitpoints_before
 -- The page that ends where a known page begins: found from there upwards, turned by the caller.
 SELECT id, env, created, deadline, callback, tags, key, key_until, completed, output,
-    run, stream, seq
+    run, stream, seq, came
 FROM waitpoint
 WHERE env = ?1
     AND no < iif(?2 IS NULL, 9223372036854775807, (SELECT no FROM waitpoint WHERE id = ?2))
