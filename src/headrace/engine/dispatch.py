@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
 from headrace.engine.jobs import caught_up, nothing
+from headrace.engine.listed import post_listed
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay
@@ -19,6 +20,7 @@ from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.commands import Elapse, Lose
 from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
+from headrace.ports import NEVER, Unseated
 
 LEASE_MS = 5_000
 BATCH = 500
@@ -112,11 +114,8 @@ class Timer:
 
     async def _elapse(self, due: Sequence[RunId]) -> None:
         core = self._core
-        for run_id in due:
-            desk = core.desk(run_id)
-            if desk.run is not None and not is_due(desk.run, core.now()):
-                desk.doubt()  # another process has changed it; else this would go on for ever
-        answers = [core.post(run_id, elapse) for run_id in due]
+        now = core.now()
+        answers = [post_listed(core, run, elapse, lambda it: is_due(it, now)) for run in due]
         outcomes = await asyncio.gather(*answers, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, HeadraceError):
@@ -162,6 +161,8 @@ class Warden:
         for rounds in itertools.count():
             for worker in await core.stores.leases.lapsed(core.now()):
                 await self.bury(worker)
+            for seat in core.seats.all():
+                await self._ask_after(seat)
             if rounds % ROUNDS_TO_RECHECK == 0:
                 await pay(core)
                 for seat in core.seats.all():
@@ -169,6 +170,15 @@ class Warden:
             core.seats.all_behind()
             core.wanted.set()
             await self._pause()
+
+    async def _ask_after(self, seat: Seat) -> None:
+        """Find out how long the lease of a silent worker lasts, and whether it still sits here."""
+        if seat.lasts > self._core.now():
+            return
+        try:
+            seat.lasts = await self._core.stores.leases.renew(seat.worker, NEVER, seat.number)
+        except Unseated:
+            self._core.seats.remove(seat)
 
     async def _compare(self, seat: Seat) -> None:
         """Look at the runs of which the store and the worker may think differently.
@@ -198,26 +208,34 @@ class Warden:
             await core.stores.leases.extend(later(core.now(), LEASE_MS))
 
     async def bury(self, worker: WorkerId) -> None:
-        """Give back what a lost worker held; its own writes are fenced from here on."""
-        core = self._core
-        if seat := core.seats.of(worker):
+        """Give back what a lost worker held, unless it has come back; its writes are fenced.
+
+        It is given up first. So what could not be taken from it, or comes into its hands even now,
+        is held without a lease: the store goes on listing the worker.
+        """
+        core, seat, now = self._core, self._core.seats.of(worker), self._core.now()
+        if not await core.stores.leases.drop(worker, now):
+            return
+        if seat is not None:
             core.seats.remove(seat)
         held = await core.stores.runs.held(worker)
-        answers = [core.post(run_id, _Lose(worker)) for run_id in held]
-        outcomes = await asyncio.gather(*answers, return_exceptions=True)
-        failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
-        if not failed and core.seats.of(worker) is None:
-            await core.stores.leases.drop(worker, core.now())
+        lose = _Lose(worker, now)
+        answers = [post_listed(core, run_id, lose, lose.is_theirs) for run_id in held]
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 class _Lose:
-    """The job of taking a run from a lost worker."""
+    """The job of taking a run from a worker that was given up; not what it has got since."""
 
-    def __init__(self, worker: WorkerId) -> None:
-        self._worker = worker
+    def __init__(self, worker: WorkerId, given_up: Instant) -> None:
+        self._worker, self._given_up = worker, given_up
+
+    def is_theirs(self, run: Run) -> bool:
+        """Tell whether the worker held the run then."""
+        return machine.holder(run) == self._worker and (run.resumed or NEVER) <= self._given_up
 
     async def __call__(self, sheet: Sheet) -> object:
-        if machine.holder(sheet.run) != self._worker:
+        if not self.is_theirs(sheet.run):
             return None
         change = sheet.apply(Lose(self._worker))
         await caught_up(sheet)  # its server may have died before it looked after a wait's commit
