@@ -17,15 +17,18 @@ from headrace.wire.channel import Ended, Fenced, Operation
 from tests.engine.gates import Gates
 from tests.engine.house import DECLARED, PATIENCE_S, PROD, House
 from tests.engine.worker import CAUSE, POLICY, Job, attached, parked
+from tests.servers.town import at_rest
 
 LEASE_ROUNDS = 12
 """Rounds of half a second after which a lease of five has lapsed, and that was noticed."""
 
 
 async def _lose(house: House) -> None:
-    """Let every lease lapse."""
+    """Let every lease lapse, and what follows be on disk."""
     for _ in range(LEASE_ROUNDS):
-        await house.pass_time(500)
+        await at_rest(house)
+        house.clock.advance(500)
+    await at_rest(house)
 
 
 def _every_operation(run: str, epoch: int) -> list[Operation]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from functools import partial
 
+from headrace.engine.aside import Aside
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
 from headrace.engine.jobs import caught_up, nothing
@@ -16,7 +18,6 @@ from headrace.engine.listed import post_listed
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay
-from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.commands import Elapse, Lose
 from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
@@ -28,6 +29,8 @@ FEW = 16
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
+SLOW_MS = 100
+"""What takes longer goes on by itself: others are due."""
 TURN_MS = 50
 """Within so much each of several servers picks its moment: the first sees to all that is due."""
 HORIZON_MS = 1_000
@@ -80,7 +83,7 @@ class Timer:
     """Makes happen what is due."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self._core, self._aside = core, Aside()
 
     async def run(self) -> None:
         """Sleep until something is due, and see to it."""
@@ -89,11 +92,12 @@ class Timer:
             horizon = later(core.now(), HORIZON_MS)
             core.next_due = horizon
             core.alarm.clear()
-            listed = await core.stores.runs.due(horizon, limit)
+            aside = self._aside.count(core.now())
+            listed = await core.stores.runs.due(horizon, limit + aside)
             now = core.now()
-            due = [run_id for moment, run_id in listed if moment <= now]
+            due = [run for moment, run in listed if moment <= now and not self._aside.has(run)]
             # What is not due yet is read again at the next wake-up: so read a few.
-            limit = min(limit * 2, BATCH) if len(due) == limit else FEW
+            limit = min(limit * 2, BATCH) if len(due) >= limit else FEW
             if due:
                 own = due if is_turn else self._own(due)
                 await self._elapse(own)
@@ -103,9 +107,9 @@ class Timer:
                     await core.stores.clock.sleep_until(later(core.now(), pause))
                 continue
             is_turn = False
-            if listed:
-                core.next_due = min(core.next_due, listed[0][0])
-            await self._sleep(core.next_due)
+            coming = [moment for moment, _ in listed if moment > now]
+            core.next_due = min((core.next_due, *coming[:1], *self._aside.ends))
+            await self._first(core.next_due, _wait(core.alarm))
 
     def _own(self, due: Sequence[RunId]) -> Sequence[RunId]:
         """Return those that no other server sees to sooner: it may have their workers."""
@@ -115,26 +119,35 @@ class Timer:
     async def _elapse(self, due: Sequence[RunId]) -> None:
         core = self._core
         now = core.now()
-        answers = [post_listed(core, run, elapse, lambda it: is_due(it, now)) for run in due]
-        outcomes = await asyncio.gather(*answers, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, HeadraceError):
-                raise outcome  # the store has trouble; what is due stays due
-            if isinstance(outcome, Exception):  # a bug: without a pause this would go on for ever
-                raise Unavailable("a run's time could not pass") from outcome
+        answers = list[asyncio.Future[object]]()
+        for run_id in due:
+            answer = post_listed(core, run_id, elapse, lambda run: is_due(run, now))
+            self._aside.begin(run_id)
+            answer.add_done_callback(partial(self._passed, run_id))
+            answers.append(answer)
+        if answers:
+            await self._first(later(now, SLOW_MS), _all(answers))
 
-    async def _sleep(self, until: Instant) -> None:
-        core = self._core
+    def _passed(self, run_id: RunId, answer: asyncio.Future[object]) -> None:
+        error = None if answer.cancelled() else answer.exception()
+        self._aside.end(run_id, error, self._core.now())
+
+    async def _first(self, until: Instant, event: Coroutine[object, object, None]) -> None:
+        """Return when that has come, or the time."""
         async with asyncio.TaskGroup() as group:
-            sleeping = group.create_task(core.stores.clock.sleep_until(until))
-            ringing = group.create_task(_wait(core.alarm))
-            await asyncio.wait((sleeping, ringing), return_when=asyncio.FIRST_COMPLETED)
+            sleeping = group.create_task(self._core.stores.clock.sleep_until(until))
+            waiting = group.create_task(event)
+            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
             sleeping.cancel()
-            ringing.cancel()
+            waiting.cancel()
 
 
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def _all(answers: Sequence[asyncio.Future[object]]) -> None:
+    await asyncio.wait(answers)
 
 
 def is_due(run: Run, now: Instant) -> bool:
