@@ -83,7 +83,7 @@ class Timer:
     """Makes happen what is due."""
 
     def __init__(self, core: Core) -> None:
-        self._core, self._aside = core, Aside()
+        self._core, self._aside = core, Aside(core.alarm.set)
 
     async def run(self) -> None:
         """Sleep until something is due, and see to it."""
@@ -92,8 +92,7 @@ class Timer:
             horizon = later(core.now(), HORIZON_MS)
             core.next_due = horizon
             core.alarm.clear()
-            aside = self._aside.count(core.now())
-            listed = await core.stores.runs.due(horizon, limit + aside)
+            listed = await core.stores.runs.due(horizon, limit + self._aside.count)
             now = core.now()
             due = [run for moment, run in listed if moment <= now and not self._aside.has(run)]
             # What is not due yet is read again at the next wake-up: so read a few.
@@ -108,7 +107,7 @@ class Timer:
                 continue
             is_turn = False
             coming = [moment for moment, _ in listed if moment > now]
-            core.next_due = min((core.next_due, *coming[:1], *self._aside.ends))
+            core.next_due = min((core.next_due, *coming[:1]))
             await self._first(core.next_due, _wait(core.alarm))
 
     def _own(self, due: Sequence[RunId]) -> Sequence[RunId]:
@@ -130,7 +129,7 @@ class Timer:
 
     def _passed(self, run_id: RunId, answer: asyncio.Future[object]) -> None:
         error = None if answer.cancelled() else answer.exception()
-        self._aside.end(run_id, error, self._core.now())
+        self._aside.end(run_id, error)
 
     async def _first(self, until: Instant, event: Coroutine[object, object, None]) -> None:
         """Return when that has come, or the time."""
