@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import headrace.engine
+import headrace.engine.aside
 import headrace.worker.worker
 
 
@@ -12,4 +13,5 @@ import headrace.worker.worker
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Go on at once after a fault."""
     monkeypatch.setattr(headrace.engine, "PAUSE_S", 0.001)
+    monkeypatch.setattr(headrace.engine.aside, "REST_S", 0.001)
     monkeypatch.setattr(headrace.worker.worker, "FIRST_PAUSE_S", 0.001)

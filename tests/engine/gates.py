@@ -13,7 +13,17 @@ from typing import TypeVar
 
 from headrace.errors import Unavailable
 from headrace.kernel.commands import Change, Claim
-from headrace.kernel.model import Entry, EnvId, Instant, Record, Run, RunId, StreamId, TaskId
+from headrace.kernel.model import (
+    Entry,
+    EnvId,
+    Instant,
+    Record,
+    Run,
+    RunId,
+    StreamId,
+    TaskId,
+    WorkerId,
+)
 from headrace.ports import Created, Delivering, Order, Runs, Stores, Ticket, Wakeups
 from headrace.testing.faults import (
     Bug,
@@ -42,6 +52,9 @@ class Gates(Faults):
         """Writes that stand before the closed gate."""
         self.may_claim = _open()
         self.claiming = self.claims = self.dues = 0
+        self.may_list = _open()
+        self.listing = 0
+        """Questions what a worker holds that stand before the closed gate."""
         self.may_create = _open()
         self.creating = 0
         self.may_commit = _open()
@@ -99,6 +112,13 @@ class GatedRuns(FailingRuns):
         """List runs that are due, and count how often that is asked."""
         self._gates.dues += 1
         return await super().due(now, limit)
+
+    async def held(self, worker: WorkerId) -> Sequence[RunId]:
+        """List what a worker holds once that may be done."""
+        self._gates.listing += 1
+        await self._gates.may_list.wait()
+        self._gates.listing -= 1
+        return await super().held(worker)
 
     async def commit(self, change: Change) -> None:
         """Apply `change` once that may be done, or fail."""

@@ -12,6 +12,7 @@ from headrace.wire.views import RunQuery
 from tests.engine.gates import Gates
 from tests.engine.house import House
 from tests.engine.worker import attached, emitted, parked, sent, started
+from tests.servers.town import at_rest
 
 
 async def test_a_worker_is_told_all_that_it_needs(house: House) -> None:
@@ -225,7 +226,9 @@ async def test_an_older_hold_is_fenced_and_the_newer_given(house: House) -> None
     async with attached(house, lasts=False) as worker:
         job = await worker.job(run)
         for _ in range(12):
-            await house.pass_time(500)
+            await at_rest(house)
+            house.clock.advance(500)
+        await at_rest(house)
     async with attached(house):
         await house.rest()
         assert (await house.run(run)).epoch == 2

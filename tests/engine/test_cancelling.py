@@ -11,6 +11,7 @@ from headrace.wire.channel import Ended, Fenced, Refusal, Stopping, Told
 from headrace.wire.views import RunQuery
 from tests.engine.house import House
 from tests.engine.worker import CAUSE, Job, Worker, attached, emitted, parked, sent, started
+from tests.servers.town import at_rest
 
 
 async def _cancelled(house: House, run: str) -> str:
@@ -220,7 +221,8 @@ async def test_who_takes_a_stopping_run_over_is_told_so(house: House) -> None:
         await _stopping(house, worker, run)
         async with attached(house, name="heir") as heir:
             for _ in range(12):
-                await house.pass_time(500)
+                await at_rest(house)
+                house.clock.advance(500)
             assert (await heir.job(run)).assigned.stopping
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 from headrace.errors import KeyReused
@@ -18,7 +19,7 @@ from headrace.kernel.model import RunId, Waiting, inward
 from headrace.testing.clock import ManualClock
 from headrace.wire.channel import Ended, Noted, Told
 from headrace.wire.views import Receipt, RunQuery
-from tests.engine.house import DECLARED, Ground, House
+from tests.engine.house import DECLARED, PATIENCE_S, Ground, House
 from tests.engine.saving import save
 from tests.engine.worker import attached, emitted, parked
 
@@ -171,6 +172,7 @@ async def test_law_10_a_lost_worker_is_noticed_after_a_crash(house: House, file:
         async with _after_a_crash(house, file) as left:
             await left.pass_time(2_000)
             assert await left.status(run) == "EXECUTING"
-            for _ in range(8):
-                await left.pass_time(500)
+            with anyio.fail_after(PATIENCE_S):
+                while await left.status(run) == "EXECUTING":
+                    await left.pass_time(500)
             assert await left.status(run) == "QUEUED"

@@ -7,6 +7,7 @@ from headrace.ports import Draft
 from headrace.wire.channel import Ended, Told
 from tests.engine.house import DECLARED, Ground, House
 from tests.engine.worker import Job, Worker, attached, parked
+from tests.servers.town import at_rest
 
 MINUTE = 60_000
 
@@ -178,7 +179,8 @@ async def test_law_5_a_lost_worker_does_not_start_the_time_again(house: House) -
         (await worker.job(run)).stand(timeout_ms=MINUTE)
         await house.rest()
     for _ in range(12):
-        await house.pass_time(500)
+        await at_rest(house)
+        house.clock.advance(500)
     async with attached(house, name="another") as worker:
         job = await worker.job(run)
         job.stand(timeout_ms=MINUTE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import anyio.lowlevel
 import pytest
 
-from headrace.engine.dispatch import LEASE_MS
+from headrace.engine.dispatch import LEASE_MS, Warden
 from headrace.errors import Unavailable
 from headrace.kernel.machine import outcome_of
 from headrace.kernel.model import EPOCH, Completed, Entry, Key, RunId, Running, later
@@ -15,15 +17,18 @@ from headrace.wire.channel import Ended, Fenced, Operation
 from tests.engine.gates import Gates
 from tests.engine.house import DECLARED, PATIENCE_S, PROD, House
 from tests.engine.worker import CAUSE, POLICY, Job, attached, parked
+from tests.servers.town import at_rest
 
 LEASE_ROUNDS = 12
 """Rounds of half a second after which a lease of five has lapsed, and that was noticed."""
 
 
 async def _lose(house: House) -> None:
-    """Let every lease lapse."""
+    """Let every lease lapse, and what follows be on disk."""
     for _ in range(LEASE_ROUNDS):
-        await house.pass_time(500)
+        await at_rest(house)
+        house.clock.advance(500)
+    await at_rest(house)
 
 
 def _every_operation(run: str, epoch: int) -> list[Operation]:
@@ -130,6 +135,10 @@ async def test_law_8_a_worker_that_renews_is_not_lost(house: House) -> None:
         for _ in range(20):
             worker.post(ch.Renewed(slots=8))
             await _renewed(house, worker.name)
+            await house.rest()
+            seat = house.core.seats.of(house.worker(worker.name))
+            assert seat is not None
+            assert seat.lasts == later(house.clock.now(), LEASE_MS)
             await house.pass_time(1_500)
         assert (await house.run(run)).epoch == job.epoch
         job.complete()
@@ -220,6 +229,34 @@ async def test_law_8_a_run_that_could_not_be_taken_from_a_lost_worker_is_taken_l
         await house.pass_time(500)
         await house.pass_time(500)
         assert await house.status(run) == "QUEUED"
+
+
+async def test_law_8_what_a_worker_has_got_since_it_was_given_up_is_not_taken_from_it(
+    troubled: tuple[House, Gates],
+) -> None:
+    """It has come back before others looked at what it had held."""
+    house, gates = troubled
+    worker, given_up = house.worker("worker"), later(house.clock.now(), LEASE_MS)
+    async with attached(house, lasts=False) as lost:
+        older = await lost.job(await house.start())
+        await house.rest()
+    await house.stores.leases.drop(worker, given_up)
+    gates.may_list.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Warden(house.core).bury(worker))
+        await house.until(lambda: gates.listing == 1)
+        house.clock.advance(1)
+        back = group.create_task(_come_back(house))
+        await house.until(lambda: gates.listing == 2)
+        newer = await house.start()
+        gates.may_list.set()
+        await back
+    assert [(await house.run(run)).lost for run in (older.run, newer)] == [1, 0]
+
+
+async def _come_back(house: House) -> None:
+    async with attached(house):
+        await house.rest()
 
 
 async def test_law_8_a_worker_without_a_lease_gets_no_seat(troubled: tuple[House, Gates]) -> None:

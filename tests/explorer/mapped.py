@@ -16,6 +16,7 @@ from typing import Final
 
 from headrace.backends.broadcast import Broadcast
 from headrace.backends.memory.around import MemoryLeases
+from headrace.backends.memory.tables import Tables
 from headrace.backends.memory.waitmap import MemoryWaitMap
 from headrace.kernel.commands import Claim
 from headrace.kernel.model import (
@@ -31,11 +32,12 @@ from headrace.kernel.model import (
 )
 from headrace.ports import Filter, Live, On, Stores
 from headrace.ports.waitmap import LIVE_MS
-from tests.explorer.stage import LEASE, MAP, Phase, Stage
+from tests.explorer.stage import LEASE, MAP, RUN, Phase, Stage
 from tests.explorer.staged import Backstage, Process, StagedClock, StagedRuns
 
 _MAP: Final = frozenset({MAP})
 _LEASE: Final = frozenset({LEASE})
+_RUN: Final = frozenset({RUN})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,13 +204,12 @@ class StagedLeases:
     def __init__(
         self,
         process: Process,
-        inner: MemoryLeases,
         *,
         sits: bool = True,
         lapses: bool = True,
         is_one: bool = False,
     ) -> None:
-        self._process, self._inner = process, inner
+        self._process, self._inner = process, MemoryLeases(process.stage.tables)
         self._touches: frozenset[str] = _LEASE if sits or lapses else frozenset()
         self._may_lapse, self._is_one = lapses, is_one
 
@@ -218,13 +219,13 @@ class StagedLeases:
             await stage.cue(self._process.name, "sit", writes=self._touches)
         return await self._inner.sit(worker, until)
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
         await self._move("renew")
-        await self._inner.renew(worker, until, seat)
+        return await self._inner.renew(worker, until, seat)
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
         await self._move("drop")
-        await self._inner.drop(worker, now)
+        return await self._inner.drop(worker, now)
 
     async def _move(self, verb: str) -> None:
         if not self._is_one:
@@ -234,7 +235,7 @@ class StagedLeases:
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         stage = self._process.stage
         if self._may_lapse and stage.phase is Phase.DIRECTED and not self._is_one:
-            await stage.cue(self._process.name, "lapsed", reads=self._touches)
+            await stage.cue(self._process.name, "lapsed", reads=self._touches | _RUN)
         found = await self._inner.lapsed(now)
         if found and not self._may_lapse and stage.phase is Phase.DIRECTED:
             stage.wrong.append("a lease has lapsed")
@@ -278,10 +279,10 @@ class LostHints:
 class _Ends:
     """What stands in the leases."""
 
-    inner: MemoryLeases
+    tables: Tables
 
     def state(self) -> Hashable:
-        return repr(vars(self.inner))
+        return repr(self.tables.leases)
 
     def given(self) -> Hashable:
         return None
@@ -304,8 +305,8 @@ class MapBackstage(Backstage):
         if self.words is None:
             stage = process.stage
             self.words = Words(self.new_map(StagedClock(process)), stage)
-            stage.shared += [self.words, _Ends(self._leases)]
-            stage.constant += [self.hints, self._catalog, self._credentials, self._leases]
+            stage.shared += [self.words, _Ends(stage.tables)]
+            stage.constant += [self.hints, self._catalog, self._credentials]
         words = self.words
         return replace(
             super().stores(process, delivering=delivering),
@@ -331,7 +332,6 @@ class MapBackstage(Backstage):
         """Return the leases as `process` sees them."""
         return StagedLeases(
             process,
-            self._leases,
             sits=self.sits,
             lapses=self.lapses,
             is_one=self.leases_of_one,

@@ -301,8 +301,7 @@ class Backstage:
     """What all processes share beside runs and streams; and the store as each of them sees it."""
 
     def __init__(self) -> None:
-        self._leases, self._catalog = MemoryLeases(), MemoryCatalog()
-        self._credentials = MemoryCredentials()
+        self._catalog, self._credentials = MemoryCatalog(), MemoryCredentials()
 
     def stores(self, process: Process, *, delivering: bool) -> Stores:
         """Return the store as `process` sees it."""
@@ -315,7 +314,7 @@ class Backstage:
             snapshots=StagedSnapshots(process),
             streams=self.streams(process, delivering=delivering),
             waitpoints=self.waitpoints(process),
-            leases=self._leases,
+            leases=MemoryLeases(process.stage.tables),
             catalog=self._catalog,
             wakeups=NoHints(),
             blobs=MemoryBlobs(process.stage.tables),

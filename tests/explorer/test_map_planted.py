@@ -77,13 +77,14 @@ def test_a_look_before_the_append_is_found(monkeypatch: pytest.MonkeyPatch) -> N
 class NoRenewal(StagedLeases):
     """A lease is said to be renewed, and nobody is asked."""
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:  # noqa: ARG002
         """Do nothing."""
+        return until
 
 
 class Unrenewed(MapBackstage):
     def leases(self, process: Process) -> StagedLeases:
-        return NoRenewal(process, self._leases)
+        return NoRenewal(process)
 
 
 def test_live_that_is_said_without_a_renewal_is_found() -> None:

@@ -6,11 +6,12 @@ Owns: trying blocked runs again. Must never know: what changed in the code.
 from __future__ import annotations
 
 from headrace.engine.core import Core
+from headrace.engine.listed import post_listed
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError
 from headrace.kernel.commands import Claim, Unblock
-from headrace.kernel.model import Blocked, Instant, RunId
+from headrace.kernel.model import Blocked, Instant, Run, RunId
 from headrace.ports import Filter
 
 PAGE = 100
@@ -42,10 +43,15 @@ async def _unblock(core: Core, seat: Seat, came: Instant) -> None:
             Filter(env=seat.env, size=PAGE, after=after, states=(Blocked.__name__,), tasks=tasks)
         )
         for run in found:
-            await core.post(run.id, _Unblock(seat, came))
+            await post_listed(core, run.id, _Unblock(seat, came), is_blocked)
         if len(found) < PAGE:
             return
         after = found[-1].id
+
+
+def is_blocked(run: Run) -> bool:
+    """Tell whether the run's code did not fit its journal."""
+    return isinstance(run.state, Blocked)
 
 
 class _Unblock:
@@ -55,7 +61,7 @@ class _Unblock:
         self._seat, self._came = seat, came
 
     async def __call__(self, sheet: Sheet) -> object:
-        if not isinstance(sheet.run.state, Blocked) or sheet.run.updated > self._came:
+        if not is_blocked(sheet.run) or sheet.run.updated > self._came:
             return None
         change = sheet.apply(Unblock())
         if self._seat.free:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from functools import partial
 
+from headrace.engine.aside import Aside
 from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
 from headrace.engine.jobs import caught_up, nothing
+from headrace.engine.listed import post_listed
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay
-from headrace.errors import HeadraceError, Unavailable
 from headrace.kernel import machine
 from headrace.kernel.commands import Elapse, Lose
 from headrace.kernel.model import Instant, Run, RunId, TaskId, WorkerId, later
+from headrace.ports import NEVER, Unseated
 
 LEASE_MS = 5_000
 BATCH = 500
@@ -26,6 +29,8 @@ FEW = 16
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
+SLOW_MS = 100
+"""What takes longer goes on by itself: others are due."""
 TURN_MS = 50
 """Within so much each of several servers picks its moment: the first sees to all that is due."""
 HORIZON_MS = 1_000
@@ -78,7 +83,7 @@ class Timer:
     """Makes happen what is due."""
 
     def __init__(self, core: Core) -> None:
-        self._core = core
+        self._core, self._aside = core, Aside(core.alarm.set)
 
     async def run(self) -> None:
         """Sleep until something is due, and see to it."""
@@ -87,11 +92,11 @@ class Timer:
             horizon = later(core.now(), HORIZON_MS)
             core.next_due = horizon
             core.alarm.clear()
-            listed = await core.stores.runs.due(horizon, limit)
+            listed = await core.stores.runs.due(horizon, limit + self._aside.count)
             now = core.now()
-            due = [run_id for moment, run_id in listed if moment <= now]
+            due = [run for moment, run in listed if moment <= now and not self._aside.has(run)]
             # What is not due yet is read again at the next wake-up: so read a few.
-            limit = min(limit * 2, BATCH) if len(due) == limit else FEW
+            limit = min(limit * 2, BATCH) if len(due) >= limit else FEW
             if due:
                 own = due if is_turn else self._own(due)
                 await self._elapse(own)
@@ -101,9 +106,9 @@ class Timer:
                     await core.stores.clock.sleep_until(later(core.now(), pause))
                 continue
             is_turn = False
-            if listed:
-                core.next_due = min(core.next_due, listed[0][0])
-            await self._sleep(core.next_due)
+            coming = [moment for moment, _ in listed if moment > now]
+            core.next_due = min((core.next_due, *coming[:1]))
+            await self._first(core.next_due, _wait(core.alarm))
 
     def _own(self, due: Sequence[RunId]) -> Sequence[RunId]:
         """Return those that no other server sees to sooner: it may have their workers."""
@@ -112,30 +117,36 @@ class Timer:
 
     async def _elapse(self, due: Sequence[RunId]) -> None:
         core = self._core
+        now = core.now()
+        answers = list[asyncio.Future[object]]()
         for run_id in due:
-            desk = core.desk(run_id)
-            if desk.run is not None and not is_due(desk.run, core.now()):
-                desk.doubt()  # another process has changed it; else this would go on for ever
-        answers = [core.post(run_id, elapse) for run_id in due]
-        outcomes = await asyncio.gather(*answers, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, HeadraceError):
-                raise outcome  # the store has trouble; what is due stays due
-            if isinstance(outcome, Exception):  # a bug: without a pause this would go on for ever
-                raise Unavailable("a run's time could not pass") from outcome
+            answer = post_listed(core, run_id, elapse, lambda run: is_due(run, now))
+            self._aside.begin(run_id)
+            answer.add_done_callback(partial(self._passed, run_id))
+            answers.append(answer)
+        if answers:
+            await self._first(later(now, SLOW_MS), _all(answers))
 
-    async def _sleep(self, until: Instant) -> None:
-        core = self._core
+    def _passed(self, run_id: RunId, answer: asyncio.Future[object]) -> None:
+        error = None if answer.cancelled() else answer.exception()
+        self._aside.end(run_id, error)
+
+    async def _first(self, until: Instant, event: Coroutine[object, object, None]) -> None:
+        """Return when that has come, or the time."""
         async with asyncio.TaskGroup() as group:
-            sleeping = group.create_task(core.stores.clock.sleep_until(until))
-            ringing = group.create_task(_wait(core.alarm))
-            await asyncio.wait((sleeping, ringing), return_when=asyncio.FIRST_COMPLETED)
+            sleeping = group.create_task(self._core.stores.clock.sleep_until(until))
+            waiting = group.create_task(event)
+            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
             sleeping.cancel()
-            ringing.cancel()
+            waiting.cancel()
 
 
 async def _wait(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def _all(answers: Sequence[asyncio.Future[object]]) -> None:
+    await asyncio.wait(answers)
 
 
 def is_due(run: Run, now: Instant) -> bool:
@@ -162,6 +173,8 @@ class Warden:
         for rounds in itertools.count():
             for worker in await core.stores.leases.lapsed(core.now()):
                 await self.bury(worker)
+            for seat in core.seats.all():
+                await self._ask_after(seat)
             if rounds % ROUNDS_TO_RECHECK == 0:
                 await pay(core)
                 for seat in core.seats.all():
@@ -169,6 +182,15 @@ class Warden:
             core.seats.all_behind()
             core.wanted.set()
             await self._pause()
+
+    async def _ask_after(self, seat: Seat) -> None:
+        """Find out how long the lease of a silent worker lasts, and whether it still sits here."""
+        if seat.lasts > self._core.now():
+            return
+        try:
+            seat.lasts = await self._core.stores.leases.renew(seat.worker, NEVER, seat.number)
+        except Unseated:
+            self._core.seats.remove(seat)
 
     async def _compare(self, seat: Seat) -> None:
         """Look at the runs of which the store and the worker may think differently.
@@ -198,26 +220,34 @@ class Warden:
             await core.stores.leases.extend(later(core.now(), LEASE_MS))
 
     async def bury(self, worker: WorkerId) -> None:
-        """Give back what a lost worker held; its own writes are fenced from here on."""
-        core = self._core
-        if seat := core.seats.of(worker):
+        """Give back what a lost worker held, unless it has come back; its writes are fenced.
+
+        It is given up first. So what could not be taken from it, or comes into its hands even now,
+        is held without a lease: the store goes on listing the worker.
+        """
+        core, seat, now = self._core, self._core.seats.of(worker), self._core.now()
+        if not await core.stores.leases.drop(worker, now):
+            return
+        if seat is not None:
             core.seats.remove(seat)
         held = await core.stores.runs.held(worker)
-        answers = [core.post(run_id, _Lose(worker)) for run_id in held]
-        outcomes = await asyncio.gather(*answers, return_exceptions=True)
-        failed = any(isinstance(outcome, BaseException) for outcome in outcomes)
-        if not failed and core.seats.of(worker) is None:
-            await core.stores.leases.drop(worker, core.now())
+        lose = _Lose(worker, now)
+        answers = [post_listed(core, run_id, lose, lose.is_theirs) for run_id in held]
+        await asyncio.gather(*answers, return_exceptions=True)
 
 
 class _Lose:
-    """The job of taking a run from a lost worker."""
+    """The job of taking a run from a worker that was given up; not what it has got since."""
 
-    def __init__(self, worker: WorkerId) -> None:
-        self._worker = worker
+    def __init__(self, worker: WorkerId, given_up: Instant) -> None:
+        self._worker, self._given_up = worker, given_up
+
+    def is_theirs(self, run: Run) -> bool:
+        """Tell whether the worker held the run then."""
+        return machine.holder(run) == self._worker and (run.resumed or NEVER) <= self._given_up
 
     async def __call__(self, sheet: Sheet) -> object:
-        if machine.holder(sheet.run) != self._worker:
+        if not self.is_theirs(sheet.run):
             return None
         change = sheet.apply(Lose(self._worker))
         await caught_up(sheet)  # its server may have died before it looked after a wait's commit

@@ -17,12 +17,10 @@ from itertools import islice
 from typing import Final
 
 from headrace.engine.core import Core
-from headrace.engine.dispatch import LEASE_MS
 from headrace.engine.rounds import each
-from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
-from headrace.ports import NEVER, Tallying, Unseated
+from headrace.ports import Tallying
 
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
@@ -75,8 +73,6 @@ class Rechecking:
 
     async def look(self) -> None:
         """Have those runs read again of which the store knows more than we."""
-        for seat in self._core.seats.all():
-            await self._unseat(seat)
         told = self._told()
         self._seen = {run_id: seen for run_id in told if (seen := self._seen.get(run_id))}
         for start in range(0, len(told), AT_ONCE):
@@ -105,15 +101,6 @@ class Rechecking:
 
     def _told(self) -> list[RunId]:
         return [run_id for seat in self._core.seats.all() for run_id in seat.known]
-
-    async def _unseat(self, seat: Seat) -> None:
-        """Let a worker go that is silent, if it has sat down elsewhere."""
-        core = self._core
-        if core.now() - seat.heard > LEASE_MS:
-            try:
-                await core.stores.leases.renew(seat.worker, NEVER, seat.number)
-            except Unseated:
-                core.seats.remove(seat)
 
     async def _compare(self, names: Sequence[RunId], tallies: Mapping[RunId, int] | None) -> None:
         found = await self._core.stores.revisions.of(names)

@@ -27,12 +27,15 @@ class Hold:
 
 
 Receive = Callable[["Seat", Sequence[Operation]], None]
+Now = Callable[[], Instant]
 
 
 class Seat:
     """One attached worker: a `Channel` on its side, a sink of pushes on the engine's."""
 
-    def __init__(self, worker: WorkerId, env: EnvId, hello: Hello, receive: Receive) -> None:
+    def __init__(
+        self, worker: WorkerId, env: EnvId, hello: Hello, receive: Receive, now: Now
+    ) -> None:
         self.worker, self.env, self.version = worker, env, hello.version
         self.tasks = frozenset(TaskId(task) for task in hello.tasks)
         self.slots = hello.slots
@@ -40,6 +43,8 @@ class Seat:
         """Of its seats: the worker may have sat down elsewhere since."""
         self.heard = Instant(0)
         """When it last said that it is there."""
+        self.lasts = Instant(0)
+        """When its lease ends, as far as is known here."""
         self.running: set[RunId] = set()
         """Runs that it executes, or will as soon as a commit under way has landed."""
         self.reserved = 0
@@ -55,7 +60,7 @@ class Seat:
         self.answered: dict[RunId, dict[Key, int]] = {}
         """Answers that it may not have heard of, by key: it may post their questions again."""
         self.is_open = True
-        self._receive = receive
+        self._receive, self._now = receive, now
         self._out: dict[tuple[str, str] | int, Push] = {}
         self._count = 0
         self._news = asyncio.Event()
@@ -67,9 +72,9 @@ class Seat:
 
     @property
     def free(self) -> int:
-        """Return how many more runs the worker would execute at once."""
+        """Return how many more runs the worker would execute at once; none without a lease."""
         taken = len(self.running) + self.reserved
-        return max(0, self.slots - taken) if self.is_open else 0
+        return max(0, self.slots - taken) if self.is_open and self.lasts > self._now() else 0
 
     def takes(self, env: EnvId, task: TaskId) -> bool:
         """Tell whether the worker would take a run of the task up now."""

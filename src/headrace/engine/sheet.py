@@ -120,7 +120,7 @@ class Sheet:
         self.grown: dict[StreamId, Backlog] = {}
         """Where streams end in which another process has written, but for drafts."""
         self.is_hasty = self.repeats = self.checks = False
-        """Whether only the append knows keys, what is repeated was not offered, the run may move."""
+        """Whether only the append knows keys, if repeats were not offered, the run is checked."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()

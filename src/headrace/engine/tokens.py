@@ -19,9 +19,10 @@ from headrace.engine.callbacks import is_proof
 from headrace.engine.core import Core
 from headrace.engine.ids import waitpoint_id
 from headrace.engine.jobs import CatchUp
+from headrace.engine.listed import post_listed
 from headrace.engine.streamtokens import reads_stream
 from headrace.errors import BadRequest, Mistake, NotFound, TooLarge, Unauthorized
-from headrace.kernel.model import EnvId, Instant, RunId, WaitpointId, at_waitpoint, later
+from headrace.kernel.model import EnvId, Instant, Run, RunId, WaitpointId, at_waitpoint, later
 from headrace.ports import RecordAt, Retried, Waitpoint, WaitpointFilter
 from headrace.wire.durations import delay_until, duration_ms, iso
 from headrace.wire.tokenviews import TOKEN_DATA, TokenOrder, TokenQuery, TokenView
@@ -130,10 +131,12 @@ async def pay(core: Core) -> None:
 
 
 def _woken(core: Core, run_id: RunId, token: WaitpointId) -> asyncio.Future[object]:
-    stream, desk = at_waitpoint(token), core.desk(run_id)
-    if desk.run is not None and all(wait.stream != stream for wait in desk.run.waits):
-        desk.doubt()  # another process has let the wait stand
-    return core.post(run_id, CatchUp(stream))
+    stream = at_waitpoint(token)
+
+    def waits(run: Run) -> bool:
+        return any(wait.stream == stream for wait in run.waits)
+
+    return post_listed(core, run_id, CatchUp(stream), waits)
 
 
 # --- views ---------------------------------------------------------------------------------------

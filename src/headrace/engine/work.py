@@ -33,10 +33,11 @@ async def attach(core: Core, env: EnvId, hello: Hello) -> AsyncGenerator[Seat]:
     """Seat a worker until it leaves; its lease goes on, so that it may come back."""
     # A name is its environment's own: nobody elsewhere can take a worker's place, or its runs.
     worker = WorkerId(f"{env}/{hello.worker}")
-    seat = Seat(worker, env, hello, receiver(core))
+    seat = Seat(worker, env, hello, receiver(core), core.now)
     seat.pending.update(RunId(holding.run) for holding in hello.holdings)
     seat.running |= seat.pending  # until it is known which of them only wait
-    # First: a run in the hands of a worker without a lease would never be taken from it.
+    # First: from a worker without a lease every run is taken.
+    seat.lasts = later(core.now(), LEASE_MS)
     seat.number = await core.stores.leases.sit(seat.worker, later(core.now(), LEASE_MS))
     seat.heard = core.now()
     core.seats.add(seat)
@@ -142,12 +143,13 @@ async def _renew(core: Core, seat: Seat) -> None:
     """Carry the lease on; where the store fails, it lapses, and that is told by fencing."""
     now = core.now()
     try:
-        await core.stores.leases.renew(seat.worker, later(now, LEASE_MS), seat.number)
+        end = await core.stores.leases.renew(seat.worker, later(now, LEASE_MS), seat.number)
     except Unseated:  # whatever it says here is late: it sits elsewhere, or has to come again
         core.seats.remove(seat)
     except HeadraceError:
         return
     else:
+        seat.lasts = max(seat.lasts, end)
         if core.presence is not None:
             await core.presence.say(seat, now)
 

@@ -1,4 +1,8 @@
-"""Which workers are alive, and at which server each sits."""
+"""Which workers are alive, and at which server each sits.
+
+Rule: a worker that holds a run has a lease, or is listed as lapsed. So no run stays in the hands of
+nobody, whatever was under way when its worker was given up.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +27,19 @@ class Leases(Protocol):
         """Seat the worker, its lease not ending before `until`; return the number of its seat."""
         ...
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        """Set the end of the worker's lease, never to an earlier instant.
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
+        """Set the end of the worker's lease, never to an earlier instant; return it.
 
         `Unseated` when that is not its seat any more.
         """
         ...
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget the worker, if its lease ended at or before `now`."""
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
+        """Give the worker up if its lease ended at or before `now`; tell whether it has none."""
         ...
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        """List workers whose lease ended at or before `now`."""
+        """List workers that hold runs without a lease, and those whose lease had ended by `now`."""
         ...
 
     async def extend(self, until: Instant) -> None:

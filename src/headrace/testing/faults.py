@@ -198,13 +198,13 @@ class FailingLeases:
         """Seat a worker."""
         return await self._faults.write(lambda: self._inner.sit(worker, until))
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
         """Renew a lease."""
-        await self._faults.write(lambda: self._inner.renew(worker, until, seat))
+        return await self._faults.write(lambda: self._inner.renew(worker, until, seat))
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget a worker."""
-        await self._faults.write(lambda: self._inner.drop(worker, now))
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
+        """Give a worker up."""
+        return await self._faults.write(lambda: self._inner.drop(worker, now))
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
         """List lost workers."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headrace.backends.memory.tables import Tables
-from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId, later
+from headrace.backends.memory.tables import Lease, Tables
+from headrace.kernel import machine
+from headrace.kernel.model import EnvId, Instant, TaskId, WorkerId
 from headrace.ports import NEVER, Code, Unseated
 from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 
@@ -13,35 +14,44 @@ from headrace.wire.registration import Registration, StreamSpec, TaskSpec
 class MemoryLeases:
     """The `Leases` port."""
 
-    def __init__(self) -> None:
-        self._ends: dict[WorkerId, Instant] = {}
-        self._seats: dict[WorkerId, int] = {}
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     async def sit(self, worker: WorkerId, until: Instant) -> int:
         """Seat the worker, with a lease until then; return the number of its seat."""
-        self._ends[worker] = max(until, self._ends.get(worker, until))
-        seat = self._seats[worker] = max(self._seats.get(worker, 0) + 1, until)
+        last = self._tables.leases.get(worker, Lease(until, 0))
+        seat = max(last.seat + 1, until)
+        self._tables.leases[worker] = Lease(max(until, last.until), seat)
         return seat
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
-        if self._seats.get(worker) != seat:
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
+        """Set the end of the worker's lease, never to an earlier instant; return it."""
+        last = self._tables.leases.get(worker)
+        if last is None or last.seat != seat:
             raise Unseated
-        self._ends[worker] = max(until, self._ends[worker])
+        lease = self._tables.leases[worker] = Lease(max(until, last.until), seat)
+        return lease.until
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget the worker, if its lease had ended by then."""
-        if self._ends.get(worker, later(now, 1)) <= now:
-            del self._ends[worker], self._seats[worker]
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
+        """Give the worker up if its lease had ended by then; tell whether it has none."""
+        leases = self._tables.leases
+        if worker in leases and leases[worker].until <= now:
+            del leases[worker]
+        return worker not in leases
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        """List workers whose lease ended at or before `now`, longest ago first."""
-        ended = [(end, worker) for worker, end in self._ends.items() if end <= now]
-        return [worker for _, worker in sorted(ended)]
+        """List workers that hold runs without a lease, then those whose lease had ended."""
+        leases = self._tables.leases
+        holders = {machine.holder(run) for run in self._tables.runs.values()}
+        lost = [worker for worker in holders if worker is not None and worker not in leases]
+        found = [(NEVER, worker) for worker in lost]
+        found += [(lease.until, worker) for worker, lease in leases.items() if lease.until <= now]
+        return [worker for _, worker in sorted(found)]
 
     async def extend(self, until: Instant) -> None:
         """Give every worker known at least until then."""
-        self._ends = {worker: max(end, until) for worker, end in self._ends.items()}
+        for worker, lease in self._tables.leases.items():
+            self._tables.leases[worker] = Lease(max(lease.until, until), lease.seat)
 
 
 class MemoryCatalog:

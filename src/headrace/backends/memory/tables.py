@@ -17,6 +17,7 @@ from headrace.kernel.model import (
     StreamId,
     TaskId,
     WaitpointId,
+    WorkerId,
 )
 from headrace.ports import NEVER, Notes, Order, Waitpoint
 
@@ -51,6 +52,13 @@ class Taken:
         return self.until == NEVER or self.until > now
 
 
+class Lease(NamedTuple):
+    """Until when a worker is taken for alive, and the number of its seat."""
+
+    until: Instant
+    seat: int
+
+
 @dataclass(slots=True)
 class Tables:
     """Runs in the order of their creation, and what belongs to each."""
@@ -75,6 +83,7 @@ class Tables:
         default_factory=dict[WaitpointKey, tuple[WaitpointId, Instant]]
     )
     """Which waitpoint stands under a key, and when that is free again."""
+    leases: dict[WorkerId, Lease] = field(default_factory=dict[WorkerId, Lease])
 
     def log(self, run_id: RunId, stream: StreamId) -> list[Record]:
         """Return the records of a stream, to read or to append to."""

@@ -33,21 +33,24 @@ class PostgresLeases:
         self._clock.hear(now)
         return seat
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
+        """Set the end of the worker's lease, never to an earlier instant; return it."""
         rows = await self._database.run(SQL["renew_lease"], (worker, until, seat))
         if not rows:
             raise Unseated
-        self._clock.hear(cast("int", rows[0][0]))
+        end, now = cast("tuple[Instant, int]", rows[0])
+        self._clock.hear(now)
+        return end
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget the worker, if its lease had ended by then."""
-        await self._database.run(SQL["delete_lease"], (worker, now))
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
+        """Give the worker up if its lease had ended by then; tell whether it has none."""
+        rows = await self._database.run(SQL["delete_lease"], (worker, now))
+        return cast("bool", rows[0][0])
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        """List workers whose lease ended at or before `now`, longest ago first."""
+        """List workers that hold runs without a lease, then those whose lease had ended."""
         found = await self._database.rows(SQL["select_lapsed"], (now,))
-        return [cast("WorkerId", worker) for (worker,) in found]
+        return [cast("WorkerId", worker) for worker, _ in found]
 
     async def extend(self, until: Instant) -> None:
         """Give every worker known at least until then."""

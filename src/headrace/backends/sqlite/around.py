@@ -25,20 +25,27 @@ class SqliteLeases:
         found = await self._writer.write(lambda t: t.db.rows(SQL["upsert_lease"], (worker, until)))
         return cast("int", found[0][0])
 
-    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> None:
-        """Set the end of the worker's lease, never to an earlier instant."""
+    async def renew(self, worker: WorkerId, until: Instant, seat: int) -> Instant:
+        """Set the end of the worker's lease, never to an earlier instant; return it."""
         values = (worker, until, seat)
-        if not await self._writer.write(lambda t: t.db.run(SQL["renew_lease"], values)):
+        found = await self._writer.write(lambda t: t.db.rows(SQL["renew_lease"], values))
+        if not found:
             raise Unseated
+        return cast("Instant", found[0][0])
 
-    async def drop(self, worker: WorkerId, now: Instant) -> None:
-        """Forget the worker, if its lease had ended by then."""
-        await self._writer.write(lambda t: t.db.run(SQL["delete_lease"], (worker, now)))
+    async def drop(self, worker: WorkerId, now: Instant) -> bool:
+        """Give the worker up if its lease had ended by then; tell whether it has none."""
+
+        def work(transaction: Transaction) -> bool:
+            transaction.db.run(SQL["delete_lease"], (worker, now))
+            return not transaction.db.rows(SQL["select_lease"], (worker,))
+
+        return await self._writer.write(work)
 
     async def lapsed(self, now: Instant) -> Sequence[WorkerId]:
-        """List workers whose lease ended at or before `now`, longest ago first."""
+        """List workers that hold runs without a lease, then those whose lease had ended."""
         found = await self._reader.rows(SQL["select_lapsed"], (now,))
-        return [cast("WorkerId", worker) for (worker,) in found]
+        return [cast("WorkerId", worker) for worker, _ in found]
 
     async def extend(self, until: Instant) -> None:
         """Give every worker known at least until then."""

@@ -105,15 +105,32 @@ RETURNING seat, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 -- A late renewal never shortens the lease; nor does one of an older seat count. Says what time it is,
 -- as every frequent write does.
 UPDATE headrace.lease SET until = greatest(until, $2) WHERE worker = $1 AND seat = $3
-RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
+RETURNING until, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
 -- name: delete_lease
--- Unless the worker has come back.
-DELETE FROM headrace.lease WHERE worker = $1 AND until <= $2;
+-- Unless the worker has come back. Tells whether it has none: if another has just given it up, that
+-- one sees to what follows.
+WITH gone AS (
+    DELETE FROM headrace.lease WHERE worker = $1 AND until <= $2 RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM gone)
+    OR NOT EXISTS (SELECT 1 FROM headrace.lease WHERE worker = $1);
 
 -- name: select_lapsed
--- Longest ago first.
-SELECT worker FROM headrace.lease WHERE until <= $1 ORDER BY until, worker;
+-- Longest ago first; before them who holds a run and has no lease. Holders are found one after the
+-- other, by as many look-ups in the index: there are few of them, however many runs they hold.
+WITH RECURSIVE holder AS (
+    SELECT min(run.worker) AS worker FROM headrace.run WHERE run.worker IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(run.worker) FROM headrace.run WHERE run.worker > holder.worker)
+    FROM holder WHERE holder.worker IS NOT NULL
+)
+SELECT holder.worker, 0::bigint AS until FROM holder
+WHERE holder.worker IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM headrace.lease WHERE lease.worker = holder.worker)
+UNION ALL
+SELECT worker, until FROM headrace.lease WHERE until <= $1
+ORDER BY until, worker;
 
 -- name: extend_leases
 -- After an outage of the server, which nobody could reach to renew; in one order, as everybody does.

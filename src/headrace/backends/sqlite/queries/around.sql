@@ -43,15 +43,30 @@ RETURNING seat;
 
 -- name: renew_lease
 -- A late renewal never shortens the lease; nor does one of an older seat count.
-UPDATE lease SET until = max(until, ?2) WHERE worker = ?1 AND seat = ?3;
+UPDATE lease SET until = max(until, ?2) WHERE worker = ?1 AND seat = ?3 RETURNING until;
 
 -- name: delete_lease
 -- Unless the worker has come back.
 DELETE FROM lease WHERE worker = ?1 AND until <= ?2;
 
+-- name: select_lease
+-- Whether the worker has one.
+SELECT 1 FROM lease WHERE worker = ?1;
+
 -- name: select_lapsed
--- Longest ago first.
-SELECT worker FROM lease WHERE until <= ?1 ORDER BY until, worker;
+-- Longest ago first; before them who holds a run and has no lease. Holders are found one after the
+-- other, by as many look-ups in the index: there are few of them, however many runs they hold.
+WITH RECURSIVE holder (worker) AS (
+    SELECT min(worker) FROM run WHERE worker IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(run.worker) FROM run WHERE run.worker > holder.worker)
+    FROM holder WHERE holder.worker IS NOT NULL
+)
+SELECT worker, 0 AS until FROM holder
+WHERE worker IS NOT NULL AND worker NOT IN (SELECT worker FROM lease)
+UNION ALL
+SELECT worker, until FROM lease WHERE until <= ?1
+ORDER BY until, worker;
 
 -- name: extend_leases
 -- After an outage of the server, which nobody could reach to renew.
