@@ -231,7 +231,7 @@ async def test_a_run_that_breaks_a_law_cannot_be_written(tmp_path: Path, change:
 QUERIES = sorted((package() / "queries").glob("*.sql"))
 SEARCHES = {"find_newest", "find_before"}  # through all runs of an environment, in a thread
 BY_TABLE = {"insert_task", "insert_stream", "select_task_number", "select_stream_number"}
-FEW = ("meta", "lease", "json_each", "found", "record", "new", "CONSTANT")
+FEW = ("meta", "lease", "holder", "json_each", "found", "record", "new", "CONSTANT")
 """Small, or rows that a subquery has just found by its index, or no table (`CONSTANT ROW`)."""
 
 

@@ -54,8 +54,7 @@ DELETE FROM lease WHERE worker = ?1 AND until <= ?2;
 SELECT 1 FROM lease WHERE worker = ?1;
 
 -- name: select_lapsed
--- Longest ago first; before them who holds a run and has no lease. Holders are found one after the
--- other, by as many look-ups in the index: there are few of them, however many runs they hold.
+-- Longest ago first; before them whoever holds runs without one: a look-up for each, not for a run.
 WITH RECURSIVE holder (worker) AS (
     SELECT min(worker) FROM run WHERE worker IS NOT NULL
     UNION ALL
