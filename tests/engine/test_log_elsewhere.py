@@ -16,11 +16,12 @@ import pytest
 from headrace.backends.s2 import open_s2
 from headrace.errors import KeyReused, RunIsOver, Unavailable
 from headrace.kernel.model import RunId, inward, outward
-from headrace.ports import Delivering
+from headrace.ports import Delivering, Draft
 from headrace.wire.channel import Ended, Unread
 from headrace.wire.views import Receipt
 from tests.engine.gates import Gates, behind
 from tests.engine.house import DECLARED, Ground, House, opened
+from tests.engine.saving import left, save
 from tests.engine.worker import attached, emitted, parked
 from tests.s2.lite import Lite, running
 from tests.s2.rooms import HASTE, Chance
@@ -178,6 +179,34 @@ async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
         unread = await job.heard(Unread)
         assert (unread.stream, unread.body) == ("orders", b"7")
         assert fake.requests == ["append", "read", "read"] * 2
+
+
+async def test_what_was_appended_unseen_as_a_run_left_is_found(one: Server, other: Server) -> None:
+    """Its server might have died before it looked; here nobody is told of the append at all."""
+    here, there = one.house, other.house
+    async with attached(here) as worker:
+        run = await here.start()
+        job = await worker.job(run)
+        job.stand(held=True)
+        job.park()
+        save(job, leaves=True)
+        await job.heard(Ended)
+    await here.rest()
+    unseen = Draft(RunId(run), inward("notes"), 0, b"7", here.clock.now())
+    await here.stores.streams.append(unseen)
+    async with attached(there) as worker:
+        for _ in range(2):  # of two servers, one lets the other go first
+            await there.pass_time(1_000)
+        job = await worker.job(run)
+        assert [entry.body for entry in job.assigned.entries] == [b"7"]
+
+
+async def test_a_run_that_left_after_its_wait_stood_is_not_looked_at_again(one: Server) -> None:
+    house = one.house
+    async with attached(house) as worker:
+        run = await house.start()
+        await left(house, await worker.job(run))
+        assert [wait.recheck for wait in (await house.run(run)).waits] == [None]
 
 
 async def test_of_two_bodies_under_one_key_at_once_one_is_refused(

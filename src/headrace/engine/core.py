@@ -63,7 +63,13 @@ class Core:
         """Whether records lie elsewhere than runs: then no commit is about both."""
         self.repeats = Repeats(stores.clock)
         self.presence = self._present(stores)
-        self._lander = Lander(self.seats, self.teller, self._changed, self.presence)
+        self._lander = Lander(
+            self.seats,
+            self.teller,
+            self._changed,
+            self.presence,
+            is_elsewhere=self.is_elsewhere,
+        )
         self.wanted = asyncio.Event()
         """Set when a queued run may find a worker."""
         self.pace = Pace()

@@ -6,7 +6,7 @@ Owns: what happens around a commit, in which order. Must never know: who asked f
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from headrace.engine.desk import Desk
 from headrace.engine.jobs import CatchUp
@@ -15,7 +15,12 @@ from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
-from headrace.kernel.model import Queued, Run, RunId, StreamId, is_inward
+from headrace.kernel.commands import Recheck
+from headrace.kernel.effects import is_offered
+from headrace.kernel.model import Queued, Run, RunId, StreamId, is_inward, later
+
+LOOK_MS: Final = 1_000
+"""After so long somebody looks behind waits that their worker left as they became durable."""
 
 
 class News(Enum):
@@ -38,10 +43,16 @@ class Lander:
     """Brings everybody into line with each commit; see `desk.Landing`."""
 
     def __init__(
-        self, seats: Seats, teller: Teller, changed: Changed, presence: Presence | None
+        self,
+        seats: Seats,
+        teller: Teller,
+        changed: Changed,
+        presence: Presence | None,
+        *,
+        is_elsewhere: bool,
     ) -> None:
         self._seats, self._teller, self._changed = seats, teller, changed
-        self._presence = presence
+        self._presence, self._is_elsewhere = presence, is_elsewhere
 
     @property
     def hastens(self) -> bool:
@@ -61,6 +72,8 @@ class Lander:
         self._assign(sheet)
         if self._presence is not None:
             self._presence.prepare(sheet)
+        if self._is_elsewhere and _is_unwatched(sheet):
+            sheet.apply(Recheck(later(sheet.now, LOOK_MS)))
 
     async def part(self, sheet: Sheet) -> None:
         """Take back that the run lives, if it does not any more."""
@@ -107,6 +120,17 @@ class Lander:
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)
         return None if worker is None else self._seats.of(worker)
+
+
+def _is_unwatched(sheet: Sheet) -> bool:
+    """Tell whether waits become durable as their worker leaves, so that nobody posts them again.
+
+    The look behind them (`_recheck`) is this process's, and may die with it.
+    """
+    if machine.holder(sheet.run) is not None:
+        return False
+    standing = {wait.key for wait in sheet.before.waits if is_offered(wait)}
+    return any(is_offered(wait) and wait.key not in standing for wait in sheet.run.waits)
 
 
 def _news(sheet: Sheet, after: Run) -> News:
