@@ -11,9 +11,11 @@ from headrace.app.settings import Settings
 from headrace.app.sharing import (
     agree_on_master,
     agree_on_root,
+    agree_on_streams,
     change_master,
     demand_given,
     missing,
+    streams_of,
 )
 from headrace.backends.memory import open_memory
 from headrace.errors import Mistake
@@ -44,6 +46,16 @@ async def test_the_first_master_key_counts_until_it_is_changed(blobs: Blobs) -> 
     await agree_on_master(blobs, THEIRS)
     with pytest.raises(Mistake, match="another master key"):
         await agree_on_master(blobs, OURS)
+
+
+async def test_streams_stay_where_they_are(blobs: Blobs) -> None:
+    here, there = "s2://ours-of-old?endpoint=http://a:1", "s2://ours-of-old?endpoint=http://b:2"
+    await agree_on_streams(blobs, streams_of(Settings(database=SHARED, streams=here)))
+    await agree_on_streams(blobs, streams_of(Settings(database=SHARED, streams=there)))
+    for other in ("", "s2://another-one?endpoint=http://a:1"):
+        with pytest.raises(Mistake, match="are in basin 'ours-of-old', not in") as told:
+            await agree_on_streams(blobs, streams_of(Settings(database=SHARED, streams=other)))
+        assert "HEADRACE_STREAMS" in told.value.hint
 
 
 async def test_two_servers_that_make_their_own_root_key_do_not_both_start(blobs: Blobs) -> None:

@@ -20,7 +20,13 @@ from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
 from headrace.app.settings import Settings, is_shared
-from headrace.app.sharing import agree_on_master, agree_on_root, demand_given
+from headrace.app.sharing import (
+    agree_on_master,
+    agree_on_root,
+    agree_on_streams,
+    demand_given,
+    streams_of,
+)
 from headrace.app.skew import comparing
 from headrace.app.storing import Kept, keeping
 from headrace.engine import Engine, Keyring, Signer, open_engine
@@ -103,6 +109,7 @@ async def _agreed(
     setting: Settings, kept: Kept, vault: Vault, given: tuple[EnvId, str]
 ) -> AsyncGenerator[None]:
     """Refuse what servers on one database disagree on, and watch their clocks."""
+    await agree_on_streams(kept.stores.blobs, streams_of(setting))
     if not is_shared(setting.database):
         yield
         return

@@ -1,4 +1,4 @@
-"""What servers on one database have to agree on: the master key, and the root key.
+"""What servers on one database have to agree on: master key, root key, where streams are.
 
 Owns: what is noted of them in the database (no key, only what tells one from another), and who is
 refused. Must never know: where keys are kept, commands.
@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from headrace.app.settings import LOOPBACK, Settings, is_shared
+from headrace.backends.s2 import place_of
 from headrace.errors import Mistake
 from headrace.kernel.model import EnvId
 from headrace.ports import Blobs
@@ -78,6 +79,25 @@ async def agree_on_root(blobs: Blobs, setting: Settings, env: EnvId, key: str) -
             " runs, each refuses what the other's key opens or has signed; give both the same"
         )
     await blobs.put(place, mark)
+
+
+def streams_of(setting: Settings) -> str:
+    """Say where the streams are; by which address they are reached is each server's own affair."""
+    if not setting.streams:
+        return "the database"
+    place = place_of(setting.streams, setting.s2_token)
+    return f"basin {place.basin!r}" + (f" below {place.prefix!r}" if place.prefix else "")
+
+
+async def agree_on_streams(blobs: Blobs, streams: str) -> None:
+    """Refuse other streams than those that this database's runs have been sent so far."""
+    mark = streams.encode()
+    if (known := await blobs.first("agreed/streams", mark)) != mark:
+        raise Mistake(
+            f"the streams of this database's runs are in {known.decode()}, not in {streams}",
+            hint="Give every server on this database the same HEADRACE_STREAMS, always: what runs"
+            " were sent stays where it was sent. Other streams need another database.",
+        )
 
 
 def mark_of(vault: Vault) -> bytes:
