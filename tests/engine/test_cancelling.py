@@ -48,6 +48,7 @@ async def test_a_run_between_two_attempts_is_over_at_once(house: House) -> None:
 
 async def test_a_blocked_run_is_over_at_once(house: House) -> None:
     async with attached(house) as worker:
+        await house.rest()  # a worker that has come tries once what is blocked by then
         run = await house.start()
         job = await worker.job(run)
         job.post(ch.Blocked(run, job.epoch, CAUSE))

@@ -30,6 +30,7 @@ async def blocked(house: House, job: Job) -> str:
 
 
 async def begun(house: House, worker: Worker) -> Job:
+    await house.rest()  # a worker that has come tries once what is blocked by then
     return await worker.job(await house.start())
 
 

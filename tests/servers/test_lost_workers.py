@@ -130,6 +130,7 @@ async def test_who_tries_blocked_runs_again_trusts_no_memory(site: Site) -> None
         attached(here, name="old") as old,
     ):
         job = await old.job(await here.start())
+        await at_rest(here, there)  # a worker that has come tries once what is blocked by then
         await there.core.post(RunId(job.run), nothing)  # it remembers the run as executing
         job.post(ch.Blocked(job.run, job.epoch, CAUSE))
         await job.heard(Ended)

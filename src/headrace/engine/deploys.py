@@ -10,7 +10,7 @@ from headrace.engine.listed import post_listed
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.errors import HeadraceError
-from headrace.kernel.commands import Claim, Unblock
+from headrace.kernel.commands import Unblock
 from headrace.kernel.model import Blocked, Instant, Run, RunId
 from headrace.ports import Filter
 
@@ -66,5 +66,5 @@ class _Unblock:
         change = sheet.apply(Unblock())
         if self._seat.free:
             self._seat.running.add(sheet.run.id)  # others decide while this is being committed
-            change = sheet.apply(Claim(self._seat.worker))
+            change = sheet.apply(self._seat.claim)
         return change
