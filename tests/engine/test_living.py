@@ -16,10 +16,8 @@ from pathlib import Path
 import pytest
 
 from headrace.backends.memory.waitmap import MemoryWaitMap
-from headrace.backends.postgres import open_postgres
 from headrace.backends.redis import open_redis
 from headrace.backends.s2 import open_s2
-from headrace.backends.sqlite import open_sqlite
 from headrace.errors import RunIsOver
 from headrace.kernel.model import Instant, RunId, inward, later
 from headrace.ports import Live, On, Stores, WaitMap
@@ -31,6 +29,7 @@ from tests.engine.pair import Pair
 from tests.engine.worker import attached
 from tests.s2.rooms import HASTE, Chance
 from tests.s2.standin import StandIn
+from tests.servers.town import Site
 from tests.services.redis import RedisServer
 
 AN_HOUR_MS = 3_600_000
@@ -92,16 +91,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @asynccontextmanager
-async def _near(place: str, clock: ManualClock) -> AsyncGenerator[Stores]:
-    if place.startswith("postgresql:"):
-        async with open_postgres(place, clock=clock) as stores:
-            yield stores
-    else:
-        async with open_sqlite(place, clock=clock) as stores:
-            yield stores
-
-
-@asynccontextmanager
 async def _map(place: str, clock: ManualClock, redis: RedisServer) -> AsyncGenerator[WaitMap]:
     """In Redis beside Postgres, in memory beside SQLite."""
     if place.startswith("postgresql:"):
@@ -117,7 +106,7 @@ async def two(place: str, fake: StandIn, redis_of_all: RedisServer) -> AsyncIter
     clock, asked = ManualClock(Instant(time.time_ns() // 1_000_000 + AN_HOUR_MS)), Asked()
     url = f"s2://engines?endpoint={fake.url}"
     async with (
-        _near(place, clock) as near,
+        Site(clock, place).stores() as near,
         _map(place, clock, redis_of_all) as waitmap,
         open_s2(url, near, Chance(), patience=HASTE) as far,
         open_s2(url, near, Chance(), patience=HASTE) as further,

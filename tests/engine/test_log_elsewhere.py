@@ -84,6 +84,21 @@ async def other(ground: Ground, url: str, one: Server) -> AsyncIterator[Server]:
         yield server
 
 
+@asynccontextmanager
+async def two_on(ground: Ground, fake: StandIn) -> AsyncGenerator[tuple[House, House]]:
+    """Run two servers on plain S2, whose requests can be counted."""
+    url = f"s2://engines?endpoint={fake.url}"
+    async with (
+        ground.stores() as near,
+        open_s2(url, near, Chance(), patience=HASTE) as here,
+        open_s2(url, near, Chance(), patience=HASTE) as there,
+        opened(here, ground.clock, "here") as one,
+        opened(there, ground.clock, "there") as other,
+    ):
+        await one.api.register(DECLARED)
+        yield one, other
+
+
 async def bodies(house: House, run: str, stream: str = "notes") -> list[bytes]:
     read = await house.stores.streams.read(RunId(run), inward(stream), 0, 1_000)
     return [record.body for record in read]
@@ -135,15 +150,7 @@ async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_en
     ground: Ground, fake: StandIn
 ) -> None:
     """An append that comes too late, what was in its way, which keys there are now, an append."""
-    url = f"s2://engines?endpoint={fake.url}"
-    async with (
-        ground.stores() as near,
-        open_s2(url, near, Chance(), patience=HASTE) as here,
-        open_s2(url, near, Chance(), patience=HASTE) as there,
-        opened(here, ground.clock, "here") as one,
-        opened(there, ground.clock, "there") as other,
-    ):
-        await one.api.register(DECLARED)
+    async with two_on(ground, fake) as (one, other):
         run = await one.start()
         for number, house in enumerate([one, other] * 4):
             if number == 4:  # by now both have met the run
@@ -156,16 +163,7 @@ async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_en
 async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
     ground: Ground, fake: StandIn
 ) -> None:
-    url = f"s2://engines?endpoint={fake.url}"
-    async with (
-        ground.stores() as near,
-        open_s2(url, near, Chance(), patience=HASTE) as here,
-        open_s2(url, near, Chance(), patience=HASTE) as there,
-        opened(here, ground.clock, "here") as one,
-        opened(there, ground.clock, "there") as other,
-        attached(one) as worker,
-    ):
-        await one.api.register(DECLARED)
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
         run = await one.start()
         job = await worker.job(run)
         for number in range(4):

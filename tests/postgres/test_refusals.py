@@ -18,6 +18,7 @@ from headrace.kernel.model import RunId
 from headrace.ports import ANYTHING, Stores
 from headrace.testing.contracts.given import executing, remembered
 from headrace.testing.contracts.wakeups import heard
+from tests.postgres.hints import heard_from
 from tests.postgres.raw import raw, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -58,7 +59,7 @@ async def test_a_queue_of_notifications_that_is_full_ends_no_server(ill: str, fr
             await stores.runs.commit(change)
             assert await near.runs.load(run.id) == change.after
             await _healed(fresh)
-            await _heard_from(near, stores, run.id)
+            await heard_from(near, stores, run.id)
     told = [log["event"] for log in logs if "not today" in str(log.get("error"))]
     assert told == ["what other servers do cannot be heard"]
 
@@ -113,19 +114,6 @@ async def test_a_hint_that_cannot_be_written_is_forgotten(database: str) -> None
 async def _knows_others(stores: Stores) -> bool:
     assert isinstance(stores.wakeups, PostgresWakeups)
     return stores.wakeups._has_others  # pyright: ignore[reportPrivateUsage] - a test may look inside
-
-
-async def _heard_from(near: Stores, stores: Stores, run: RunId) -> None:
-    async with near.wakeups.listen() as hints, asyncio.timeout(10):
-        while True:
-            await stores.wakeups.announce(run)
-            try:
-                async with asyncio.timeout(0.2):
-                    while await anext(hints) != run:
-                        pass
-                    return
-            except TimeoutError:
-                continue
 
 
 @pytest.mark.parametrize("code", ["58030", "XX000", "40003", "55006", "42883", "0A000"])

@@ -13,10 +13,12 @@ from headrace.errors import Throttled, Unavailable
 from headrace.kernel.model import Run
 from headrace.ports import Appended, Backlog, Clash, Stores
 from headrace.testing.contracts.given import APPROVAL, draft, executing, filled
+from tests.s2.http2 import Answer
 from tests.s2.rooms import HASTE, Chance
 from tests.s2.standin import (
     Fault,
     Late,
+    Perform,
     StandIn,
     ack_lost,
     call_lost,
@@ -273,6 +275,22 @@ async def test_what_somebody_else_has_written_is_told_of(
     del log[0].headers[:]
     with pytest.raises(Unavailable, match="was not written by Headrace"):
         await twin.streams.read(run.id, APPROVAL, 0, 9)
+
+
+async def test_a_stream_that_goes_while_it_is_weighed_is_told_of(
+    stores: Stores, twin: Stores, fake: StandIn
+) -> None:
+    """Between reading where it ends and what is below, somebody drops the run."""
+
+    async def dropped(perform: Perform) -> Answer | None:
+        next(iter(fake.basins.values())).streams.clear()
+        return perform()
+
+    run = await executing(stores)
+    await filled(stores, run, 3)
+    fake.fail_next("read", None, dropped)
+    with pytest.raises(Unavailable, match="does not show"):
+        await twin.streams.backlog(run.id, APPROVAL, 1)
 
 
 async def test_no_session_is_held_open(stores: Stores, fake: StandIn) -> None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from headrace.backends.postgres import open_postgres
-from headrace.backends.sqlite import open_sqlite
 from headrace.kernel.model import Instant, WaitpointId
-from headrace.ports import Stores, Waitpoints
+from headrace.ports import Waitpoints
 from headrace.testing.clock import ManualClock
 from headrace.wire.tokenviews import StreamTokenOrder, TokenQuery, TokenView
 from tests.engine.gates import Gates, gated
 from tests.engine.house import DECLARED, House, opened
+from tests.servers.town import Site
 
 IN_A_SECOND = StreamTokenOrder(stream_id="notes", timeout="1s")
 
@@ -75,20 +73,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("database"))
 
 
-@asynccontextmanager
-async def _stores(place: str, clock: ManualClock) -> AsyncGenerator[Stores]:
-    if place.startswith("postgresql:"):
-        async with open_postgres(place, clock=clock) as stores:
-            yield stores
-    else:
-        async with open_sqlite(place, clock=clock) as stores:
-            yield stores
-
-
 @pytest.fixture
 async def two(place: str) -> AsyncGenerator[Two]:
     clock, other = ManualClock(), ManualClock()
-    async with _stores(place, clock) as near, _stores(place, other) as far:
+    async with Site(clock, place).stores() as near, Site(other, place).stores() as far:
         settling = Settling(near.waitpoints)
         settling.may.set()
         seen = replace(near, waitpoints=settling)  # type: ignore[arg-type]  # it stands for one

@@ -128,9 +128,7 @@ class Desk:
     def look_again(self) -> None:
         """Read the run again, and tell everybody who should know; once, however often asked."""
         self.doubt()
-        self._lose_sight()
-        if all(slip.job is not look for slip in self._slips):
-            self.post(look)
+        self.look_behind(frozenset())
 
     def look_behind(self, streams: frozenset[StreamId]) -> None:
         """Look for new records in these streams of the run, or in all; the rest is as it was."""

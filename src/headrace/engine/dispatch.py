@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from headrace.engine.aside import Aside
@@ -15,6 +15,7 @@ from headrace.engine.bells import RECHECK_S
 from headrace.engine.core import Core
 from headrace.engine.jobs import caught_up, nothing
 from headrace.engine.listed import post_listed
+from headrace.engine.rounds import first
 from headrace.engine.seats import Seat
 from headrace.engine.sheet import Sheet
 from headrace.engine.tokens import pay
@@ -108,7 +109,7 @@ class Timer:
             is_turn = False
             coming = [moment for moment, _ in listed if moment > now]
             core.next_due = min((core.next_due, *coming[:1]))
-            await self._first(core.next_due, _wait(core.alarm))
+            await first(core.stores.clock.sleep_until(core.next_due), _wait(core.alarm))
 
     def _own(self, due: Sequence[RunId]) -> Sequence[RunId]:
         """Return those that no other server sees to sooner: it may have their workers."""
@@ -125,20 +126,11 @@ class Timer:
             answer.add_done_callback(partial(self._passed, run_id))
             answers.append(answer)
         if answers:
-            await self._first(later(now, SLOW_MS), _all(answers))
+            await first(core.stores.clock.sleep_until(later(now, SLOW_MS)), _all(answers))
 
     def _passed(self, run_id: RunId, answer: asyncio.Future[object]) -> None:
         error = None if answer.cancelled() else answer.exception()
         self._aside.end(run_id, error)
-
-    async def _first(self, until: Instant, event: Coroutine[object, object, None]) -> None:
-        """Return when that has come, or the time."""
-        async with asyncio.TaskGroup() as group:
-            sleeping = group.create_task(self._core.stores.clock.sleep_until(until))
-            waiting = group.create_task(event)
-            await asyncio.wait((sleeping, waiting), return_when=asyncio.FIRST_COMPLETED)
-            sleeping.cancel()
-            waiting.cancel()
 
 
 async def _wait(event: asyncio.Event) -> None:

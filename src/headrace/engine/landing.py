@@ -16,7 +16,7 @@ from headrace.engine.sheet import Sheet
 from headrace.engine.telling import Teller
 from headrace.kernel import machine
 from headrace.kernel.commands import Recheck
-from headrace.kernel.effects import is_offered
+from headrace.kernel.effects import fresh, is_offered
 from headrace.kernel.model import Queued, Run, RunId, StreamId, is_inward, later
 
 LOOK_MS: Final = 1_000
@@ -129,8 +129,7 @@ def _is_unwatched(sheet: Sheet) -> bool:
     """
     if machine.holder(sheet.run) is not None:
         return False
-    standing = {wait.key for wait in sheet.before.waits if is_offered(wait)}
-    return any(is_offered(wait) and wait.key not in standing for wait in sheet.run.waits)
+    return bool(fresh(sheet.before, sheet.run, is_offered))
 
 
 def _news(sheet: Sheet, after: Run) -> News:
@@ -145,7 +144,6 @@ def _recheck(desk: Desk, before: Run, after: Run) -> None:
 
     Another process may have appended between our reading of the log and the commit.
     """
-    standing = {wait.key for wait in before.waits if wait.held}
-    fresh = [wait for wait in after.waits if wait.held and wait.key not in standing]
-    for stream in {wait.stream for wait in fresh if wait.stream is not None}:
+    held = fresh(before, after, lambda wait: wait.held)
+    for stream in {wait.stream for wait in held if wait.stream is not None}:
         desk.post(CatchUp(stream))

@@ -18,7 +18,7 @@ from headrace.engine.seats import Seat, Seats
 from headrace.engine.sheet import Sheet
 from headrace.kernel import machine
 from headrace.kernel.commands import Recheck
-from headrace.kernel.effects import is_offered
+from headrace.kernel.effects import fresh, is_offered
 from headrace.kernel.model import (
     EPOCH,
     Instant,
@@ -173,11 +173,7 @@ def _parts(before: Run, after: Run) -> bool:
     is_held = isinstance(before.state, Running)
     if is_held and machine.holder(after) != machine.holder(before):
         return True
-    return bool(_keys(after) - _keys(before))
-
-
-def _keys(run: Run) -> frozenset[str]:
-    return frozenset(wait.key for wait in run.waits if is_offered(wait))
+    return bool(fresh(before, after, is_offered))
 
 
 def _offered(run: Run) -> frozenset[StreamId]:

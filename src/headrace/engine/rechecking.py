@@ -10,14 +10,13 @@ Rule 2: a look that failed is owed until one has succeeded, whatever was found o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from headrace.engine.core import Core
-from headrace.engine.rounds import each
+from headrace.engine.rounds import each, first
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
 from headrace.ports import Tallying
@@ -63,13 +62,8 @@ class Rechecking:
     async def _rest(self) -> None:
         """Let some time pass; less where nobody knows what was told."""
         core = self._core
-        until = later(core.now(), ROUND_MS)
-        async with asyncio.TaskGroup() as group:
-            resting = group.create_task(core.stores.clock.sleep_until(until))
-            hearing = group.create_task(core.pace.hurried(len(self._seen)))
-            await asyncio.wait((resting, hearing), return_when=asyncio.FIRST_COMPLETED)
-            resting.cancel()
-            hearing.cancel()
+        resting = core.stores.clock.sleep_until(later(core.now(), ROUND_MS))
+        await first(resting, core.pace.hurried(len(self._seen)))
 
     async def look(self) -> None:
         """Have those runs read again of which the store knows more than we."""

@@ -6,7 +6,7 @@ Must never know: what is looked at, and why.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
@@ -56,6 +56,15 @@ class Pace:
                 await self.hurried(count)
         self.begin()
         self._began = _time()
+
+
+async def first(*some: Coroutine[object, object, None]) -> None:
+    """Return once one of them has; the others are given up."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in some]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
 
 def _time() -> float:

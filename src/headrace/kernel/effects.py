@@ -5,6 +5,8 @@ Owns: what an answer, a wake-up and an end do to a run. `machine` owns when they
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from headrace.kernel.commands import Change
 from headrace.kernel.evolve import evolve
 from headrace.kernel.model import (
@@ -36,6 +38,12 @@ def durable(run: Run) -> Run:
 def is_offered(wait: Wait) -> bool:
     """Tell whether senders find the wait: it is durable, and stands on a stream."""
     return wait.held and wait.stream is not None and waitpoint_of(wait.stream) is None
+
+
+def fresh(before: Run, after: Run, such: Callable[[Wait], bool]) -> list[Wait]:
+    """List the waits of `after` that are such, and that were not, or were not there, before."""
+    standing = {wait.key for wait in before.waits if such(wait)}
+    return [wait for wait in after.waits if such(wait) and wait.key not in standing]
 
 
 def rechecked(run: Run, until: Instant) -> Run:

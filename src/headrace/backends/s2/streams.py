@@ -145,8 +145,7 @@ class S2Streams:
             if end is None:
                 break
             if not await turns.next():
-                message = f"S2 does not show what it has in {log.name!r}"
-                raise Unavailable(message, hint="Try again.")
+                raise _hidden(log.name)
         return is_there
 
     async def _learned(self, log: Log) -> list[Stored]:
@@ -187,6 +186,13 @@ class S2Streams:
         self._recent.put(name, found)
         return found
 
+    async def _one(self, name: str, seq: int) -> Stored:
+        """Return one record, which stands."""
+        found = self._recent.get(name, seq, 1) or await self._page(name, seq, 1)
+        if not found:
+            raise _hidden(name)
+        return found[0]
+
     async def _record(self, name: str, stored: Stored) -> Record:
         body = stored.body
         if stored.hash:
@@ -216,8 +222,8 @@ class S2Streams:
             return Backlog(tail)
         if not start:
             return Backlog(tail, tail, total)
-        first = self._recent.get(name, start, 1) or await self._page(name, start, 1)
-        return Backlog(tail, tail - start, total - first[0].below)
+        first = await self._one(name, start)
+        return Backlog(tail, tail - start, total - first.below)
 
     async def ends(self, run_id: RunId) -> Mapping[StreamId, Backlog]:
         """Weigh the whole of each stream of the run that holds a record."""
@@ -229,9 +235,7 @@ class S2Streams:
         tail, total, last = await self._weighed(name)
         stream = names.stream_of(self._prefix, run_id, name)
         if stream is None and tail:
-            kept = self._recent.get(name, tail - 1, 1)
-            last = last or (kept or await self._page(name, tail - 1, 1))[0]
-            stream = last.stream
+            stream = (last or await self._one(name, tail - 1)).stream
         return stream, Backlog(tail, tail, total)
 
     async def _weighed(self, name: str) -> tuple[int, int, Stored | None]:
@@ -276,6 +280,10 @@ class S2Streams:
 
     def _name(self, run_id: RunId, stream: StreamId) -> str:
         return names.name_of(self._prefix, run_id, stream)
+
+
+def _hidden(name: str) -> Unavailable:
+    return Unavailable(f"S2 does not show what it has in {name!r}", hint="Try again.")
 
 
 def _in_order(name: str, start: int, page: Page) -> list[Stored]:
