@@ -77,6 +77,7 @@ CHANCE_MODULES: Final = frozenset({"random", "secrets"})
 # A type, and a comparison: neither is chance.
 NO_CHANCE: Final = frozenset({"random.Random", "secrets.compare_digest"})
 ABOVE: Final = frozenset({"app", "cli", PACKAGE})
+ABILITIES: Final = frozenset({"Delivering", "Extending", "Sighting", "Tallying"})
 SLEEPS: Final = frozenset({"anyio.sleep", "asyncio.sleep", "time.sleep"})
 MOCKS: Final = frozenset({"mock", "pytest_mock", "unittest.mock"})
 
@@ -191,6 +192,20 @@ def _is_loop(source: Source, node: ast.Attribute) -> bool:
     return name.split(".")[-1].strip("_") in {"loop", "get_running_loop", "get_event_loop"}
 
 
+def asked_once(source: Source) -> Iterator[Finding]:
+    """What a store can do is asked once: such a question costs as much as a decision."""
+    if part_of(source.name) != "engine" or source.name == "headrace.engine.abilities":
+        return
+    for node in ast.walk(source.tree):
+        match node:
+            case ast.Call(func=ast.Name("isinstance"), args=[_, kind]):
+                name = source.dotted(kind) or ""
+                if name.rpartition(".")[2] in ABILITIES:
+                    yield Finding("asked-once", source.name, f"line {node.lineno}: {name}")
+            case _:
+                pass
+
+
 def no_clock(source: Source) -> Iterator[Finding]:
     """Below `app`, time, chance and identity come in as arguments."""
     if part_of(source.name) in ABOVE:
@@ -235,6 +250,7 @@ OF_THE_PACKAGE: Final[tuple[Rule, ...]] = (
     sizes,
     narrow_ports,
     bans,
+    asked_once,
     no_clock,
 )
 OF_THE_TESTS: Final[tuple[Rule, ...]] = (sizes, bans, patient_tests)

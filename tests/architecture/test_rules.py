@@ -144,6 +144,13 @@ def test_task_groups_and_methods_of_a_banned_name_are_free() -> None:
     assert not _found(rules.bans, "m", text)
 
 
+def test_what_a_store_can_do_is_asked_in_one_place() -> None:
+    text = "from headrace.ports import Extending\nif isinstance(self._streams, Extending): pass"
+    assert len(_found(rules.asked_once, "headrace.engine.desk", text)) == 1
+    assert not _found(rules.asked_once, "headrace.engine.abilities", text)
+    assert not _found(rules.asked_once, "headrace.engine.desk", text.replace("Extending", "Stores"))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.ports import Delivering, Sighting, Streams
+from headrace.ports import Delivering, Extending, Sighting, Streams, Tallying
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class Abilities:
 
     delivering: Delivering | None
     sighting: Sighting | None
+    extending: Extending | None
+    tallying: Tallying | None
 
 
 def abilities(streams: Streams) -> Abilities:
@@ -23,4 +25,6 @@ def abilities(streams: Streams) -> Abilities:
     return Abilities(
         delivering=streams if isinstance(streams, Delivering) else None,
         sighting=streams if isinstance(streams, Sighting) else None,
+        extending=streams if isinstance(streams, Extending) else None,
+        tallying=streams if isinstance(streams, Tallying) else None,
     )

@@ -58,8 +58,8 @@ class Core:
         self.herald = Herald(self.seats, stores.wakeups, self.name)
         self.has_company = False
         """Whether another engine was ever heard of."""
-        self._abilities = abilities(stores.streams)
-        self.is_elsewhere = self._abilities.delivering is None
+        self.abilities = abilities(stores.streams)
+        self.is_elsewhere = self.abilities.delivering is None
         """Whether records lie elsewhere than runs: then no commit is about both."""
         self.repeats = Repeats(stores.clock)
         self.presence = self._present(stores)
@@ -100,7 +100,7 @@ class Core:
         """Return the run's desk."""
         desk = self._desks.get(run_id)
         if desk is None:
-            desk = self._desks[run_id] = Desk(run_id, self.stores, self._lander, self._abilities)
+            desk = self._desks[run_id] = Desk(run_id, self.stores, self._lander, self.abilities)
             self._tidy()
         else:
             self._desks.move_to_end(run_id)

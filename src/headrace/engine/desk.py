@@ -64,6 +64,7 @@ class Desk:
     __slots__ = (
         "_clock",
         "_delivering",
+        "_extending",
         "_is_doubtful",
         "_landing",
         "_runs",
@@ -90,8 +91,9 @@ class Desk:
         self._clock = stores.clock
         self._landing = landing
         self._delivering, self._sighting = abilities.delivering, abilities.sighting
+        self._extending = abilities.extending
         self._slips: deque[Slip] = deque()
-        self._tails = Tails()
+        self._tails = Tails(abilities.extending)
         self._is_doubtful = False
 
     @property
@@ -143,7 +145,7 @@ class Desk:
 
     def _lose_sight(self) -> None:
         """Know no more where the streams end; but where a clash tells it, that is soon enough."""
-        if not isinstance(self._streams, Extending):
+        if self._extending is None:
             self._tails.see(None)
 
     async def _reload(self) -> None:
@@ -363,8 +365,8 @@ class Desk:
             raise Unavailable(error.message, hint="Try again.") from error  # some of it stands
 
     async def _appended(self, sheet: Sheet) -> None:
-        if isinstance(self._streams, Extending):
-            return await self._extend(self._streams, sheet)
+        if self._extending is not None:
+            return await self._extend(self._extending, sheet)
         for draft in sheet.drafts:
             if (await self._streams.append(draft)).duplicate:
                 raise Clash  # another process was faster, perhaps with another body

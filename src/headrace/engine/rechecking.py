@@ -19,7 +19,6 @@ from headrace.engine.core import Core
 from headrace.engine.rounds import each, first
 from headrace.engine.sheet import Sheet
 from headrace.kernel.model import Run, RunId, StreamId, is_inward, later
-from headrace.ports import Tallying
 
 ROUND_MS: Final = 1_500
 """Less than the 2 s that a lost hint may cost: looking takes some time as well."""
@@ -44,8 +43,7 @@ class Rechecking:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        streams = core.stores.streams
-        self._tallying = streams if isinstance(streams, Tallying) else None
+        self._tallying = core.abilities.tallying
         self._seen: dict[RunId, _Seen] = {}
         self._unshown: dict[RunId, None] = {}
         """Runs that may have records of which nobody was told."""

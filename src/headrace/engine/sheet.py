@@ -43,9 +43,11 @@ class Push:
 class Tails:
     """Where the streams of one run end, as far as this process has seen: all of them, or none."""
 
-    __slots__ = ("known", "sight")
+    __slots__ = ("extending", "known", "sight")
 
-    def __init__(self) -> None:
+    def __init__(self, extending: Extending | None = None) -> None:
+        self.extending = extending
+        """Who has seen more, perhaps, since these were noted."""
         self.known: dict[StreamId, Backlog] = {}
         self.sight: Sight | None = None
         """What was seen for the batch that is being decided."""
@@ -60,6 +62,7 @@ class Sheet:
     """One run's next change. Everything here is undone by throwing the sheet away."""
 
     __slots__ = (
+        "_extending",
         "_saved",
         "_streams",
         "_waitpoints",
@@ -126,7 +129,7 @@ class Sheet:
         self.written = set[tuple[StreamId, int]]()
         """What is in the log already, of records that earlier sheets of the same batch appended."""
         self._streams, self._waitpoints = stores.streams, stores.waitpoints
-        self.tails, self.sight = dict(tails.known), tails.sight
+        self.tails, self.sight, self._extending = dict(tails.known), tails.sight, tails.extending
         """Where the streams end once this sheet has landed; what was seen of the run."""
 
     @property
@@ -184,8 +187,8 @@ class Sheet:
         if not self.tails and self.sight is None:
             self.tails.update(await self._streams.ends(self.run.id))
         end = self.tails.setdefault(stream, Backlog())
-        if isinstance(self._streams, Extending):
-            seen = self._streams.seen(self.run.id, stream)
+        if self._extending is not None:
+            seen = self._extending.seen(self.run.id, stream)
             if seen is not None and seen.tail > end.tail:
                 end = self.tails[stream] = seen
         return end
