@@ -1,12 +1,15 @@
 """Hints by Redis: at once within the process, by a channel to other processes.
 
-Owns: the connection that listens; what has not been told yet.
+Owns: the connection that listens; what has not been told yet; who else is there to be told.
 Must never know: what follows from a hint.
 
-Rule: a hint only saves work. While the connection is lost, all who listen are told to look for
-themselves after each try to have it back: every second, or every five where something takes
-connections and gives no answer; and once more when it is back, since nobody knows what was told
-meanwhile. Nobody depends on that: engines look again by themselves.
+Rule 1: a hint only saves work. While the connection is lost, all who listen are told to look for
+        themselves after each try to have it back: every second, or every five where something
+        takes connections and gives no answer; and once more when it is back, since nobody knows
+        what was told meanwhile. Nobody depends on that: engines look again by themselves.
+Rule 2: who is alone tells nobody. He is, if his last message had one hearer: himself. Whoever
+        begins to listen says so; who was alone until then answers that there may be anything, as
+        something may have been kept to himself meanwhile.
 """
 
 from __future__ import annotations
@@ -49,21 +52,22 @@ Read: TypeAlias = "Callable[..., Awaitable[Sequence[bytes] | None]]"
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """What is sent: by whom, and about which runs."""
+    """What is sent: by whom, about which runs, the how manieth of the sender; none: "I am here"."""
 
     sender: str
     runs: tuple[RunId, ...]
+    number: int = 0
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 
 
-def messages(sender: str, runs: Iterable[RunId]) -> Iterator[bytes]:
-    """Yield messages of moderate size about all the runs."""
+def messages(sender: str, runs: Iterable[RunId], after: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield messages of moderate size about all the runs, or one of none, and their numbers."""
     every = tuple(runs)
-    for start in range(0, len(every), RUNS_AT_ONCE):
-        yield _encode(Message(sender, every[start : start + RUNS_AT_ONCE]))
+    for number, start in enumerate(range(0, len(every) or 1, RUNS_AT_ONCE), after + 1):
+        yield number, _encode(Message(sender, every[start : start + RUNS_AT_ONCE], number))
 
 
 class RedisWakeups:
@@ -74,12 +78,23 @@ class RedisWakeups:
         self._broadcast = Broadcast()
         self._pending: dict[RunId, None] = {}
         self._filled = asyncio.Event()
+        self._told = self._only = self._echoed = 0
+        """Of our messages: the last, that if one alone heard it, the last that we heard."""
         self.hearing = asyncio.Event()
         """Set while other processes are heard."""
 
     async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
         self._broadcast.tell(run_id, by)
+        if not self.is_alone:
+            self._say(run_id)
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether nobody else listens, as far as is known."""
+        return 0 < self._only == self._echoed
+
+    def _say(self, run_id: RunId) -> None:
         self._pending[run_id] = None
         self._filled.set()
 
@@ -96,8 +111,10 @@ class RedisWakeups:
             self._filled.clear()
             told, self._pending = self._pending, {}
             try:
-                for message in messages(self._name, told):
-                    await self._link.ask("PUBLISH", self._channel, message)
+                for number, message in messages(self._name, told, self._told):
+                    self._told = number
+                    hearers = await self._link.ask("PUBLISH", self._channel, message)
+                    self._only = number if hearers == 1 else 0
             except Unavailable:
                 self._pending = told | self._pending
                 if len(self._pending) > PENDING_AT_MOST:
@@ -114,6 +131,7 @@ class RedisWakeups:
             except TROUBLE:
                 pause = PAUSE_S if self.hearing.is_set() else min(pause * 2, LONGEST_PAUSE_S)
             self.hearing.clear()
+            self._echoed = 0
             self._broadcast.tell(ANYTHING)
             await anyio.sleep(pause)
 
@@ -125,6 +143,7 @@ class RedisWakeups:
                 await connection.read_response()
             self.hearing.set()
             self._broadcast.tell(ANYTHING)
+            self._filled.set()  # if there is nothing to tell: that we are here
             while True:
                 await self._heard_once(connection)
 
@@ -138,13 +157,18 @@ class RedisWakeups:
                 await connection.send_command("PING")
                 answer = await read()
         if answer is not None and answer[0] == b"message":
-            self._told(answer[2])
+            self._take(answer[2])
 
-    def _told(self, body: bytes) -> None:
+    def _take(self, body: bytes) -> None:
         try:
             message = _decode(body)
         except msgspec.DecodeError:
             message = Message("", (ANYTHING,))  # of a newer server, perhaps
-        if message.sender != self._name:
-            for run_id in message.runs:
-                self._broadcast.tell(run_id)
+        if message.sender == self._name:
+            self._echoed = message.number
+            return
+        if self.is_alone:
+            self._say(ANYTHING)
+        self._echoed = 0
+        for run_id in message.runs:
+            self._broadcast.tell(run_id)
