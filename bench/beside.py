@@ -25,6 +25,8 @@ from bench.report import put
 ROOT: Final = Path(__file__).parents[1]
 BEGIN: Final = "<!-- measured: python -m bench.beside --write -->"
 END: Final = "<!-- end of before and after -->"
+UNPACED: Final = "live back to back"
+EACH: Final = "live, back to back, from one message to the next"
 ONLY: Final = "live,warm,evicted,throughput,starts"
 MOST: Final = 1.10
 PATIENCE_S: Final = 280.0
@@ -39,10 +41,29 @@ class Shown(msgspec.Struct, frozen=True):
     unit: str
 
 
+class Timed(msgspec.Struct, frozen=True):
+    """How long a whole workload took."""
+
+    workload: str
+    count: int
+    seconds: float
+
+
 class Told(msgspec.Struct, frozen=True):
     """What `python -m bench --json` prints."""
 
     rows: list[Shown]
+    samples: list[Timed] = []
+
+    @property
+    def figures(self) -> dict[str, Shown]:
+        """Return all that is compared, by name."""
+        each = [
+            Shown(EACH, 1e3 * of.seconds / of.count, "ms")
+            for of in self.samples
+            if of.workload == UNPACED
+        ]
+        return {row.name: row for row in (*self.rows, *each)}
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,17 +83,17 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
 def paired(turns: Sequence[tuple[Told, Told]]) -> list[Pair]:
     """Bring together what both trees have measured."""
-    after = [{row.name: row.value for row in new.rows} for _, new in turns]
-    before = [{row.name: row.value for row in old.rows} for old, _ in turns]
+    after = [new.figures for _, new in turns]
+    before = [old.figures for old, _ in turns]
     return [
         Pair(
-            name=row.name,
+            name=name,
             unit=row.unit,
-            before=[each[row.name] for each in before],
-            after=[each[row.name] for each in after],
+            before=[each[name].value for each in before],
+            after=[each[name].value for each in after],
         )
-        for row in turns[0][1].rows
-        if all(row.name in each for each in (*before, *after))
+        for name, row in after[0].items()
+        if all(name in each for each in (*before, *after))
     ]
 
 

@@ -11,7 +11,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.beside import Pair, Shown, Told, paired, shown as beside_shown
+from bench.beside import (
+    EACH,
+    UNPACED,
+    Pair,
+    Shown,
+    Timed,
+    Told,
+    paired,
+    shown as beside_shown,
+)
 from bench.fleets import Fleet, Size
 from bench.growth import Load, shared_out
 from bench.growth_page import Growth, Turn, ratios, shown as growth_shown
@@ -182,6 +191,14 @@ def test_a_tree_is_compared_round_by_round_with_what_both_measure() -> None:
     assert beside_shown(pairs)[2].endswith("| ≤ 1.10 | miss |")
     even = Pair(name="late", unit="ms", before=[1.0], after=[1.1])
     assert beside_shown([even])[2].endswith("| pass |")
+
+
+def test_back_to_back_a_message_takes_its_share_of_the_whole() -> None:
+    def told(seconds: float) -> Told:
+        return Told([], [Timed(UNPACED, 400, seconds), Timed("live paced", 400, 9.0)])
+
+    (pair,) = paired([(told(0.4), told(0.5))])
+    assert (pair.name, pair.before, pair.after) == (EACH, [1.0], [1.25])
 
 
 def test_a_block_is_put_between_its_markers_and_nowhere_else(tmp_path: Path) -> None:
