@@ -1,15 +1,15 @@
 """Hints by Redis: at once within the process, by a channel to other processes.
 
-Owns: the connection that listens; what has not been told yet; who else is there to be told.
+Owns: the connection that listens; what has not been told yet.
 Must never know: what follows from a hint.
 
 Rule 1: a hint only saves work. While the connection is lost, all who listen are told to look for
         themselves after each try to have it back: every second, or every five where something
         takes connections and gives no answer; and once more when it is back, since nobody knows
         what was told meanwhile. Nobody depends on that: engines look again by themselves.
-Rule 2: who is alone tells nobody. He is, if his last message had one hearer: himself. Whoever
-        begins to listen says so; who was alone until then answers that there may be anything, as
-        something may have been kept to himself meanwhile.
+Rule 2: who is alone (`company.py`) tells nobody but that he is there, as everybody does who begins
+        to listen or has said nothing for a second. Once he is not alone any more he says that
+        there may be anything, if he kept something to himself.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ import msgspec
 from redis.asyncio import Connection
 
 from headrace.backends.broadcast import Broadcast
+from headrace.backends.redis.company import Company
 from headrace.backends.redis.faults import TROUBLE
 from headrace.backends.redis.link import Link
 from headrace.errors import Unavailable
@@ -39,7 +40,7 @@ from headrace.kernel.model import RunId
 from headrace.ports import ANYTHING
 
 BEAT_S: Final = 1.0
-"""After so long a silence it is asked whether anybody is there."""
+"""After so long a silence it is asked whether anybody is there, and said that we are."""
 ANSWER_S: Final = 2.0
 PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 0.8
@@ -52,7 +53,7 @@ Read: TypeAlias = "Callable[..., Awaitable[Sequence[bytes] | None]]"
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """What is sent: by whom, about which runs, the how manieth of the sender; none: "I am here"."""
+    """What is sent: by whom, about which runs (none: "I am here"), and its number there."""
 
     sender: str
     runs: tuple[RunId, ...]
@@ -78,24 +79,28 @@ class RedisWakeups:
         self._broadcast = Broadcast()
         self._pending: dict[RunId, None] = {}
         self._filled = asyncio.Event()
-        self._told = self._only = self._echoed = 0
-        """Of our messages: the last, that if one alone heard it, the last that we heard."""
+        self._sent = 0
+        self._company = Company(anyio.current_time, lambda: self._say(ANYTHING))
         self.hearing = asyncio.Event()
         """Set while other processes are heard."""
 
     async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
         self._broadcast.tell(run_id, by)
-        if not self.is_alone:
+        if not self._company.keeps():
             self._say(run_id)
 
     @property
     def is_alone(self) -> bool:
         """Tell whether nobody else listens, as far as is known."""
-        return 0 < self._only == self._echoed
+        return self._company.is_alone
 
     def _say(self, run_id: RunId) -> None:
         self._pending[run_id] = None
+        self._filled.set()
+
+    def _greet(self) -> None:
+        """Say that we are here, if there is nothing else to say."""
         self._filled.set()
 
     @asynccontextmanager
@@ -107,14 +112,15 @@ class RedisWakeups:
     async def tell(self) -> None:
         """Pass on to other processes whatever waits to be told; until cancelled."""
         while True:
-            await self._filled.wait()
+            with anyio.move_on_after(BEAT_S):
+                await self._filled.wait()
             self._filled.clear()
             told, self._pending = self._pending, {}
             try:
-                for number, message in messages(self._name, told, self._told):
-                    self._told = number
+                for number, message in messages(self._name, told, self._sent):
+                    self._sent = number
                     hearers = await self._link.ask("PUBLISH", self._channel, message)
-                    self._only = number if hearers == 1 else 0
+                    self._company.counted(number, hearers)
             except Unavailable:
                 self._pending = told | self._pending
                 if len(self._pending) > PENDING_AT_MOST:
@@ -131,7 +137,7 @@ class RedisWakeups:
             except TROUBLE:
                 pause = PAUSE_S if self.hearing.is_set() else min(pause * 2, LONGEST_PAUSE_S)
             self.hearing.clear()
-            self._echoed = 0
+            self._company.deaf()
             self._broadcast.tell(ANYTHING)
             await anyio.sleep(pause)
 
@@ -143,7 +149,7 @@ class RedisWakeups:
                 await connection.read_response()
             self.hearing.set()
             self._broadcast.tell(ANYTHING)
-            self._filled.set()  # if there is nothing to tell: that we are here
+            self._greet()
             while True:
                 await self._heard_once(connection)
 
@@ -165,10 +171,8 @@ class RedisWakeups:
         except msgspec.DecodeError:
             message = Message("", (ANYTHING,))  # of a newer server, perhaps
         if message.sender == self._name:
-            self._echoed = message.number
+            self._company.echoed(message.number)
             return
-        if self.is_alone:
-            self._say(ANYTHING)
-        self._echoed = 0
+        self._company.met()
         for run_id in message.runs:
             self._broadcast.tell(run_id)
