@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 TOLD = b"redis_version:7.2.4\r\nvalkey_version:9.0.0\r\nmaxmemory_policy:noeviction\r\n"
 OK, PONG = b"+OK\r\n", b"+PONG\r\n"
 INFO = b"$%d\r\n%s\r\n" % (len(TOLD), TOLD)
 
-Answer = Callable[[bytes], bytes | Awaitable[bytes] | None]
-"""What to answer to a command, at once or later; None: as usual."""
+Answer = Callable[[bytes], bytes | None]
+"""What to answer to a command; None: as usual."""
 
 
 def usual(command: bytes) -> bytes:
@@ -28,8 +28,7 @@ async def standing_in(answer: Answer) -> AsyncGenerator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while command := await reader.read(65_536):
             said = answer(command)
-            said = usual(command) if said is None else said
-            writer.write(said if isinstance(said, bytes) else await said)
+            writer.write(usual(command) if said is None else said)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -3,13 +3,10 @@
 Owns: the connection that listens; what has not been told yet.
 Must never know: what follows from a hint.
 
-Rule 1: a hint only saves work. While the connection is lost, all who listen are told to look for
-        themselves after each try to have it back: every second, or every five where something
-        takes connections and gives no answer; and once more when it is back, since nobody knows
-        what was told meanwhile. Nobody depends on that: engines look again by themselves.
-Rule 2: who is alone (`company.py`) tells nobody but that he is there, as everybody does who begins
-        to listen or has said nothing for a second. Once he is not alone any more he says that
-        there may be anything, if he kept something to himself.
+Rule: a hint only saves work. While the connection is lost, all who listen are told to look for
+themselves after each try to have it back: every second, or every five where something takes
+connections and gives no answer; and once more when it is back, since nobody knows what was told
+meanwhile. Nobody depends on that: engines look again by themselves.
 """
 
 from __future__ import annotations
@@ -32,7 +29,6 @@ import msgspec
 from redis.asyncio import Connection
 
 from headrace.backends.broadcast import Broadcast
-from headrace.backends.redis.company import Company
 from headrace.backends.redis.faults import TROUBLE
 from headrace.backends.redis.link import Link
 from headrace.errors import Unavailable
@@ -40,7 +36,7 @@ from headrace.kernel.model import RunId
 from headrace.ports import ANYTHING
 
 BEAT_S: Final = 1.0
-"""After so long a silence it is asked whether anybody is there, and said that we are."""
+"""After so long a silence it is asked whether anybody is there."""
 ANSWER_S: Final = 2.0
 PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 0.8
@@ -53,22 +49,21 @@ Read: TypeAlias = "Callable[..., Awaitable[Sequence[bytes] | None]]"
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """What is sent: by whom, about which runs (none: "I am here"), and its number there."""
+    """What is sent: by whom, and about which runs."""
 
     sender: str
     runs: tuple[RunId, ...]
-    number: int = 0
 
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 
 
-def messages(sender: str, runs: Iterable[RunId], after: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Yield messages of moderate size about all the runs, or one of none, and their numbers."""
+def messages(sender: str, runs: Iterable[RunId]) -> Iterator[bytes]:
+    """Yield messages of moderate size about all the runs."""
     every = tuple(runs)
-    for number, start in enumerate(range(0, len(every) or 1, RUNS_AT_ONCE), after + 1):
-        yield number, _encode(Message(sender, every[start : start + RUNS_AT_ONCE], number))
+    for start in range(0, len(every), RUNS_AT_ONCE):
+        yield _encode(Message(sender, every[start : start + RUNS_AT_ONCE]))
 
 
 class RedisWakeups:
@@ -79,28 +74,13 @@ class RedisWakeups:
         self._broadcast = Broadcast()
         self._pending: dict[RunId, None] = {}
         self._filled = asyncio.Event()
-        self._sent = 0
-        self._company = Company(anyio.current_time, lambda: self._say(ANYTHING))
         self.hearing = asyncio.Event()
         """Set while other processes are heard."""
 
     async def announce(self, run_id: RunId, by: str = "") -> None:
         """Say that something about the run has changed."""
         self._broadcast.tell(run_id, by)
-        if not self._company.keeps():
-            self._say(run_id)
-
-    @property
-    def is_alone(self) -> bool:
-        """Tell whether nobody else listens, as far as is known."""
-        return self._company.is_alone
-
-    def _say(self, run_id: RunId) -> None:
         self._pending[run_id] = None
-        self._filled.set()
-
-    def _greet(self) -> None:
-        """Say that we are here, if there is nothing else to say."""
         self._filled.set()
 
     @asynccontextmanager
@@ -112,15 +92,12 @@ class RedisWakeups:
     async def tell(self) -> None:
         """Pass on to other processes whatever waits to be told; until cancelled."""
         while True:
-            with anyio.move_on_after(BEAT_S):
-                await self._filled.wait()
+            await self._filled.wait()
             self._filled.clear()
             told, self._pending = self._pending, {}
             try:
-                for number, message in messages(self._name, told, self._sent):
-                    self._sent = number
-                    hearers = await self._link.ask("PUBLISH", self._channel, message)
-                    self._company.counted(number, hearers)
+                for message in messages(self._name, told):
+                    await self._link.ask("PUBLISH", self._channel, message)
             except Unavailable:
                 self._pending = told | self._pending
                 if len(self._pending) > PENDING_AT_MOST:
@@ -137,7 +114,6 @@ class RedisWakeups:
             except TROUBLE:
                 pause = PAUSE_S if self.hearing.is_set() else min(pause * 2, LONGEST_PAUSE_S)
             self.hearing.clear()
-            self._company.deaf()
             self._broadcast.tell(ANYTHING)
             await anyio.sleep(pause)
 
@@ -149,7 +125,6 @@ class RedisWakeups:
                 await connection.read_response()
             self.hearing.set()
             self._broadcast.tell(ANYTHING)
-            self._greet()
             while True:
                 await self._heard_once(connection)
 
@@ -163,16 +138,13 @@ class RedisWakeups:
                 await connection.send_command("PING")
                 answer = await read()
         if answer is not None and answer[0] == b"message":
-            self._take(answer[2])
+            self._told(answer[2])
 
-    def _take(self, body: bytes) -> None:
+    def _told(self, body: bytes) -> None:
         try:
             message = _decode(body)
         except msgspec.DecodeError:
             message = Message("", (ANYTHING,))  # of a newer server, perhaps
-        if message.sender == self._name:
-            self._company.echoed(message.number)
-            return
-        self._company.met()
-        for run_id in message.runs:
-            self._broadcast.tell(run_id)
+        if message.sender != self._name:
+            for run_id in message.runs:
+                self._broadcast.tell(run_id)
