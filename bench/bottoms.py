@@ -14,11 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
 
-import asyncpg
-
 from bench.places import Corner
-from headrace.backends.s2 import sdk
-from headrace.backends.s2.place import Patience, place_of
 from headrace.backends.sqlite.database import Database, Settings
 
 BODY: Final = b'{"data":{"sent":1234567890123456,"last":false}}'
@@ -82,6 +78,8 @@ async def _file(path: Path) -> AsyncGenerator[Act]:
 
 @asynccontextmanager
 async def _shared(dsn: str) -> AsyncGenerator[Act]:
+    import asyncpg  # noqa: PLC0415 - see places
+
     driver = cast("_Driver", await asyncpg.connect(dsn))
     try:
         await driver.execute(
@@ -98,6 +96,9 @@ async def _shared(dsn: str) -> AsyncGenerator[Act]:
 
 @asynccontextmanager
 async def _stream(url: str) -> AsyncGenerator[Act]:
+    from headrace.backends.s2 import sdk  # noqa: PLC0415 - see places
+    from headrace.backends.s2.place import Patience, place_of  # noqa: PLC0415
+
     place = place_of(url)
     client = sdk.client_of(place, Patience())
     try:

@@ -2,6 +2,9 @@
 
 Owns: what a place is called, the servers behind it, and a fresh corner of them for each house.
 Must never know: what is measured.
+
+Rule: who sends shares the processor with what is measured, so drivers are loaded where they are
+      used: what lies in memory costs each look of the garbage collector.
 """
 
 from __future__ import annotations
@@ -13,13 +16,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import asyncpg
-
-from tests.s2.lite import Lite, running
-from tests.services.postgres import Postgres, postgres
-from tests.services.redis import RedisServer, redis_server
+if TYPE_CHECKING:
+    from tests.s2.lite import Lite
+    from tests.services.postgres import Postgres
+    from tests.services.redis import RedisServer
 
 SQLITE: Final = "sqlite"
 PLACES: Final = (SQLITE, "postgres", "postgres+redis", "postgres+s2", "postgres+redis+s2")
@@ -81,6 +83,8 @@ class Ground:
 
 
 async def _made(server: Postgres, name: str) -> str:
+    import asyncpg  # noqa: PLC0415 - the rule above
+
     connection = await asyncpg.connect(server.dsn())
     try:
         await connection.execute(f"CREATE DATABASE {name}")
@@ -93,11 +97,19 @@ async def _made(server: Postgres, name: str) -> str:
 def laid_out(places: Collection[str]) -> Generator[Ground]:
     """Run the servers that any of these places needs, while the block lasts."""
     parts = {part for place in places for part in place.split("+")}
+    one = two = three = None
     with ExitStack() as stack:
-        one = stack.enter_context(postgres()) if "postgres" in parts else None
-        two = stack.enter_context(redis_server({"databases": "64"})) if "redis" in parts else None
-        three = None
+        if "postgres" in parts:
+            from tests.services.postgres import postgres  # noqa: PLC0415 - the rule above
+
+            one = stack.enter_context(postgres())
+        if "redis" in parts:
+            from tests.services.redis import redis_server  # noqa: PLC0415 - the rule above
+
+            two = stack.enter_context(redis_server({"databases": "64"}))
         if "s2" in parts:
+            from tests.s2.lite import running  # noqa: PLC0415 - the rule above
+
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-s2-"))
             three = stack.enter_context(running(Path(folder)))
         yield Ground(one, two, three)

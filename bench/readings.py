@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio.to_thread
-import asyncpg
 
 from bench.house import House
 from headrace.backends.sqlite.database import Database, Settings
@@ -38,6 +37,8 @@ async def weighed(house: House) -> int:
 
 async def shared(dsn: str, question: str) -> int:
     """Ask a database that others use as well for one number."""
+    import asyncpg  # noqa: PLC0415 - see places
+
     connection = await asyncpg.connect(dsn, server_settings={"search_path": "headrace"})
     try:
         return int(await connection.fetchval(question))
