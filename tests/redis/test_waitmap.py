@@ -136,6 +136,13 @@ async def test_a_flushed_map_knows_nothing_and_goes_on(
     assert one.link.failures == 0  # though the script had to be told again
 
 
+async def test_who_finds_no_connection_free_waits_for_one(one: Opened) -> None:
+    await one.waitmap.parked(RUN, 1, frozenset({A}))
+    answers = await asyncio.gather(*(one.waitmap.where(RUN) for _ in range(40)))
+    assert answers == [ON_A] * 40
+    assert one.link.failures == 0
+
+
 async def test_a_script_is_told_once(one: Opened, breakable: RedisServer) -> None:
     for version in range(1, 6):
         await one.waitmap.parked(RUN, version, frozenset({A}))

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, cast
 
 import anyio
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -49,11 +49,13 @@ class Script:
 class Link:
     """Asks Redis."""
 
-    def __init__(self, pool: BlockingConnectionPool, place: Place, patience_s: float) -> None:
+    def __init__(self, pool: ConnectionPool, place: Place, patience_s: float) -> None:
         self._place, self._patience_s = place, patience_s
         # The driver says nothing about the types of these two.
         self._asked = cast("_Client", Redis.from_pool(pool)).execute_command
         self._made = cast("Callable[[], Connection]", pool.make_connection)
+        # The driver's pool that waits for a free connection takes half as long as the question.
+        self._room = asyncio.Semaphore(CONNECTIONS)
         self._rested = 0.0
         self._trouble: HeadraceError | None = None
         self.failures = 0
@@ -91,7 +93,7 @@ class Link:
 
     async def tried(self, *parts: Part, patience_s: float) -> object:
         """Return the answer, or raise what the driver does."""
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(patience_s), self._room:
             # A command that is cut off closes its connection: nobody else gets its answer.
             return await self._asked(*parts)
 
@@ -127,9 +129,8 @@ async def linked(place: Place, patience_s: float) -> AsyncGenerator[Link]:
     }
     if place.tls:
         options["ssl_ca_certs"] = place.ca_file
-    pool = BlockingConnectionPool(
+    pool = ConnectionPool(
         max_connections=CONNECTIONS,
-        timeout=patience_s,
         connection_class=SSLConnection if place.tls else Connection,
         **options,
     )
