@@ -129,6 +129,7 @@ class House:
         beside = (task.get_coro() for task in asyncio.all_tasks())
         return (
             self.core.wanted.is_set()
+            or self.core.onlookers.is_behind
             or any(seat.reserved for seat in self.core.seats.all())
             or any(getattr(coro, "__name__", "") == "_guarded" for coro in beside)
         )

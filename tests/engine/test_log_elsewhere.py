@@ -172,6 +172,7 @@ async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
             fake.requests.clear()
             await other.api.send(run, "notes", b"%d" % number)
             assert (await job.told()).body == b"%d" % number
+            await one.rest()
         assert fake.requests == ["append", "read", "read"]  # what is new, and that it is all
         await other.api.send(run, "orders", b"7")
         unread = await job.heard(Unread)

@@ -107,6 +107,7 @@ async def open_engine(
                 Sweeper(core).run,
                 Rechecking(core).run,
                 core.herald.run,
+                core.onlookers.run,
             ]
             if is_shared:
                 loops.append(ring.watch)

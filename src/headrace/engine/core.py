@@ -21,6 +21,7 @@ from headrace.engine.hints import Grown, said
 from headrace.engine.jobs import Job
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander, News
+from headrace.engine.onlookers import Onlookers
 from headrace.engine.presence import Presence
 from headrace.engine.readers import Readers
 from headrace.engine.repeats import Repeats
@@ -56,6 +57,7 @@ class Core:
         self.readers = Readers(stores.revisions, stores.streams, self.bells)
         self.teller = Teller(stores, self.seats)
         self.herald = Herald(self.seats, stores.wakeups, self.name)
+        self.onlookers = Onlookers(self.tell)
         self.has_company = False
         """Whether another engine was ever heard of."""
         self.abilities = abilities(stores.streams)
@@ -196,11 +198,18 @@ class Core:
         self.ring(run.id)
         match news:
             case News.RUN:
-                await self.tell(run.id)
+                await self._spread(run.id, run.id)
             case News.RECORDS:  # where one look shows both, it is as well to look at both
-                await self.tell(said(Grown(run.id, grown)) if self.is_elsewhere else run.id)
+                hint = said(Grown(run.id, grown)) if self.is_elsewhere else run.id
+                await self._spread(run.id, hint)
             case News.NONE:
                 pass
+
+    async def _spread(self, run_id: RunId, hint: RunId) -> None:
+        if self._lander.attends(run_id):
+            self.onlookers.gather(hint)
+        else:
+            await self.tell(hint)
 
     async def announce(self, run_id: RunId) -> None:
         """Tell who listens here, and hint to other engines."""
@@ -209,6 +218,7 @@ class Core:
 
     async def tell(self, hint: RunId) -> None:
         """Hint to other engines; what is durable does not fail because they cannot be told."""
+        self.onlookers.told(hint)
         try:
             await self.stores.wakeups.announce(hint, self.name)
         except HeadraceError as error:

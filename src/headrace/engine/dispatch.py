@@ -64,7 +64,8 @@ class Dispatch:
                 seat.running.add(run.id)
                 core.desk(run.id).renew(run)
                 core.post(run.id, nothing)
-                await core.announce(run.id)
+                core.ring(run.id)
+                core.onlookers.gather(run.id)
             if len(claimed) == limit:
                 for task in tasks:
                     core.seats.fall_behind(seat.env, task)
