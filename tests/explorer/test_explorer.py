@@ -8,8 +8,9 @@ import pytest
 from tests.explorer.cast import Cast, short
 from tests.explorer.play import explore
 
+pytestmark = pytest.mark.timeout(180)  # of searches: seconds alone, many on a busy machine
 
-@pytest.mark.timeout(180)
+
 @pytest.mark.parametrize("cast", [*short()], ids=str)
 def test_every_schedule_keeps_the_laws(cast: Cast) -> None:
     report = explore(cast)

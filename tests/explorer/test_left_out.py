@@ -26,6 +26,8 @@ from tests.explorer.search import Choose, Move, Moves, Report
 from tests.explorer.stage import Stage, Waiting
 from tests.explorer.staged import Backstage, Process
 
+pytestmark = pytest.mark.timeout(180)  # of searches: seconds alone, many on a busy machine
+
 
 class WordsAtAnyTime(StagedMap):
     is_lazy = False
@@ -93,7 +95,6 @@ WITHOUT_MAP: Sequence[Cast] = (
 )
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("cast", [ONCE, TWICE], ids=str)
 def test_words_that_arrive_at_any_time_lead_nowhere_else(cast: MapCast) -> None:
     few, ends = _ends(cast)
@@ -127,7 +128,6 @@ def _as_it_was(stage: Stage, waiting: Waiting) -> Move:
     return replace(waiting.move, given=stage.given(waiting.move))
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("cast", [*CASTS, *WITHOUT_MAP], ids=str)
 def test_what_is_left_out_leads_nowhere_else(
     cast: Cast | MapCast, monkeypatch: pytest.MonkeyPatch

@@ -21,11 +21,12 @@ from tests.explorer.map_play import explore
 from tests.explorer.mapped import MapBackstage, StagedLeases
 from tests.explorer.staged import Process, StagedClock, StagedRuns
 
+pytestmark = pytest.mark.timeout(180)  # of searches: seconds alone, many on a busy machine
+
 LEAST = 10
 """Fewer schedules than this mean that the actors did not meet."""
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("cast", [*short()], ids=str)
 def test_every_schedule_keeps_the_laws(cast: MapCast) -> None:
     report = explore(cast)

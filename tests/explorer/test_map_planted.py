@@ -20,6 +20,8 @@ from tests.explorer.map_play import explore
 from tests.explorer.mapped import MapBackstage, StagedLeases
 from tests.explorer.staged import Process
 
+pytestmark = pytest.mark.timeout(180)  # of searches: seconds alone, many on a busy machine
+
 # All schedules of these casts are many: the bugs are looked for where they can be.
 PARKING = (
     *("worker asks", "worker read", "worker renew", "worker commit", "worker dies"),

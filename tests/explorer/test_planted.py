@@ -22,6 +22,8 @@ from tests.explorer.staged import (
     StagedWaitpoints,
 )
 
+pytestmark = pytest.mark.timeout(180)  # of searches: seconds alone, many on a busy machine
+
 
 def _found(cast: Cast, backstage: Callable[[], Backstage]) -> str:
     """Return what was wrong with the first schedules that failed."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from headrace.backends.memory import open_memory
-from headrace.backends.s2 import open_s2
+from headrace.backends.s2 import Patience, open_s2
 from headrace.ports import Stores
 from tests.s2.rooms import HASTE, Chance
 from tests.s2.standin import StandIn
@@ -27,14 +27,19 @@ async def memory() -> AsyncIterator[Stores]:
 
 
 @pytest.fixture
-async def stores(fake: StandIn, memory: Stores) -> AsyncIterator[Stores]:
+def patience() -> Patience:
+    return HASTE
+
+
+@pytest.fixture
+async def stores(fake: StandIn, memory: Stores, patience: Patience) -> AsyncIterator[Stores]:
     url = f"s2://dev?endpoint={fake.url}"
-    async with open_s2(url, memory, Chance(), patience=HASTE) as opened:
+    async with open_s2(url, memory, Chance(), patience=patience) as opened:
         yield opened
 
 
 @pytest.fixture
-async def twin(fake: StandIn, memory: Stores) -> AsyncIterator[Stores]:
+async def twin(fake: StandIn, memory: Stores, patience: Patience) -> AsyncIterator[Stores]:
     url = f"s2://dev?endpoint={fake.url}"
-    async with open_s2(url, memory, Chance(), patience=HASTE) as opened:
+    async with open_s2(url, memory, Chance(), patience=patience) as opened:
         yield opened
