@@ -127,12 +127,13 @@ def answers(
 ) -> Iterator[Mapping[str, Future[Printed]]]:
     """Each line of the table, typed; some wait for long, so they do it at the same time."""
 
-    def typed(option: str, url: str) -> Printed:
-        house = House(tmp_path_factory.mktemp("house"))
+    def typed(house: House, option: str, url: str) -> Printed:
         return house.typed("serve", "--json", option, url.format(**places))
 
+    houses = [House(tmp_path_factory.mktemp("house")) for _ in TABLE]  # pytest makes one at a time
     with ThreadPoolExecutor(6) as pool:
-        yield {url: pool.submit(typed, option, url) for option, url, *_ in TABLE}
+        typing = zip(houses, TABLE, strict=True)
+        yield {url: pool.submit(typed, house, option, url) for house, (option, url, *_) in typing}
 
 
 @pytest.mark.parametrize(("url", "code", "says", "fix"), [row[1:] for row in TABLE])

@@ -137,7 +137,9 @@ async def test_after_a_lost_answer_the_other_server_finds_it(
     assert await bodies(stores, run) == [b"0", b"once", b"traffic", b"traffic"]
 
 
-@pytest.mark.parametrize("patience", [Patience(silence=15.0, call=30.0, everything=60.0)], ids=["no haste"])
+@pytest.mark.parametrize(
+    "patience", [Patience(silence=15.0, call=30.0, everything=60.0)], ids=["no haste"]
+)
 async def test_of_many_at_two_servers_with_losses_each_stands_once(
     stores: Stores, twin: Stores, fake: StandIn
 ) -> None:
