@@ -119,10 +119,8 @@ def short() -> Iterator[Cast]:
         yield replace(cast, drops=True)
         yield replace(cast, unfit=True)
     yield Cast(A, cancel=True, saves=True)
-    yield Cast(timeout=True, cancel=True, alone=False)
     yield from TOKENS
     yield Cast(A, token=True, alone=False)
-    yield Cast(A, token=True, timeout=True, held=False, alone=False)
     yield Cast(A, token=True, saves=True)
     yield Cast(A, token=True, evicted=True)
     yield Cast(A, token=True, fresh=True, alone=False)
@@ -144,6 +142,7 @@ def long() -> Iterator[Cast]:
     for cast in QUARTETS:
         yield replace(cast, held=False, alone=False)
     yield from (replace(cast, alone=False) for cast in TOKENS[1:])
+    yield replace(SLOW_TOKENS[0], held=False, alone=False)
     for cast in SLOW_TOKENS:
         yield cast
         yield replace(cast, alone=False)

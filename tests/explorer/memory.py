@@ -17,7 +17,6 @@ import gc
 import operator
 import types
 import weakref
-from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import Enum
@@ -59,11 +58,11 @@ def _walk(roots: Iterable[object], skipped: Container[int]) -> list[object]:
     """Return what stands for the roots, and for everything behind them."""
     found, left = list[object](), [*roots]
     left.reverse()
-    met, spelt = dict[int, object](), dict[int, str]()
+    met, spelt, known = dict[int, object](), dict[int, str](), _known
     kept = list[object]()  # alive, so that nothing else gets an identity that was met
     while left:
         thing = left.pop()
-        kind = _kind(type(thing))
+        kind = known.get(type(thing)) or _kind(type(thing))
         if kind is ATOM:
             found.append(thing)
         elif kind is SPELT:
@@ -124,11 +123,16 @@ def _bound(thing: object) -> Sequence[object]:
     return getattr(thing, "__func__", None), getattr(thing, "__self__", None)
 
 
+def _frame(thing: object) -> types.FrameType | None:
+    """Return the frame of what is suspended, or has not begun."""
+    name = _FRAMES.get(type(thing))
+    return None if name is None else cast("types.FrameType | None", getattr(thing, name))
+
+
 def _standing(thing: object) -> tuple[str, int]:
     """Return the name of a coroutine or generator, and the instruction at which it stands."""
-    frames = (getattr(thing, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
-    places = [frame.f_lasti for frame in frames if isinstance(frame, types.FrameType)]
-    return _name(thing), max(places, default=-1)
+    frame = _frame(thing)
+    return _name(thing), -1 if frame is None else frame.f_lasti
 
 
 def _locals(thing: object) -> Sequence[object]:
@@ -136,22 +140,19 @@ def _locals(thing: object) -> Sequence[object]:
 
     Whether there is an object for the frame, and for its variables, depends on who looked.
     """
-    frames = (getattr(thing, name, None) for name in ("cr_frame", "gi_frame", "ag_frame"))
-    frame = next((one for one in frames if isinstance(one, types.FrameType)), None)
-    found = [one for one in gc.get_referents(thing) if not isinstance(one, types.FrameType)]
-    if frame is None or not (names := dead(frame)):
-        return found
-    variables: Mapping[str, object] = frame.f_locals
-    unread = Counter(id(variables[name]) for name in names if name in variables)
-    unread[id(variables)] += 1
-    return [one for one in found if not _spare(unread, id(one))]
+    frame, found = _frame(thing), [*gc.get_referents(thing)]
+    names = dead(frame) if frame is not None else ()
+    variables: Mapping[str, object] = frame.f_locals if frame is not None and names else {}
+    unread = [id(variables[name]) for name in names if name in variables]
+    unread.append(id(variables))
+    return [one for one in found if type(one) is not types.FrameType and not _spare(unread, one)]
 
 
-def _spare(unread: Counter[int], one: int) -> bool:
+def _spare(unread: list[int], one: object) -> bool:
     """Tell whether a reference is one of those that count for nothing; each does so once."""
-    if not unread[one]:
+    if id(one) not in unread:
         return False
-    unread[one] -= 1
+    unread.remove(id(one))
     return True
 
 
@@ -198,7 +199,12 @@ _PLAIN: Final[tuple[tuple[_Types, _Kind], ...]] = (
     (_ATOMS, ATOM),
     (_CONSTANT, CONSTANT),
 )
-_SUSPENDED: Final = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_FRAMES: Final[Mapping[type[object], str]] = {
+    types.CoroutineType: "cr_frame",
+    types.GeneratorType: "gi_frame",
+    types.AsyncGeneratorType: "ag_frame",
+}
+_SUSPENDED: Final = tuple(_FRAMES)
 _PECULIAR: Final[tuple[tuple[_Types, _OfItself, _Inside], ...]] = (
     ((types.FunctionType,), _name, _closure),
     ((types.BuiltinFunctionType,), _name, _referents),
