@@ -6,11 +6,10 @@ Owns: the counts, and the rounds in which workloads take turns. Must never know:
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +43,8 @@ WORKLOADS: Final = (
 )
 SHARED: Final = ("live", "warm", "evicted", "throughput", "starts")
 """What is measured on servers that many share, unless something else is asked for."""
+COMPARED: Final = 5
+"""How often in a round: two places differ by less than one place does from minute to minute."""
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +118,8 @@ class InRounds(msgspec.Struct, frozen=True):
     name: str
     serves: frozenset[str]
     work: Callable[[Stand], Awaitable[Sample]]
+    turns: int = 1
+    """How often in each round."""
 
 
 class Apart(msgspec.Struct, frozen=True):
@@ -128,8 +131,11 @@ class Apart(msgspec.Struct, frozen=True):
     once: bool = False
 
 
-def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
-    """Return the workloads in the order of their turns, each near its floor."""
+def _in_rounds(scale: Scale, compared: int) -> tuple[InRounds, ...]:
+    """Return the workloads in the order of their turns, each near its floor.
+
+    What one place is compared by with another is done `compared` times a round.
+    """
     count, runs, each = scale.messages, SENDERS, scale.per_run
     live, warm = frozenset({"live"}), frozenset({"warm"})
     left = frozenset({"evicted"})
@@ -141,7 +147,9 @@ def _in_rounds(scale: Scale) -> tuple[InRounds, ...]:
     return (
         InRounds("floor, 3 ms gaps", live | warm | left, beside(GAP_S)),
         InRounds("live, 3 ms gaps", live, lambda at: live_latency(at.house, count, GAP_S)),
-        InRounds("warm, 3 ms gaps", warm, lambda at: warm_latency(at.house, count, GAP_S)),
+        InRounds(
+            "warm, 3 ms gaps", warm, lambda at: warm_latency(at.house, count, GAP_S), compared
+        ),
         InRounds("evicted, 3 ms gaps", left, lambda at: evicted(at.house, count)),
         InRounds("floor, back to back", live, beside(0)),
         InRounds("live, back to back", live, lambda at: live_latency(at.house, count, 0)),
@@ -194,14 +202,16 @@ class Plan:
     ) -> None:
         wanted = frozenset(only)
         self._rounds, self._places = scale.rounds, tuple(places)
-        self._in_rounds = [one for one in _in_rounds(scale) if one.serves & wanted]
+        compared = COMPARED if len(self._places) > 1 else 1
+        self._in_rounds = [one for one in _in_rounds(scale, compared) if one.serves & wanted]
         self._apart = [one for one in _apart(scale, pythons) if one.serves & wanted]
 
     @property
     def steps(self) -> int:
         """Return how many samples there will be."""
         apart = sum(1 if one.once else len(self._places) for one in self._apart)
-        return self._rounds * len(self._in_rounds) * len(self._places) + apart
+        turns = sum(one.turns for one in self._in_rounds)
+        return self._rounds * turns * len(self._places) + apart
 
     async def samples(self, folder: Path, ground: Ground) -> AsyncGenerator[str | Sample]:
         """Yield the name of what comes next, then what came of it."""
@@ -210,17 +220,23 @@ class Plan:
                 floor = await stack.enter_async_context(laid(folder))
                 corners = [await ground.corner(on) for on in self._places]
                 stands = [await _stand(stack, folder, floor, corner) for corner in corners]
-                for number in range(self._rounds):
-                    # Who was first is last in the next round: turns mean nothing.
-                    for turn, at in product(self._in_rounds, stands[:: -1 if number % 2 else 1]):
-                        yield f"{turn.name}, {at.bottom.on}"
-                        headrace.configure(api=at.api)
-                        yield _placed(await turn.work(at), at.bottom.on)
+                for turn, at in self._turns(stands):
+                    yield f"{turn.name}, {at.bottom.on}"
+                    headrace.configure(api=at.api)
+                    yield _placed(await turn.work(at), at.bottom.on)
                 headrace.configure()
         for one in self._apart:
             for on in self._places[:1] if one.once else self._places:
                 yield f"{one.name}, {on}"
                 yield _placed(await one.work(await ground.corner(on)), on)
+
+    def _turns(self, stands: Sequence[Stand]) -> Iterator[tuple[InRounds, Stand]]:
+        """Say who does what when. Who was first is last the next time: turns mean nothing."""
+        for number in range(self._rounds):
+            for one in self._in_rounds:
+                for again in range(one.turns):
+                    for at in stands[:: -1 if (number + again) % 2 else 1]:
+                        yield one, at
 
 
 async def _stand(stack: AsyncExitStack, folder: Path, floor: Floor, corner: Corner) -> Stand:

@@ -12,7 +12,7 @@ import pytest
 
 from bench.crowd_page import MIB, Crowd, shown
 from bench.machine import Machine
-from bench.plan import FULL, QUICK, WORKLOADS, Plan
+from bench.plan import COMPARED, FULL, QUICK, WORKLOADS, Plan
 from bench.report import BEGIN, END, PAGE, Report
 from bench.samples import Sample, quantile, spread
 from bench.slow import Slow, shown as slow_shown
@@ -81,6 +81,8 @@ def test_only_what_is_asked_for_is_planned() -> None:
     assert Plan(FULL, ("footprint", "kills")).steps == 4
     assert Plan(QUICK, ("evicted", "resume")).steps == 3
     assert Plan(QUICK, ("awaits",), ("python3", "python3.13")).steps == 2
+    both = Plan(QUICK, ("warm", "live"), places=("postgres", "postgres+redis"))
+    assert both.steps == 2 * (COMPARED + 4)
 
 
 def test_quantiles_are_values_that_were_measured() -> None:

@@ -100,7 +100,7 @@ class Parking:
         replay = self._replay
         if self._gate.is_closed or self.is_forbidden or is_catching_up(replay):
             return
-        if self.is_parked or not self._any_waits:
+        if self.is_parked or not self._any_waits or replay.is_elsewhere(_IDLE):
             return
         found = replay.stances(self._warn_of_timer)
         if Stance.PARKS in found and _IDLE.issuperset(found):

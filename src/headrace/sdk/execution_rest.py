@@ -13,6 +13,7 @@ import gc
 import math
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from functools import lru_cache
 from types import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType, MethodType
 from typing import Any, TypeAlias, cast
 
@@ -59,6 +60,15 @@ def waiter_of(branch: Branch) -> Waiter | None:
 def is_moving(crew: Crew) -> bool:
     """Tell whether any branch is about to run."""
     return any(waiter_of(branch) is None for branch in crew.members if not branch.done())
+
+
+def is_elsewhere(crew: Crew, asked: Asked, there: frozenset[Stance]) -> bool:
+    """Tell of what shows without a look at suspended code that some branch is not `there`."""
+    waiters = [waiter_of(branch) for branch in crew.members if not branch.done()]
+    if crew.computes or None in waiters:
+        return True
+    known = [asked(waiter) for waiter in waiters if waiter is not None]
+    return any(stance is not None and stance not in there for stance in known)
 
 
 def stances(
@@ -163,24 +173,29 @@ def _has_timer(frame: object, depth: int = 0) -> bool:
     """
     for held in gc.get_referents(frame):
         manager: object = held.__self__ if isinstance(held, MethodType) else held
-        match manager:
-            case asyncio.Timeout():
-                if manager.when() is not None and _is_set(manager, "_timeout_handler"):
-                    return True
-            case anyio.CancelScope():
-                if manager.deadline < math.inf and _is_set(manager, "_active"):
-                    return True
-            case _ if depth == 0 and (inner := _generator_in(manager)) is not None:
-                if _has_timer(inner, depth + 1):
-                    return True
-            case _:
-                pass
+        if _may_time(type(manager)) and _is_timing(manager, depth):
+            return True
     return False
 
 
-def _generator_in(manager: object) -> object:
-    """Return the generator that a context manager was made of by `contextlib`."""
-    return getattr(manager, "gen", None) if type(manager).__module__ == "contextlib" else None
+def _is_of_timers(kind: type[Any]) -> bool:
+    return issubclass(kind, (asyncio.Timeout, anyio.CancelScope)) or kind.__module__ == "contextlib"
+
+
+_may_time = cast("Callable[[type[Any]], bool]", lru_cache(maxsize=1_024)(_is_of_timers))
+"""Tells whether things of a type are worth a look. Nearly none are, and all come by often."""
+
+
+def _is_timing(manager: object, depth: int) -> bool:
+    match manager:
+        case asyncio.Timeout():
+            return manager.when() is not None and _is_set(manager, "_timeout_handler")
+        case anyio.CancelScope():
+            return manager.deadline < math.inf and _is_set(manager, "_active")
+        case _:
+            # The generator that `contextlib` has made a context manager of.
+            inner: object = getattr(manager, "gen", None) if depth == 0 else None
+            return inner is not None and _has_timer(inner, depth + 1)
 
 
 def _is_set(manager: object, name: str) -> bool:

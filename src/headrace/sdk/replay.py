@@ -21,7 +21,7 @@ from headrace.kernel.model import Entry, Key
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_pulse import Pulse
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import MOVES, Stance, stances
+from headrace.sdk.execution_rest import MOVES, Stance, Waiter, is_elsewhere, stances
 from headrace.sdk.scope import Crew
 
 BREATH: Final = 256
@@ -300,10 +300,16 @@ class Replay:
 
     def stances(self, timed: Callable[[str], None] | None = None) -> tuple[Stance, ...]:
         """Say of each live branch what it waits for; `timed` is told where a timer keeps one."""
-        asking = [*self.questions.values(), *filter(None, [self.returning])]
-        waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
         settled = self.pulse.is_settled
-        return stances(self._crew, waiters.get, settled=settled, timed=timed)
+        return stances(self._crew, self._waiters().get, settled=settled, timed=timed)
+
+    def is_elsewhere(self, there: frozenset[Stance]) -> bool:
+        """Tell, sooner than `stances` does, that some branch waits for something else."""
+        return is_elsewhere(self._crew, self._waiters().get, there)
+
+    def _waiters(self) -> dict[Waiter, Stance]:
+        asking = [*self.questions.values(), *filter(None, [self.returning])]
+        return {q.waiter: q.present_stance for q in asking if q.waiter is not None}
 
 
 def standing(replay: Replay) -> Question | None:
