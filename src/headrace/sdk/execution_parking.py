@@ -100,9 +100,9 @@ class Parking:
         replay = self._replay
         if self._gate.is_closed or self.is_forbidden or is_catching_up(replay):
             return
-        if self.is_parked or not self._any_waits or replay.is_elsewhere(_IDLE):
+        if self.is_parked or not self._any_waits:
             return
-        found = replay.stances(self._warn_of_timer)
+        found = replay.stances(self._warn_of_timer, within=_IDLE)
         if Stance.PARKS in found and _IDLE.issuperset(found):
             self.is_parked = True
             seen = replay.journal.next_n

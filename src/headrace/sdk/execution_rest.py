@@ -62,13 +62,14 @@ def is_moving(crew: Crew) -> bool:
     return any(waiter_of(branch) is None for branch in crew.members if not branch.done())
 
 
-def is_elsewhere(crew: Crew, asked: Asked, there: frozenset[Stance]) -> bool:
-    """Tell of what shows without a look at suspended code that some branch is not `there`."""
+def is_outside(crew: Crew, asked: Asked, within: frozenset[Stance]) -> bool:
+    """Tell, as far as it shows without a look at the code, that some branch is not `within`."""
     waiters = [waiter_of(branch) for branch in crew.members if not branch.done()]
-    if crew.computes or None in waiters:
-        return True
+    moves = crew.computes or None in waiters
     known = [asked(waiter) for waiter in waiters if waiter is not None]
-    return any(stance is not None and stance not in there for stance in known)
+    return (moves and Stance.WORLD not in within) or any(
+        stance is not None and stance not in within for stance in known
+    )
 
 
 def stances(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePath
 from types import FrameType
 from typing import Any
@@ -66,6 +67,7 @@ def _file(frame: FrameType) -> str:
     return _path(_module(frame), frame.f_code.co_filename)
 
 
+@lru_cache(maxsize=1_024)
 def _path(module: str, filename: str) -> str:
     # A file's path differs from machine to machine; its module's name does not.
     file = PurePath(filename)

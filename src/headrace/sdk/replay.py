@@ -21,7 +21,7 @@ from headrace.kernel.model import Entry, Key
 from headrace.sdk.execution_gate import Gate
 from headrace.sdk.execution_pulse import Pulse
 from headrace.sdk.execution_question import Question
-from headrace.sdk.execution_rest import MOVES, Stance, Waiter, is_elsewhere, stances
+from headrace.sdk.execution_rest import MOVES, Stance, is_outside, stances
 from headrace.sdk.scope import Crew
 
 BREATH: Final = 256
@@ -298,18 +298,22 @@ class Replay:
         asked = [one.asked for one in self.questions.values() if one.asked is not None]
         return self.journal.stalled(asked, None if question is None else question.entry)
 
-    def stances(self, timed: Callable[[str], None] | None = None) -> tuple[Stance, ...]:
-        """Say of each live branch what it waits for; `timed` is told where a timer keeps one."""
-        settled = self.pulse.is_settled
-        return stances(self._crew, self._waiters().get, settled=settled, timed=timed)
+    def stances(
+        self,
+        timed: Callable[[str], None] | None = None,
+        *,
+        within: frozenset[Stance] = frozenset(Stance),
+    ) -> tuple[Stance, ...]:
+        """Say of each live branch what it waits for; `timed` is told where a timer keeps one.
 
-    def is_elsewhere(self, there: frozenset[Stance]) -> bool:
-        """Tell, sooner than `stances` does, that some branch waits for something else."""
-        return is_elsewhere(self._crew, self._waiters().get, there)
-
-    def _waiters(self) -> dict[Waiter, Stance]:
+        Of none, where it shows without a look at the code that one is not `within`.
+        """
         asking = [*self.questions.values(), *filter(None, [self.returning])]
-        return {q.waiter: q.present_stance for q in asking if q.waiter is not None}
+        waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
+        if is_outside(self._crew, waiters.get, within):
+            return ()
+        settled = self.pulse.is_settled
+        return stances(self._crew, waiters.get, settled=settled, timed=timed)
 
 
 def standing(replay: Replay) -> Question | None:
