@@ -54,7 +54,6 @@ class Sender:
     def __init__(self, kind: str, call: Caller, pen: e.Pen, chance: random.Random) -> None:
         self._kind, self._call, self._pen, self._chance = kind, call, pen, chance
         self._calls = 0
-        self.acknowledged = 0
 
     def pause(self) -> float:
         """Say how long to think before a message, so that not all are sent in one breath."""
@@ -72,7 +71,6 @@ class Sender:
         for _ in range(TRIES):
             receipt = await self._once(message)
             if receipt is not None:
-                self.acknowledged += 1
                 if again:
                     await self._once(message)
                 return
@@ -122,7 +120,7 @@ def messages(
 
 
 async def work(sender: Sender, left: list[Message], allowed: asyncio.Queue[int]) -> None:
-    """Send what is allowed, some at once; print how many are acknowledged."""
+    """Send what is allowed, some at once."""
     total, room = 0, asyncio.Semaphore(AT_ONCE)
     pauses = [sender.pause() for _ in left]
 
@@ -136,7 +134,6 @@ async def work(sender: Sender, left: list[Message], allowed: asyncio.Queue[int])
             total = max(total, await allowed.get())
             while left and left[0].n < total:
                 group.create_task(one(left.pop(0)))
-    sys.stdout.write(f"{sender.acknowledged}\n")
 
 
 async def _heed(allowed: asyncio.Queue[int]) -> None:
