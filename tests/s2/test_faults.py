@@ -155,7 +155,7 @@ async def test_of_many_at_two_servers_with_losses_each_stands_once(
             except (Clash, Unavailable):
                 continue
 
-    keys = [b"%d" % n for n in range(40)]
+    keys = [b"%d" % n for n in range(60)]
     numbers = await asyncio.gather(*[send(one, key) for key in keys for one in (stores, twin)])
     read = await bodies(twin, run)
     assert sorted(read) == sorted(keys)

@@ -64,12 +64,11 @@ def is_moving(crew: Crew) -> bool:
 
 def is_outside(crew: Crew, asked: Asked, within: frozenset[Stance]) -> bool:
     """Tell, as far as it shows without a look at the code, that some branch is not `within`."""
-    waiters = [waiter_of(branch) for branch in crew.members if not branch.done()]
-    moves = crew.computes or None in waiters
-    known = [asked(waiter) for waiter in waiters if waiter is not None]
-    return (moves and Stance.WORLD not in within) or any(
-        stance is not None and stance not in within for stance in known
-    )
+    live = (waiter_of(branch) for branch in crew.members if not branch.done())
+    shown = {Stance.WORLD if waiter is None else asked(waiter) for waiter in live}
+    if crew.computes:
+        shown.add(Stance.WORLD)
+    return not shown <= within | {None}
 
 
 def stances(

@@ -302,7 +302,7 @@ class Replay:
         self,
         timed: Callable[[str], None] | None = None,
         *,
-        within: frozenset[Stance] = frozenset(Stance),
+        within: frozenset[Stance] | None = None,
     ) -> tuple[Stance, ...]:
         """Say of each live branch what it waits for; `timed` is told where a timer keeps one.
 
@@ -310,7 +310,7 @@ class Replay:
         """
         asking = [*self.questions.values(), *filter(None, [self.returning])]
         waiters = {q.waiter: q.present_stance for q in asking if q.waiter is not None}
-        if is_outside(self._crew, waiters.get, within):
+        if within is not None and is_outside(self._crew, waiters.get, within):
             return ()
         settled = self.pulse.is_settled
         return stances(self._crew, waiters.get, settled=settled, timed=timed)
