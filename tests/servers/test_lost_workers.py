@@ -10,7 +10,7 @@ from headrace.engine.jobs import nothing
 from headrace.kernel.model import Queued, RunId, Running, WorkerId, later
 from headrace.wire import channel as ch
 from headrace.wire.channel import Ended
-from tests.engine.house import DECLARED, House
+from tests.engine.house import DECLARED, House, opened
 from tests.engine.worker import CAUSE, attached, parked
 from tests.servers.town import Site, at_rest, soon, town
 
@@ -99,6 +99,60 @@ async def test_a_server_gives_nothing_to_who_has_no_lease_by_what_it_knows(site:
         assert not seat.free
         await at_rest(here, there)
         assert not seat.is_open
+
+
+async def test_a_server_that_starts_makes_no_lease_longer(site: Site) -> None:
+    """Another one served all the time: who did not renew there is gone."""
+    async with (
+        town(site, 1) as (here,),
+        attached(here, name="lost", lasts=False) as lost,
+    ):
+        run = await here.start()
+        await lost.job(run)
+        await at_rest(here)
+        here.clock.advance(ROUND_MS)
+        async with opened(here.stores, site.clock, "new") as new:
+            for _ in range(LEASE_MS // ROUND_MS - 1):
+                assert isinstance((await here.run(run)).state, Running)
+                await at_rest(here, new)
+                here.clock.advance(ROUND_MS)
+            await at_rest(here, new)
+            assert isinstance((await here.run(run)).state, Queued)
+
+
+async def test_the_only_server_gives_workers_the_time_of_a_lease_when_it_starts(
+    site: Site,
+) -> None:
+    async with site.stores() as stores:
+        async with opened(stores, site.clock, "old") as old:
+            await old.api.register(DECLARED)
+            async with attached(old, name="lost", lasts=False) as lost:
+                run = await old.start()
+                await lost.job(run)
+        site.clock.advance(2 * LEASE_MS)
+        async with opened(stores, site.clock, "new") as new:
+            await _blamed_after_a_lease(new, run)
+
+
+async def test_a_server_that_stood_still_gives_workers_the_time_of_a_lease(site: Site) -> None:
+    async with (
+        town(site, 1) as (here,),
+        attached(here, name="lost", lasts=False) as lost,
+    ):
+        run = await here.start()
+        await lost.job(run)
+        await at_rest(here)
+        here.clock.advance(2 * LEASE_MS)
+        await _blamed_after_a_lease(here, run)
+
+
+async def _blamed_after_a_lease(house: House, run: str) -> None:
+    for _ in range(LEASE_MS // ROUND_MS):
+        await at_rest(house)
+        assert (await house.run(run)).state == Running(LOST)
+        house.clock.advance(ROUND_MS)
+    await at_rest(house)
+    assert isinstance((await house.run(run)).state, Queued)
 
 
 async def test_a_worker_that_has_come_back_is_not_given_up(site: Site) -> None:

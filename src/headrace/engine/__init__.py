@@ -15,7 +15,7 @@ import structlog
 from headrace.engine import tokens
 from headrace.engine.api import EnvApi
 from headrace.engine.core import Core
-from headrace.engine.dispatch import LEASE_MS, Dispatch, Timer, Warden
+from headrace.engine.dispatch import Dispatch, Timer, Warden
 from headrace.engine.hearing import Hearing
 from headrace.engine.keyring import Keyring
 from headrace.engine.keys import Keeper
@@ -23,7 +23,7 @@ from headrace.engine.rechecking import Rechecking
 from headrace.engine.signing import Sign, Signer
 from headrace.engine.sweeping import Sweeper
 from headrace.errors import HeadraceError
-from headrace.kernel.model import EnvId, later
+from headrace.kernel.model import EnvId
 from headrace.ports import Chance, Stores, Ticket
 from headrace.wire.vault import Vault
 
@@ -86,9 +86,8 @@ async def open_engine(
 
     Without a `keyring`, what keys are made can be opened by this engine only, and only it can tell
     the addresses of its tokens again.
-    Workers known from before get a full lease, since they could not renew while nobody served.
+    Workers known from before have the time of a lease to come back, unless another engine serves.
     """
-    await stores.leases.extend(later(stores.clock.now(), LEASE_MS))
     group = asyncio.TaskGroup()
     is_shared = keyring is not None
     ring = keyring or Keyring(stores.credentials, Vault(chance.unique(32)), stores.clock)

@@ -159,12 +159,13 @@ class Warden:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._bear()
 
     async def run(self) -> None:
         """Look a few times within the time of a lease."""
         core = self._core
         for rounds in itertools.count():
-            for worker in await core.stores.leases.lapsed(core.now()):
+            for worker in await self._lost():
                 await self.bury(worker)
             for seat in core.seats.all():
                 await self._ask_after(seat)
@@ -175,6 +176,18 @@ class Warden:
             core.seats.all_behind()
             core.wanted.set()
             await self._pause()
+
+    def _bear(self) -> None:
+        """Give everybody the time of a lease: they could not renew where nobody served.
+
+        No lease is made longer: a server that did serve meanwhile knows better who is gone.
+        """
+        self._blames_from = later(self._core.now(), LEASE_MS)
+
+    async def _lost(self) -> Sequence[WorkerId]:
+        """List whom to give up; while nobody is blamed, those without a lease only."""
+        now = self._core.now()
+        return await self._core.stores.leases.lapsed(now if now >= self._blames_from else NEVER)
 
     async def _ask_after(self, seat: Seat) -> None:
         """Find out how long the lease of a silent worker lasts, and whether it still sits here."""
@@ -210,7 +223,7 @@ class Warden:
         until = later(core.now(), ROUND_MS)
         await core.stores.clock.sleep_until(until)
         if core.now() - until > LEASE_MS // 2:
-            await core.stores.leases.extend(later(core.now(), LEASE_MS))
+            self._bear()
 
     async def bury(self, worker: WorkerId) -> None:
         """Give back what a lost worker held, unless it has come back; its writes are fenced.

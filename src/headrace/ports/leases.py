@@ -43,5 +43,5 @@ class Leases(Protocol):
         ...
 
     async def extend(self, until: Instant) -> None:
-        """Give every worker known at least until then (after an outage of the server)."""
+        """Give every worker known at least until then: for who lets time fly."""
         ...

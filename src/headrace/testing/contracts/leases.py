@@ -73,7 +73,7 @@ class LeasesContract:
         assert await stores.leases.drop(TWO, T0), "it has none, as before"
         assert await stores.leases.lapsed(Instant(T0 + 10**9)) == []
 
-    async def test_after_an_outage_everybody_has_time_to_come_back(self, stores: Stores) -> None:
+    async def test_all_leases_can_be_made_to_last(self, stores: Stores) -> None:
         await stores.leases.sit(ONE, later(T0, 1_000))
         await stores.leases.sit(TWO, later(T0, 9_000))
         await stores.leases.extend(later(T0, 5_000))

@@ -133,7 +133,7 @@ SELECT worker, until FROM headrace.lease WHERE until <= $1
 ORDER BY until, worker;
 
 -- name: extend_leases
--- After an outage of the server, which nobody could reach to renew; in one order, as everybody does.
+-- For who lets time fly; in one order, as everybody does.
 WITH short AS MATERIALIZED (
     SELECT worker FROM headrace.lease WHERE until < $1::bigint ORDER BY worker FOR NO KEY UPDATE
 )

@@ -68,7 +68,7 @@ SELECT worker, until FROM lease WHERE until <= ?1
 ORDER BY until, worker;
 
 -- name: extend_leases
--- After an outage of the server, which nobody could reach to renew.
+-- For who lets time fly.
 UPDATE lease SET until = ?1 WHERE until < ?1;
 
 -- name: delete_deploy
