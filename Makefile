@@ -15,6 +15,7 @@ CODE := $(wildcard src tests examples tools bench)
 # Programs of several files, each in a folder that is its root.
 PROGRAMS := examples/approval-react examples/chat
 CHAOS_SEED ?= $(shell date +%s)
+CHAOS_PACE ?= 90
 # What a newer interpreter is called elsewhere can be said: make setup PYTHON=/opt/python3.13
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
@@ -76,11 +77,11 @@ chaos-leaving: setup ## Kill 1,100 times while 20,000 messages go to runs that l
 
 .PHONY: chaos-postgres-redis
 chaos-postgres-redis: setup ## Break two servers and the Postgres and Redis they share, 100,000 sends
-	$(BIN)/python -m tests.chaos --on postgres+redis --seed $(CHAOS_SEED)
+	$(BIN)/python -m tests.chaos --on postgres+redis --seed $(CHAOS_SEED) --pace $(CHAOS_PACE)
 
 .PHONY: chaos-postgres-redis-s2
 chaos-postgres-redis-s2: setup ## The same with streams in S2
-	$(BIN)/python -m tests.chaos --on postgres+redis+s2 --seed $(CHAOS_SEED)
+	$(BIN)/python -m tests.chaos --on postgres+redis+s2 --seed $(CHAOS_SEED) --pace $(CHAOS_PACE)
 
 .PHONY: explore
 explore: setup ## Go through every order of what four actors do to a run; takes hours

@@ -200,13 +200,13 @@ MOST_PAUSE: Final = Parameter(
     "its longest pause", 30.0, "s", Coded("src/headrace/client/target.py", "most_s")
 )
 FIRST_RETURN: Final = Parameter(
-    "first pause of who follows, or of a worker, that was cut off",
+    "first pause of who follows and was cut off",
     0.1,
     "s",
-    Coded("src/headrace/worker/worker.py", "FIRST_PAUSE_S"),
+    Coded("src/headrace/client/following.py", "FIRST_S"),
 )
 MOST_RETURN: Final = Parameter(
-    "their longest pause", 1.5, "s", Coded("src/headrace/worker/worker.py", "LONGEST_PAUSE_S")
+    "their longest pause", 5.0, "s", Coded("src/headrace/client/following.py", "MOST_S")
 )
 WAIT: Final = Parameter("how long a run waits, mean", 3_600, "s", Assumed("people answer"))
 LIVE: Final = Parameter("live runs, of all that wait", 0.01, "", Assumed("one in a hundred"))

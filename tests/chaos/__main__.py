@@ -1,7 +1,8 @@
 """`make chaos`, `make chaos-leaving`: a whole campaign, judged; writes docs/reliability/chaos.md.
 
 python -m tests.chaos [--leaving] [--seed N] [--messages N] [--kills N] [--runs N] [--keep FOLDER]
-python -m tests.chaos --on PLACE [--seed N] [--sends N] [--minutes N] [--brief] [--keep FOLDER]
+python -m tests.chaos --on PLACE [--seed N] [--sends N] [--pace N] [--minutes N] [--brief]
+                      [--keep FOLDER]
 
 With `--on` it is several servers on what they share, and writes docs/reliability/chaos-shared.md.
 """
@@ -62,6 +63,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="An empty folder to leave it all in.")] = None,
     on: Annotated[str, typer.Option(help=f"Several servers on: {', '.join(PLACES)}.")] = "",
     sends: Annotated[int, typer.Option(help="How many sends are acknowledged, with --on.")] = 0,
+    pace: Annotated[float, typer.Option(help="How many a second at most, with --on.")] = 0,
     minutes: Annotated[int, typer.Option(help="No wave begins after so many, with --on.")] = 0,
     brief: Annotated[bool, typer.Option(help="Less than a minute, with --on; no page.")] = False,
 ) -> None:
@@ -70,7 +72,9 @@ def main(
     if on:
         seed = seed or secrets.randbelow(1_000_000)
         apart.enter("tests.chaos", [*sys.argv[1:], "--seed", str(seed)])
-        course = _course(on, seed, minutes=minutes, sends=sends, brief=brief)
+        course = (brief_course if brief else Course)(_place(on), seed)
+        course = replace(course, most_s=minutes * 60 or course.most_s)
+        course = replace(course, sends=sends or course.sends, pace=pace or course.pace)
         sys.exit(bool(breaking(course, keep, None if brief else SHARED_PAGE).faults()))
     usual = LONG_LEAVING if leaving else LONG
     plan = replace(
@@ -91,13 +95,6 @@ def main(
     for fault in outcome.faults():
         console.print(f"[red]{fault}[/red]")
     sys.exit(not outcome.is_good)
-
-
-def _course(on: str, seed: int, *, minutes: int, sends: int, brief: bool) -> Course:
-    course = (brief_course if brief else Course)(_place(on), seed)
-    if minutes:
-        course = replace(course, most_s=minutes * 60)
-    return replace(course, sends=sends or course.sends)
 
 
 def _place(on: str) -> Place:

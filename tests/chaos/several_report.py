@@ -104,6 +104,7 @@ def section(fought: Fought) -> str:
 | date | {datetime.now(UTC):%Y-%m-%d} |
 | machine | {machine()} |
 | seed | {course.seed} |
+| messages a second, at the most | {course.pace:g} |
 | took | {fought.seconds:,.0f} s, {len(fought.waves)} waves of {course.runs} runs |
 | of that time some process waited for a processor | {_share(fought)} |
 | calls | {count("calls"):,} |
@@ -120,8 +121,8 @@ def section(fought: Fought) -> str:
 
 {_found(fought)}
 {_table(fought)}
-`make chaos-{course.place.replace("+", "-")} CHAOS_SEED={course.seed}` repeats it, as far as
-processes can be repeated.
+`make chaos-{course.place.replace("+", "-")} CHAOS_SEED={course.seed} CHAOS_PACE={course.pace:g}`
+repeats it, as far as processes can be repeated.
 """
 
 
