@@ -84,6 +84,11 @@ def main(
         kills=kills or usual.kills,
         runs=runs or usual.runs,
     )
+    sys.exit(not _alone(plan, keep, console).is_good)
+
+
+def _alone(plan: Plan, keep: Path | None, console: Console) -> Outcome:
+    """Break one server and its workers; write and say what was found."""
     console.print(f"seed {plan.seed}: {plan.messages:,} messages, {plan.kills} kills")
     with tempfile.TemporaryDirectory(prefix="headrace-chaos-") as temporary:
         if keep is not None:
@@ -94,7 +99,7 @@ def main(
     console.print(f"{outcome.evidence}\nwritten: {PAGE}")
     for fault in outcome.faults():
         console.print(f"[red]{fault}[/red]")
-    sys.exit(not outcome.is_good)
+    return outcome
 
 
 def _place(on: str) -> Place:

@@ -27,7 +27,7 @@ from headrace.wire.views import Receipt
 from tests.engine.house import DECLARED, opened
 from tests.engine.pair import Pair
 from tests.engine.worker import attached
-from tests.s2.rooms import HASTE, Chance
+from tests.s2.rooms import CALM, Chance
 from tests.s2.standin import StandIn
 from tests.servers.town import Site
 from tests.services.redis import RedisServer
@@ -108,8 +108,8 @@ async def two(place: str, fake: StandIn, redis_of_all: RedisServer) -> AsyncIter
     async with (
         Site(clock, place).stores() as near,
         _map(place, clock, redis_of_all) as waitmap,
-        open_s2(url, near, Chance(), patience=HASTE) as far,
-        open_s2(url, near, Chance(), patience=HASTE) as further,
+        open_s2(url, near, Chance(), patience=CALM) as far,
+        open_s2(url, near, Chance(), patience=CALM) as further,
     ):
         seen = [replace(asked.around(one), waitmap=waitmap) for one in (far, further)]
         async with opened(seen[0], clock, "here") as here, opened(seen[1], clock, "there") as there:

@@ -9,7 +9,7 @@ import pytest
 from headrace.backends.memory import open_memory
 from headrace.backends.s2 import Patience, open_s2
 from headrace.ports import Stores
-from tests.s2.rooms import HASTE, Chance
+from tests.s2.rooms import CALM, Chance
 from tests.s2.standin import StandIn
 
 
@@ -28,7 +28,7 @@ async def memory() -> AsyncIterator[Stores]:
 
 @pytest.fixture
 def patience() -> Patience:
-    return HASTE
+    return CALM
 
 
 @pytest.fixture

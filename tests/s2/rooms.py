@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from hashlib import blake2b
 
 from headrace.backends.s2 import Patience
 
-HASTE = Patience(silence=0.2, connecting=0.5, call=1.0, everything=2.0)
-"""For faults that a test waits out."""
+CALM = Patience(silence=15.0, connecting=15.0, call=30.0, everything=60.0)
+"""Cuts nothing off and gives nothing up, however slow the machine is."""
+HASTE = replace(CALM, everything=1.0)
+"""Soon does not ask again: for faults that last. It cuts no call off."""
+ALERT = replace(CALM, silence=0.2)
+"""Soon asks a silent S2 again, and gives nothing up."""
 _openings = itertools.count()
 
 

@@ -69,12 +69,14 @@ def failing_after(status: int, code: str) -> Fault:
 class Late:
     """Arrives when it is told to, however long nobody waits for it any more."""
 
+    came: asyncio.Event = field(default_factory=asyncio.Event)
     arrives: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     answer: Answer | None = None
 
     async def __call__(self, perform: Perform) -> Answer | None:
         """Do it, late."""
+        self.came.set()
         await self.arrives.wait()
         self.answer = perform()
         self.answered.set()

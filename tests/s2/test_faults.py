@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 
-from headrace.backends.s2 import Patience, open_s2
+from headrace.backends.s2 import open_s2
 from headrace.backends.s2.basin import limited
 from headrace.errors import Throttled, Unavailable
 from headrace.kernel.model import Run
 from headrace.ports import Appended, Backlog, Clash, Stores
 from headrace.testing.contracts.given import APPROVAL, draft, executing, filled
 from tests.s2.http2 import Answer
-from tests.s2.rooms import HASTE, Chance
+from tests.s2.rooms import ALERT, CALM, HASTE, Chance
 from tests.s2.standin import (
     Fault,
     Late,
@@ -38,11 +38,15 @@ LOST = [
     pytest.param(failing(409, "transaction_conflict"), id="409"),
 ]
 
+hasty = pytest.mark.parametrize("patience", [HASTE], ids=["gives up"])
+alert = pytest.mark.parametrize("patience", [ALERT], ids=["soon asks again"])
+
 
 async def bodies(stores: Stores, run: Run) -> list[bytes]:
     return [record.body for record in await stores.streams.read(run.id, APPROVAL, 0, 1_000)]
 
 
+@alert
 @pytest.mark.parametrize("fault", LOST)
 @pytest.mark.parametrize("key", [b"", b"click"])
 async def test_what_is_lost_once_stands_once(
@@ -63,6 +67,7 @@ async def test_what_is_lost_again_and_again_stands_once(stores: Stores, fake: St
     assert await bodies(stores, run) == [b"1"]
 
 
+@hasty
 async def test_who_gives_up_says_that_it_may_have_happened(stores: Stores, fake: StandIn) -> None:
     run = await executing(stores)
     fake.fail_next("append", *[ack_lost] * 100)
@@ -75,6 +80,7 @@ async def test_who_gives_up_says_that_it_may_have_happened(stores: Stores, fake:
     assert await bodies(stores, run) == [b"1"]
 
 
+@alert
 async def test_an_append_that_arrives_late_comes_to_nothing(stores: Stores, fake: StandIn) -> None:
     """Its sender has long asked again, and been answered."""
     run = await executing(stores)
@@ -116,6 +122,7 @@ async def filled_by(twin: Stores, run: Run) -> None:
         await twin.streams.append(draft(run, seq, b"theirs"))
 
 
+@hasty
 async def test_after_a_lost_answer_the_other_server_finds_it(
     stores: Stores, twin: Stores, fake: StandIn
 ) -> None:
@@ -137,9 +144,6 @@ async def test_after_a_lost_answer_the_other_server_finds_it(
     assert await bodies(stores, run) == [b"0", b"once", b"traffic", b"traffic"]
 
 
-@pytest.mark.parametrize(
-    "patience", [Patience(silence=15.0, call=30.0, everything=60.0)], ids=["no haste"]
-)
 async def test_of_many_at_two_servers_with_losses_each_stands_once(
     stores: Stores, twin: Stores, fake: StandIn
 ) -> None:
@@ -176,6 +180,7 @@ async def test_an_empty_stream_and_none_are_the_same(
     assert await twin.streams.read(run.id, APPROVAL, 0, 9) == []
 
 
+@alert
 @pytest.mark.parametrize("fault", [call_lost, ack_lost, silent, failing(502, "hot_server")])
 async def test_what_is_read_is_asked_again(
     stores: Stores, twin: Stores, fake: StandIn, fault: Fault
@@ -194,22 +199,28 @@ async def test_a_server_that_is_gone_comes_back(memory: Stores) -> None:
     fake = StandIn()
     async with AsyncExitStack() as stack:
         async with fake.serving():
-            opened = open_s2(f"s2://dev?endpoint={fake.url}", memory, Chance(), patience=HASTE)
-            stores = await stack.enter_async_context(opened)
-            run = await executing(stores)
-            await filled(stores, run, 2)
+            url = f"s2://dev?endpoint={fake.url}"
+            hasty, calm = [
+                await stack.enter_async_context(open_s2(url, memory, Chance(), patience=patience))
+                for patience in (HASTE, CALM)
+            ]
+            run = await executing(hasty)
+            await filled(hasty, run, 2)
+            assert await bodies(calm, run) == [b"0", b"1"]
         with pytest.raises(Unavailable, match="S2 does not answer"):
-            await stores.streams.append(draft(run, 2, b"2", key=b"k"))
+            await hasty.streams.append(draft(run, 2, b"2", key=b"k"))
         with pytest.raises(Unavailable, match="S2 does not answer"):
-            await stores.streams.read(run.id, APPROVAL, 0, 9)
+            await hasty.streams.read(run.id, APPROVAL, 0, 9)
         async with asyncio.TaskGroup() as group:
-            waiting = group.create_task(stores.streams.append(draft(run, 2, b"2", key=b"k")))
+            waiting = group.create_task(calm.streams.append(draft(run, 2, b"2", key=b"k")))
             await asyncio.sleep(0)
             async with fake.serving():
                 assert await waiting == Appended(2)
-                assert await bodies(stores, run) == [b"0", b"1", b"2"]
+                for stores in (hasty, calm):
+                    assert await bodies(stores, run) == [b"0", b"1", b"2"]
 
 
+@hasty
 async def test_over_a_limit_the_sender_is_told(stores: Stores, fake: StandIn) -> None:
     run = await executing(stores)
     fake.fail_next("append", *[failing(429, "rate_limited")] * 100)
@@ -217,6 +228,7 @@ async def test_over_a_limit_the_sender_is_told(stores: Stores, fake: StandIn) ->
         await stores.streams.append(draft(run, 0))
 
 
+@hasty
 @pytest.mark.parametrize("first", [ack_lost, failing_after(500, "storage")])
 async def test_over_a_limit_who_may_have_written_before_is_told_that(
     stores: Stores, fake: StandIn, first: Fault
@@ -228,6 +240,7 @@ async def test_over_a_limit_who_may_have_written_before_is_told_that(
     assert await bodies(stores, run) == [b"1"]
 
 
+@hasty
 async def test_who_cannot_see_what_has_become_of_it_is_told_that(
     stores: Stores, fake: StandIn
 ) -> None:
@@ -309,9 +322,11 @@ async def test_a_cancelled_append_leaves_no_doubt(stores: Stores, fake: StandIn)
     run = await executing(stores)
     late = Late()
     fake.fail_next("append", late)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await stores.streams.append(draft(run, 0, b"first", key=b"k", digest=b"d"))
+    async with asyncio.TaskGroup() as group:
+        made = draft(run, 0, b"first", key=b"k", digest=b"d")
+        asked = group.create_task(stores.streams.append(made))
+        await late.came.wait()
+        asked.cancel()
     late.arrives.set()
     await late.answered.wait()
     again = await stores.streams.append(draft(run, 0, b"first", key=b"k", digest=b"d"))

@@ -42,7 +42,8 @@ class Patience:
 
     silence: float = 1.5
     """Within a call; then it is made again, by a new connection."""
-    connecting: float = 2.0
+    connecting: float = 1.0
+    """What has been connected and then says nothing counts as not connected."""
     call: float = 8.0
     """One call in all: the client sets no limit to sending."""
     everything: float = 10.0
