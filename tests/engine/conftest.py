@@ -11,6 +11,7 @@ from headrace.backends.memory import open_memory
 from headrace.testing.clock import ManualClock
 from tests.engine.gates import Gates, gated
 from tests.engine.house import DECLARED, Ground, House, opened
+from tests.s2.standin import StandIn
 
 
 @pytest.fixture
@@ -44,3 +45,11 @@ async def troubled(clock: ManualClock) -> AsyncIterator[tuple[House, Gates]]:
         async with opened(behind, clock) as house:
             await house.api.register(DECLARED)
             yield house, gates
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[StandIn]:
+    """S2, of which everything can be asked: faults, and what it was asked."""
+    fake = StandIn()
+    async with fake.serving():
+        yield fake

@@ -75,13 +75,6 @@ class Two(Pair):
     clock: ManualClock
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[StandIn]:
-    fake = StandIn()
-    async with fake.serving():
-        yield fake
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where the database is."""

@@ -82,6 +82,27 @@ async def test_a_silent_worker_is_given_nothing_after_its_lease(site: Site) -> N
             assert [(await heir.job(one)).epoch for one in (run, again)] == [2, 1]
 
 
+async def test_a_worker_is_given_up_when_its_lease_ends_and_no_round_later(site: Site) -> None:
+    async with town(site, 1) as (here,):
+        await at_rest(here)
+        here.clock.advance(ROUND_MS // 2)
+        await at_rest(here)
+        async with attached(here, name="lost", lasts=False) as lost:
+            run = await here.start()
+            await lost.job(run)
+            for step in (
+                ROUND_MS // 2,
+                *[ROUND_MS] * (LEASE_MS // ROUND_MS - 1),
+                ROUND_MS // 2 - 1,
+            ):
+                here.clock.advance(step)
+                await at_rest(here)
+            assert isinstance((await here.run(run)).state, Running)
+            here.clock.advance(1)
+            await at_rest(here)
+            assert isinstance((await here.run(run)).state, Queued)
+
+
 async def test_a_server_gives_nothing_to_who_has_no_lease_by_what_it_knows(site: Site) -> None:
     async with (
         town(site, hints=False) as (here, there),

@@ -150,7 +150,7 @@ def is_due(run: Run, now: Instant) -> bool:
 
 async def elapse(sheet: Sheet) -> object:
     """Let the run's time pass; what the log holds by then wins, in the order of the waits."""
-    await caught_up(sheet)
+    await caught_up(sheet, by=sheet.now)
     return sheet.apply(Elapse())
 
 
@@ -220,10 +220,15 @@ class Warden:
     async def _pause(self) -> None:
         """Rest; where that took far too long, this process stood still, not the workers."""
         core = self._core
-        until = later(core.now(), ROUND_MS)
+        until = self._next(core.now())
         await core.stores.clock.sleep_until(until)
         if core.now() - until > LEASE_MS // 2:
             self._bear()
+
+    def _next(self, now: Instant) -> Instant:
+        """Say when to look again: no later than somebody who sits here may be given up."""
+        ends = [self._blames_from, *(seat.lasts for seat in self._core.seats.all())]
+        return min([later(now, ROUND_MS), *(end for end in ends if end > now)])
 
     async def bury(self, worker: WorkerId) -> None:
         """Give back what a lost worker held, unless it has come back; its writes are fenced.

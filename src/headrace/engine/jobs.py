@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from headrace.engine.sheet import Sheet
-from headrace.kernel.model import StreamId
+from headrace.kernel.effects import moments_of
+from headrace.kernel.model import Instant, StreamId, Wait
 
 Job = Callable[[Sheet], Awaitable[object]]
 """Decides on the sheet and returns its answer; what it raises, it raises before it decides."""
@@ -20,14 +21,20 @@ async def nothing(_sheet: Sheet) -> object:
     return None
 
 
-async def caught_up(sheet: Sheet) -> None:
-    """Let all waits take what stands in the log."""
-    for stream in {wait.stream for wait in sheet.run.waits if wait.stream is not None}:
+async def caught_up(sheet: Sheet, *, by: Instant | None = None) -> None:
+    """Let all waits take what stands in the log, or those of which something is due `by` then."""
+    waits = [wait for wait in sheet.run.waits if by is None or _is_due(wait, by)]
+    for stream in {wait.stream for wait in waits if wait.stream is not None}:
         await sheet.catch_up(stream)
+
+
+def _is_due(wait: Wait, by: Instant) -> bool:
+    return any(moment <= by for moment in moments_of(wait))
 
 
 async def look(sheet: Sheet) -> object:
     """Take what stands in the log behind any wait; the landing tells the worker what is new."""
+    await sheet.survey()
     await caught_up(sheet)
     sheet.looked = True
     return None

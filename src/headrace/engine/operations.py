@@ -16,7 +16,7 @@ from headrace.engine.finishing import Finished
 from headrace.engine.noting import noted
 from headrace.engine.seats import Seat
 from headrace.engine.sends import key_of
-from headrace.engine.sheet import Sheet
+from headrace.engine.sheet import Sheet, drafted
 from headrace.engine.streamtokens import reads_stream
 from headrace.engine.telling import Teller, shown
 from headrace.engine.tokens import known_token
@@ -201,7 +201,7 @@ class Emitted:
             raise TooLarge(message)
         stream, key = outward(op.stream), key_of("output", op.key)
         known = self.core.stores.streams.known
-        if not sheet.drafted(stream, key) and not await known(sheet.run.id, stream, key):
+        if not drafted(sheet, stream, key) and not await known(sheet.run.id, stream, key):
             await sheet.append(stream, op.body, key, jsontext.digest(op.body))
         sheet.emitted.append(op.key)
         return None

@@ -15,7 +15,7 @@ from msgspec import Raw
 from headrace.engine.core import Core
 from headrace.engine.ids import unknown_run
 from headrace.engine.jobs import Hasty
-from headrace.engine.sheet import Sheet
+from headrace.engine.sheet import Sheet, drafted
 from headrace.errors import (
     Forbidden,
     KeyReused,
@@ -105,7 +105,7 @@ class Message(Hasty):
 
     async def _known(self, sheet: Sheet, stream: StreamId, *, asks: bool) -> Receipt | None:
         """Give the receipt again to whoever sends again; heal a wake-up lost in between."""
-        record: Draft | Record | None = sheet.drafted(stream, self.key)
+        record: Draft | Record | None = drafted(sheet, stream, self.key)
         if record is None and asks:
             record = await self.core.stores.streams.known(sheet.run.id, stream, self.key)
         if record is None:

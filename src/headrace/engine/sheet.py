@@ -74,6 +74,7 @@ class Sheet:
         "emitted",
         "entries",
         "grown",
+        "has_survey",
         "is_hasty",
         "looked",
         "noted",
@@ -118,8 +119,8 @@ class Sheet:
         """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
-        self.own_end = self.looked = False
-        """Whether the worker itself ends its hold; whether it is told what others have written."""
+        self.own_end = self.looked = self.has_survey = False
+        """If the worker itself ends its hold, is told what others have written; if ends are new."""
         self.grown: dict[StreamId, Backlog] = {}
         """Where streams end in which another process has written, but for drafts."""
         self.is_hasty = self.repeats = self.checks = False
@@ -193,6 +194,18 @@ class Sheet:
                 end = self.tails[stream] = seen
         return end
 
+    async def survey(self) -> None:
+        """Find out where all streams end; what was seen of the run tells it already."""
+        if self.sight is not None:
+            return
+        found = await self._streams.ends(self.run.id)
+        fuller = {one: end for one, end in found.items() if end.tail > self._end(one)}
+        self.tails.update(fuller)
+        self.has_survey = True
+
+    def _end(self, stream: StreamId) -> int:
+        return self.tails.get(stream, Backlog()).tail
+
     async def unread(self, stream: StreamId | None = None, *, exactly: bool = False) -> Unread:
         """Count what is unread in the run's input streams; `stream` is one of them.
 
@@ -226,10 +239,6 @@ class Sheet:
         self.tails[stream] = Backlog(seq + 1, tail.count + 1, tail.size + len(body))
         return seq
 
-    def drafted(self, stream: StreamId, key: bytes) -> Draft | None:
-        """Return the record that this sheet appends under `key`."""
-        return next((d for d in self.drafts if d.key == key and d.stream == stream), None)
-
     async def head(self, stream: StreamId) -> Record | None:
         """Return the record at the cursor, if there is one; of a waitpoint, its value."""
         waitpoint = waitpoint_of(stream)
@@ -239,6 +248,8 @@ class Sheet:
         for draft in self.drafts:
             if draft.stream == stream and draft.seq == cursor:
                 return Record(cursor, draft.body, draft.at, draft.key, draft.digest)
+        if self.has_survey and self._end(stream) <= cursor:
+            return None
         found = await self._streams.read(self.run.id, stream, cursor, 1)
         return found[0] if found else None
 
@@ -260,3 +271,8 @@ class Sheet:
                 break
             took = True
         return took
+
+
+def drafted(sheet: Sheet, stream: StreamId, key: bytes) -> Draft | None:
+    """Return the record that the sheet appends under `key`."""
+    return next((d for d in sheet.drafts if d.key == key and d.stream == stream), None)

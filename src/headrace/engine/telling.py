@@ -161,7 +161,8 @@ class Teller:
     async def _found(self, sheet: Sheet, run: Run) -> Newest:
         """As `_newest`, of what was looked at: whoever looked may have seen all the ends."""
         if sheet.looked:
-            return await self._newest(run, None if sheet.sight is None else sheet.tails)
+            is_known = sheet.has_survey or sheet.sight is not None
+            return await self._newest(run, sheet.tails if is_known else None)
         return {**await self._newest(run, sheet.grown), **_unread(sheet.drafts, run)}
 
     async def _newest(self, run: Run, ends: Mapping[StreamId, Backlog] | None = None) -> Newest:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from headrace.engine.bound import Bound
 from headrace.engine.core import Core
 from headrace.engine.sends import key_of, over
-from headrace.engine.sheet import Sheet
+from headrace.engine.sheet import Sheet, drafted
 from headrace.engine.specs import NAME_AT_MOST
 from headrace.engine.views import find_run
 from headrace.errors import BadRequest, KeyReused, NotFound, TooLarge
@@ -131,7 +131,7 @@ class _Written:
     async def _is_there(self, sheet: Sheet, number: int, value: bytes | None = None) -> bool:
         key = _key(self.writer, number)
         known = self.core.stores.streams.known
-        found = sheet.drafted(self.stream, key) or await known(sheet.run.id, self.stream, key)
+        found = drafted(sheet, self.stream, key) or await known(sheet.run.id, self.stream, key)
         if found is None:
             return False
         if value is not None and found.digest != jsontext.digest(value):

@@ -68,8 +68,12 @@ def looked_at(run: Run, now: Instant) -> Run:
 
 def moments(run: Run) -> list[Instant]:
     """List when something about the waits is due."""
-    ends = [wait.deadline for wait in run.waits if wait.deadline is not None]
-    return ends + [wait.recheck for wait in run.waits if wait.recheck is not None]
+    return [moment for wait in run.waits for moment in moments_of(wait)]
+
+
+def moments_of(wait: Wait) -> list[Instant]:
+    """List when something about the wait is due."""
+    return [moment for moment in (wait.deadline, wait.recheck) if moment is not None]
 
 
 def stored_output(change: Change) -> str:
