@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from headrace.backends.s2 import open_s2
+from headrace.engine.core import Core
+from headrace.engine.hints import Written, said
 from headrace.engine.jobs import look
 from headrace.engine.sheet import Sheet, Tails
+from headrace.kernel import machine
+from headrace.kernel.commands import Lose
 from headrace.kernel.model import RunId, inward
 from headrace.ports import Draft
-from headrace.wire.channel import Unread
+from headrace.wire.channel import Fenced, Stopping, Unread
+from headrace.wire.views import Receipt
 from tests.engine.house import DECLARED, Ground, House, opened
 from tests.engine.worker import attached
 from tests.s2.rooms import HASTE, Chance
@@ -65,6 +73,90 @@ async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
         unread = await job.heard(Unread)
         assert (unread.stream, unread.body) == ("orders", b"7")
         assert fake.requests == ["append", "read", "read"] * 2
+
+
+async def test_what_another_has_written_is_read_and_no_stream_that_has_not_grown(
+    ground: Ground, fake: StandIn
+) -> None:
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
+        run = await one.start()
+        job = await worker.job(run)
+        await other.api.send(run, "orders", b"1")
+        job.stand("orders", "/o#0")
+        await job.told()
+        for number in range(3):
+            job.stand("notes", f"/n#{number}", held=True)
+            await one.rest()
+            fake.requests.clear()
+            receipt = await other.api.send(run, "notes", b"%d" % number)
+            assert receipt.resumed
+            assert (await job.told()).body == b"%d" % number
+            await one.rest()
+        assert "list" not in fake.requests
+        assert len(fake.requests) < 6
+        fake.requests.clear()
+        await other.api.retrieve(run)
+        shown = list(fake.requests)
+        fake.requests.clear()
+        await other.api.cancel(run)  # shows the run
+        await job.heard(Stopping)
+        await one.rest()
+        assert fake.requests == shown
+
+
+async def test_what_another_has_written_tells_of_each_stream_that_has_grown(
+    ground: Ground, fake: StandIn
+) -> None:
+    """One commit: a wait has its answer, and another stream a record that nobody waits for."""
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
+        run = await one.start()
+        job = await worker.job(run)
+        job.stand("notes", "/n#0", held=True)
+        await one.rest()
+        streams = ("notes", "orders")
+        for stream in streams:
+            await other.core.specs.stream(other.env, stream)
+        receipts = await asyncio.gather(*[other.api.send(run, one, b"7") for one in streams])
+        assert [receipt.resumed for receipt in receipts] == [True, False]
+        unread = await job.heard(Unread)
+        assert (unread.stream, unread.body) == ("orders", b"7")
+        assert (await job.told()).body == b"7"
+
+
+async def test_of_what_is_sent_again_the_waiting_are_told(
+    ground: Ground, fake: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who let it in first died before he told; the wait lives in memory: no commit shows it."""
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
+        run = await one.start()
+        job = await worker.job(run)
+        job.stand()
+        await one.rest()
+        with monkeypatch.context() as dead:
+            dead.setattr(Core, "tell", _silent)
+            await other.api.send(run, "notes", b"7", key="click")
+        again = await other.api.send(run, "notes", b"7", key="click")
+        assert again == Receipt(seq=0, duplicate=True, resumed=False)
+        assert (await job.told()).body == b"7"
+
+
+async def _silent(_core: Core, _hint: RunId) -> None:
+    """Tell nobody."""
+
+
+async def test_a_run_that_another_has_put_back_is_taken_up_at_once(
+    ground: Ground, fake: StandIn
+) -> None:
+    """No stream has grown, and still it is due to somebody here."""
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
+        run = RunId(await one.start())
+        job = await worker.job(run)
+        await one.rest()
+        lost = machine.decide(await one.run(run), Lose(one.worker(worker.name)), one.clock.now())
+        await other.stores.runs.commit(lost)
+        await other.core.tell(said(Written(run, frozenset())))
+        await job.heard(Fenced)
+        assert (await worker.job(run)).epoch == job.epoch + 1
 
 
 async def test_a_look_asks_once_about_each_stream(ground: Ground, fake: StandIn) -> None:

@@ -17,7 +17,7 @@ from headrace.engine.bells import Bells
 from headrace.engine.callbacks import Callbacks
 from headrace.engine.desk import Desk
 from headrace.engine.heralding import Herald
-from headrace.engine.hints import Grown, said
+from headrace.engine.hints import Grown, Written, said
 from headrace.engine.jobs import Job
 from headrace.engine.keyring import Keyring
 from headrace.engine.landing import Lander, News
@@ -198,7 +198,9 @@ class Core:
         self.ring(run.id)
         match news:
             case News.RUN:
-                await self._spread(run.id, run.id)
+                is_seen = self.is_elsewhere and not self._lander.attends(run.id)
+                hint = said(Written(run.id, grown)) if is_seen else run.id
+                await self._spread(run.id, hint)
             case News.RECORDS:  # where one look shows both, it is as well to look at both
                 hint = said(Grown(run.id, grown)) if self.is_elsewhere else run.id
                 await self._spread(run.id, hint)

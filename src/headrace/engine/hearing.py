@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from headrace.engine.core import Core
-from headrace.engine.hints import Declared, Grown, Here, Hint, Left, Seated, heard, said
-from headrace.kernel.model import EnvId, RunId, TaskId
+from headrace.engine.hints import Declared, Grown, Here, Hint, Left, Seated, Written, heard, said
+from headrace.engine.jobs import reread
+from headrace.kernel.model import EnvId, RunId, StreamId, TaskId
 from headrace.ports import ANYTHING
 
 
@@ -46,15 +47,30 @@ class Hearing:
         if not self._core.has_company:
             await self._core.tell(said(Here(is_new=True)))
 
-    def _written(self, run_id: RunId) -> None:
-        """Look at a run that another engine has written; who has it at rest is only to doubt."""
+    def _written(self, run_id: RunId, grown: frozenset[StreamId] | None = None) -> None:
+        """Look at a run that another engine has written; who has it at rest is only to doubt.
+
+        `grown`: the streams that have new records, where that is known.
+        """
         core = self._core
         core.has_company = True
         desk = core.desks().get(run_id)
-        if core.seats.told(run_id) is not None:
+        if core.seats.told(run_id) is None:
+            if desk is not None:
+                desk.doubt()
+        elif grown is None:
             core.look_at(core.desk(run_id))
-        elif desk is not None:
-            desk.doubt()
+        else:
+            core.desk(run_id).doubt()
+            if grown:
+                core.look_at(core.desk(run_id), only=grown)
+            else:
+                core.post(run_id, reread)
+
+    def _grown(self, run_id: RunId, streams: frozenset[StreamId]) -> None:
+        """Look behind these streams of the run, if its worker sits here."""
+        if streams and self._core.seats.told(run_id) is not None:
+            self._core.look_at(self._core.desk(run_id), only=streams)
 
     async def _follow(self, hint: Hint) -> None:
         """Follow up on what is told beside what was written."""
@@ -68,8 +84,10 @@ class Hearing:
                 if seat is not None and seat.number < number:
                     core.seats.remove(seat)
             case Grown(run_id, streams):
-                if streams and core.seats.told(run_id) is not None:
-                    core.look_at(core.desk(run_id), only=streams)
+                self._grown(run_id, streams)
+                core.ring(run_id)
+            case Written(run_id, streams):
+                self._written(run_id, streams)
                 core.ring(run_id)
             case Declared():
                 core.specs.forget()

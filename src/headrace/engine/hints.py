@@ -49,13 +49,21 @@ class Grown:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The run was written, and has new records in these of its input streams; in no other."""
+
+    run: RunId
+    streams: frozenset[StreamId]
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """Tasks or streams of an environment have been declared."""
 
     env: EnvId
 
 
-Hint: TypeAlias = Left | Seated | Here | Grown | Declared
+Hint: TypeAlias = Left | Seated | Here | Grown | Written | Declared
 
 
 def said(hint: Hint) -> RunId:
@@ -69,6 +77,8 @@ def said(hint: Hint) -> RunId:
             return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
         case Grown(run, streams):
             return RunId(f"{MARK}more\n{run}\n{' '.join(sorted(streams))}")
+        case Written(run, streams):
+            return RunId(f"{MARK}news\n{run}\n{' '.join(sorted(streams))}")
         case Declared(env):
             return RunId(f"{MARK}spec\n{env}\n")
         case _:
@@ -88,6 +98,8 @@ def heard(text: RunId) -> Hint | None:
             return Here(is_new=new == "new")
         case ["more", run, streams]:
             return Grown(RunId(run), frozenset(map(StreamId, streams.split())))
+        case ["news", run, streams]:
+            return Written(RunId(run), frozenset(map(StreamId, streams.split())))
         case ["spec", env, ""]:
             return Declared(EnvId(env))
         case _:

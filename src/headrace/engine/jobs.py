@@ -21,6 +21,12 @@ async def nothing(_sheet: Sheet) -> object:
     return None
 
 
+async def reread(sheet: Sheet) -> object:
+    """Decide nothing: the landing tells everybody what another process has made of the run."""
+    sheet.reread = True
+    return None
+
+
 async def caught_up(sheet: Sheet, *, by: Instant | None = None) -> None:
     """Let all waits take what stands in the log, or those of which something is due `by` then."""
     waits = [wait for wait in sheet.run.waits if by is None or _is_due(wait, by)]

@@ -113,9 +113,8 @@ class Lander:
                     self._presence.taken_up(after)
                 await self._teller.assign(seat, sheet, after)
         _recheck(desk, sheet.before, after)
-        if sheet.looked or sheet.grown or sheet.is_news:
-            grown = {draft.stream for draft in sheet.drafts if is_inward(draft.stream)}
-            await self._changed(after, _news(sheet, after), frozenset(grown))
+        if sheet.looked or sheet.reread or sheet.grown or sheet.is_news:
+            await self._changed(after, _news(sheet, after), _grown(sheet))
 
     def _seat(self, run: Run) -> Seat | None:
         worker = machine.holder(run)
@@ -132,10 +131,16 @@ def _is_unwatched(sheet: Sheet) -> bool:
     return bool(fresh(sheet.before, sheet.run, is_offered))
 
 
+def _grown(sheet: Sheet) -> frozenset[StreamId]:
+    """Name the input streams with new records, and with such as may not have been offered yet."""
+    grown = {draft.stream for draft in sheet.drafts} | sheet.repeated
+    return frozenset(stream for stream in grown if is_inward(stream))
+
+
 def _news(sheet: Sheet, after: Run) -> News:
     if not sheet.is_news:
         return News.NONE
-    only = sheet.drafts and not sheet.repeats and after.version == sheet.before.version
+    only = sheet.drafts and not sheet.repeated and after.version == sheet.before.version
     return News.RECORDS if only else News.RUN
 
 

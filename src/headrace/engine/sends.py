@@ -119,7 +119,8 @@ class Message(Hasty):
         if is_own and is_unread and isinstance(sheet.run.state, Over):
             raise over(sheet.run)  # it came too late: nobody will read it
         sheet.looked = sheet.looked or is_own  # it is on no sheet: the worker has to be told
-        sheet.repeats = self.core.is_elsewhere  # who appended it may have died before the offer
+        if self.core.is_elsewhere:
+            sheet.repeated.add(stream)  # who appended it may have died before the offer
         took = await sheet.catch_up(stream)
         return Receipt(seq=record.seq, duplicate=not is_own, resumed=is_own and took)
 

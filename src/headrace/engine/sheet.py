@@ -82,7 +82,8 @@ class Sheet:
         "own",
         "own_end",
         "pushes",
-        "repeats",
+        "repeated",
+        "reread",
         "run",
         "sight",
         "tails",
@@ -119,12 +120,17 @@ class Sheet:
         """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
-        self.own_end = self.looked = self.has_survey = False
-        """If the worker itself ends its hold, is told what others have written; if ends are new."""
+        self.own_end = self.looked = self.has_survey = self.reread = False
+        """If the worker itself ends its hold, is told what others have written; if ends are new.
+
+        `reread`: the run alone was read anew, since another process has written it.
+        """
         self.grown: dict[StreamId, Backlog] = {}
         """Where streams end in which another process has written, but for drafts."""
-        self.is_hasty = self.repeats = self.checks = False
-        """Whether only the append knows keys, if repeats were not offered, the run is checked."""
+        self.is_hasty = self.checks = False
+        """Whether only the append knows keys, if the run is checked."""
+        self.repeated = set[StreamId]()
+        """Streams with records that were sent again, and may not have been offered to anybody."""
         self.unfit: int | None = None
         """The epoch whose worker can make nothing of the snapshot that it was given."""
         self.written = set[tuple[StreamId, int]]()
@@ -136,7 +142,7 @@ class Sheet:
     @property
     def is_news(self) -> bool:
         """Tell whether others may want to look at the run once this has landed."""
-        added = self.drafts or self.entries or self.pushes or self.repeats
+        added = self.drafts or self.entries or self.pushes or self.repeated
         return bool(added) or self.run.version != self.before.version
 
     def apply(self, command: Command) -> Change:
