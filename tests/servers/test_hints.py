@@ -10,11 +10,36 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from headrace.engine.hints import Left, Seated, heard, said
-from headrace.kernel.model import RunId
+from headrace.engine.hints import Declared, Grown, Here, Hint, Left, Seated, Written, heard, said
+from headrace.kernel.model import EnvId, RunId, TaskId, WorkerId, inward
 from headrace.wire.channel import Ended, Renewed, Stopping
 from tests.engine.worker import attached, parked
 from tests.servers.town import Site, at_rest, town
+
+
+@pytest.mark.parametrize(
+    "hint",
+    [
+        Left(EnvId("dev"), TaskId("my task")),
+        Seated(WorkerId("dev/a worker"), 7),
+        Here(is_new=True),
+        Here(is_new=False),
+        *(
+            word(RunId("run_1"), frozenset(map(inward, names)))
+            for word in (Grown, Written)
+            for names in ((), ("notes",), ("my notes", "notes", "a\N{NO-BREAK SPACE}b"))
+        ),
+        Declared(EnvId("dev")),
+    ],
+    ids=str,
+)
+def test_what_is_said_is_heard(hint: Hint) -> None:
+    assert heard(said(hint)) == hint
+
+
+def test_what_is_no_hint_or_of_a_newer_server_means_nothing() -> None:
+    assert heard(RunId("run_1")) is None
+    assert heard(RunId("?novel\nword\nwith\nparts")) is None
 
 
 @pytest.mark.parametrize("held", [False, True])

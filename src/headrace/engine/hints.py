@@ -14,7 +14,6 @@ from typing import Final, TypeAlias, assert_never
 from headrace.kernel.model import EnvId, RunId, StreamId, TaskId, WorkerId
 
 MARK: Final = "?"
-PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +75,9 @@ def said(hint: Hint) -> RunId:
         case Here(is_new):
             return RunId(f"{MARK}here\n{'new' if is_new else ''}\n")
         case Grown(run, streams):
-            return RunId(f"{MARK}more\n{run}\n{' '.join(sorted(streams))}")
+            return RunId("\n".join([f"{MARK}more", run, *sorted(streams)]))
         case Written(run, streams):
-            return RunId(f"{MARK}news\n{run}\n{' '.join(sorted(streams))}")
+            return RunId("\n".join([f"{MARK}news", run, *sorted(streams)]))
         case Declared(env):
             return RunId(f"{MARK}spec\n{env}\n")
         case _:
@@ -89,18 +88,22 @@ def heard(text: RunId) -> Hint | None:
     """Read a hint; `None` where it is about a run, or of a newer server."""
     if not text.startswith(MARK):
         return None
-    match text[len(MARK) :].split("\n", PARTS - 1):
+    match text[len(MARK) :].split("\n"):
         case ["left", env, task]:
             return Left(EnvId(env), TaskId(task))
         case ["seat", number, worker] if number.isdecimal():
             return Seated(WorkerId(worker), int(number))
         case ["here", new, ""]:
             return Here(is_new=new == "new")
-        case ["more", run, streams]:
-            return Grown(RunId(run), frozenset(map(StreamId, streams.split())))
-        case ["news", run, streams]:
-            return Written(RunId(run), frozenset(map(StreamId, streams.split())))
+        case ["more", run, *streams]:
+            return Grown(RunId(run), _names(streams))
+        case ["news", run, *streams]:
+            return Written(RunId(run), _names(streams))
         case ["spec", env, ""]:
             return Declared(EnvId(env))
         case _:
             return None
+
+
+def _names(lines: list[str]) -> frozenset[StreamId]:
+    return frozenset(map(StreamId, lines))
