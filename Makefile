@@ -39,12 +39,16 @@ $(STAMP): $(LOCK) pyproject.toml
 demo: setup ## Run the approval example: draft, wait, be answered, publish
 	$(BIN)/python examples/approval/demo.py
 
-# Tests start hundreds of processes, of which each would compile the package anew where nobody may
-# keep what it compiles. One more than the usual two cores are busy, since many tests wait.
+# Tests and campaigns start hundreds of processes, of which each would compile the package anew where
+# nobody may keep what it compiles; an installed one is compiled.
+.PHONY: compiled
+compiled: setup
+	@$(BIN)/python -m compileall -q src tests bench
+
+# One more than the usual two cores are busy, since many tests wait.
 .PHONY: test
-test: setup ## Run every test
+test: compiled ## Run every test
 	@scripts/install-test-tools.sh
-	@$(BIN)/python -m compileall -q src tests
 	$(PYTEST) -n 3 --dist worksteal
 
 .PHONY: check
@@ -68,19 +72,19 @@ types: setup ## mypy and pyright, both strict
 	$(BIN)/pyright $(CODE)
 
 .PHONY: chaos
-chaos: setup ## Kill real processes 210 times while 10,000 messages are sent (CHAOS_SEED=n repeats one)
+chaos: compiled ## Kill real processes 210 times while 10,000 messages are sent (CHAOS_SEED=n repeats one)
 	$(BIN)/python -m tests.chaos --seed $(CHAOS_SEED)
 
 .PHONY: chaos-leaving
-chaos-leaving: setup ## Kill 1,100 times while 20,000 messages go to runs that leave while they wait
+chaos-leaving: compiled ## Kill 1,100 times while 20,000 messages go to runs that leave while they wait
 	$(BIN)/python -m tests.chaos --leaving --seed $(CHAOS_SEED)
 
 .PHONY: chaos-postgres-redis
-chaos-postgres-redis: setup ## Break two servers and the Postgres and Redis they share, 100,000 sends
+chaos-postgres-redis: compiled ## Break two servers and the Postgres and Redis they share, 100,000 sends
 	$(BIN)/python -m tests.chaos --on postgres+redis --seed $(CHAOS_SEED) --pace $(CHAOS_PACE)
 
 .PHONY: chaos-postgres-redis-s2
-chaos-postgres-redis-s2: setup ## The same with streams in S2
+chaos-postgres-redis-s2: compiled ## The same with streams in S2
 	$(BIN)/python -m tests.chaos --on postgres+redis+s2 --seed $(CHAOS_SEED) --pace $(CHAOS_PACE)
 
 .PHONY: explore
@@ -108,7 +112,7 @@ mutants: setup ## Plant every known bug in turn and demand that its tests notice
 	$(BIN)/python tools/mutate.py
 
 .PHONY: bench
-bench: setup ## Measure the whole system as processes over HTTP, fsync on
+bench: compiled ## Measure the whole system as processes over HTTP, fsync on
 	$(BIN)/python -m bench
 
 .PHONY: lifecycle

@@ -35,7 +35,7 @@ from bench.machine import machine, whole_s
 from bench.measure_page import Figure, Figures, put, shown
 from bench.places import Corner, Ground, laid_out
 from bench.samples import spread
-from headrace.app.connecting import SystemChance
+from headrace.app.system import SystemChance
 from headrace.backends.postgres import open_postgres
 from headrace.backends.redis import open_redis
 from headrace.backends.s2 import Patience, open_s2, place_of, sdk

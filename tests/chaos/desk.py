@@ -12,7 +12,7 @@ from itertools import cycle, islice
 from types import TracebackType
 from typing import Final, Self
 
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
 from headrace.errors import Mistake

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -261,3 +262,10 @@ def test_a_clock_that_is_far_off_is_told(tmp_path: Path, database: str) -> None:
     (said,) = [line for line in long.seen if "clock of this machine" in line]
     assert "7,200.0 s behind the database's" in said
     assert "NTP" in said
+
+
+def test_a_server_loads_no_client() -> None:
+    """It costs a fifth of the time in which a server starts."""
+    loads = "import sys, headrace.cli.main, headrace.app.process; print('aiohttp' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert told.stdout == "False\n"

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Target
 from headrace.client.transport import Transport

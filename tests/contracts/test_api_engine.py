@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.app.connecting import SystemChance
+from headrace.app.system import SystemChance
 from headrace.backends.memory import open_memory
 from headrace.backends.postgres import open_postgres
 from headrace.backends.sqlite import open_sqlite

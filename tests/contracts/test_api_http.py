@@ -7,10 +7,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from headrace.app.connecting import SystemChance, wall_now
 from headrace.app.home import Home
 from headrace.app.serving import serving
 from headrace.app.settings import Settings
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Target, open_client
 from headrace.ports import Api

@@ -19,7 +19,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from headrace import configure, streams, task
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
 from headrace.errors import (

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from headrace.app.connecting import SystemChance
+from headrace.app.system import SystemChance
 from headrace.backends.memory import open_memory
 from headrace.backends.sqlite import open_sqlite
 from headrace.engine import Keeper, Keyring, open_engine

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from headrace import Task
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Target, open_client
 from headrace.engine.desk import Desk

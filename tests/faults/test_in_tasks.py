@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Target, open_client
 from headrace.engine import sends

@@ -24,7 +24,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from headrace.app.connecting import SystemChance, wall_now
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Target
 from headrace.wire.views import FINAL, Receipt, RunView, TriggerOrder

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from headrace.app.connecting import SystemChance
+from headrace.app.system import SystemChance
 from headrace.client import Client, Patience, Target, open_client
 from headrace.testing.clock import ManualClock
 from headrace.wire.feeds import START, RunFeed, TagFeed

@@ -31,7 +31,6 @@ from tests.servers.town import Site, at_rest, town
         ),
         Declared(EnvId("dev")),
     ],
-    ids=str,
 )
 def test_what_is_said_is_heard(hint: Hint) -> None:
     assert heard(said(hint)) == hint

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import anyio
 from msgspec import Struct
 
-from headrace.app.connecting import wall_now
 from headrace.app.home import Home, kept_master_key
 from headrace.app.settings import Settings, is_shared
 from headrace.app.sharing import SEALING, mark_of, missing
 from headrace.app.skew import apart, late
+from headrace.app.system import wall_now
 from headrace.backends.s2 import examine_s2
 from headrace.errors import HeadraceError
 from headrace.kernel.model import Instant

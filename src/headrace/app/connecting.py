@@ -6,41 +6,22 @@ Owns: which server that is, and with which key. Must never know: how it is serve
 from __future__ import annotations
 
 import os
-import secrets
-import time
 from functools import cache
 from pathlib import Path
 
 from headrace.app import home as homes, settings
 from headrace.app.home import USUAL, Home
 from headrace.app.settings import Settings
+from headrace.app.system import SystemChance, wall_now
 from headrace.backends.clocks import CarriedClock
 from headrace.client import Client, Patience, Target
 from headrace.errors import Unauthorized
-from headrace.kernel.model import Instant
 from headrace.ports import Api
 from headrace.wire.keys import env_of, is_restricted
 
 DEFAULT_PATIENCE = Patience()
 BRISK = Patience(attempts=3, first_s=0.2, total_s=20.0)
 """For a person who waits in front of a screen."""
-
-
-def wall_now() -> Instant:
-    """Return what this machine's clock says."""
-    return Instant(time.time_ns() // 1_000_000)
-
-
-class SystemChance:
-    """Randomness that nobody can foresee."""
-
-    def jitter(self) -> float:
-        """Return a number in [0, 1)."""
-        return secrets.randbits(53) / (1 << 53)
-
-    def unique(self, size: int) -> bytes:
-        """Return `size` unpredictable bytes."""
-        return secrets.token_bytes(size)
 
 
 def target(setting: Settings, home: Home, patience: Patience = DEFAULT_PATIENCE) -> Target:

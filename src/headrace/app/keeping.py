@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from headrace.app.connecting import SystemChance
 from headrace.app.home import USUAL, Home, kept_master_key
 from headrace.app.settings import Settings, database_path, is_shared
 from headrace.app.sharing import agree_on_master, change_master
 from headrace.app.storing import database
+from headrace.app.system import SystemChance
 from headrace.engine import Keeper, Keyring
 from headrace.engine.keyring import place_of
 from headrace.errors import Mistake

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from headrace.app.connecting import SystemChance
+from headrace.app.system import SystemChance
 from headrace.backends.memory import open_memory
 from headrace.engine import Keyring, open_engine
 from headrace.kernel.model import EnvId

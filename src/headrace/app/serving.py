@@ -16,7 +16,6 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
-from headrace.app.connecting import SystemChance
 from headrace.app.home import Address, Home
 from headrace.app.keeping import given_env, vault_of
 from headrace.app.settings import Settings, is_shared
@@ -29,6 +28,7 @@ from headrace.app.sharing import (
 )
 from headrace.app.skew import comparing
 from headrace.app.storing import Kept, keeping
+from headrace.app.system import SystemChance
 from headrace.engine import Engine, Keyring, Signer, open_engine
 from headrace.kernel.model import EnvId
 from headrace.ports import Api, Stores

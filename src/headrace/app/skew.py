@@ -23,7 +23,7 @@ from typing import Final
 import anyio
 import structlog
 
-from headrace.app.connecting import wall_now
+from headrace.app.system import wall_now
 from headrace.backends.beside import beside
 from headrace.errors import HeadraceError
 from headrace.kernel.model import Instant

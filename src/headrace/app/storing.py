@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from headrace.app.connecting import SystemChance
 from headrace.app.home import Home
 from headrace.app.settings import Settings, database_path, is_shared
+from headrace.app.system import SystemChance
 from headrace.backends.s2 import open_s2, place_of
 from headrace.backends.sqlite import demand_present, open_sqlite
 from headrace.ports import Stores

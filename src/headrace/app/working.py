@@ -14,10 +14,11 @@ import anyio
 import psutil
 import structlog
 
-from headrace.app.connecting import DEFAULT_PATIENCE, SystemChance, client
+from headrace.app.connecting import DEFAULT_PATIENCE, client
 from headrace.app.home import Home
 from headrace.app.settings import Settings
 from headrace.app.surveying import left_as_it_is
+from headrace.app.system import SystemChance
 from headrace.errors import HeadraceError
 from headrace.sdk import connection
 from headrace.sdk.registry import registry

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from headrace.app import home as homes, settings
-from headrace.app.connecting import BRISK, client
 from headrace.app.home import Home
 from headrace.app.settings import Settings
 from headrace.errors import BadRequest, NotFound
@@ -32,6 +31,8 @@ def surroundings() -> tuple[Settings, Home]:
 @asynccontextmanager
 async def server() -> AsyncGenerator[Api]:
     """Give the server that this command is meant for."""
+    from headrace.app.connecting import BRISK, client  # noqa: PLC0415 - too much for a server
+
     api = client(*surroundings(), BRISK)
     try:
         yield api

@@ -20,7 +20,6 @@ import typer
 from rich.text import Text
 
 from headrace.app.checks import Check, services
-from headrace.app.connecting import BRISK, client
 from headrace.app.home import Home, kept_file
 from headrace.app.settings import SETTINGS, Settings, database_path, is_shared
 from headrace.cli.asking import surroundings
@@ -195,6 +194,8 @@ def code(file: Path, found: Found) -> Iterator[Check]:
 
 
 async def _server(setting: Settings, home: Home) -> AsyncGenerator[Check]:
+    from headrace.app.connecting import BRISK, client  # noqa: PLC0415 - too much for a server
+
     try:
         api = client(setting, home, BRISK)
     except HeadraceError as error:

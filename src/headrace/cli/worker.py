@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from headrace.app.connecting import target
 from headrace.app.home import keep_file
 from headrace.cli.asking import surroundings
 from headrace.cli.logs import log_to_stderr
@@ -28,6 +27,8 @@ async def worker(
     as_json: AsJson = False,
 ) -> Exit:
     """Execute the tasks of a file for a server elsewhere."""
+    from headrace.app.connecting import target  # noqa: PLC0415 - too much for a server
+
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
     setting, home = surroundings()

@@ -112,19 +112,14 @@ class Sheet:
         self.drafts: list[Draft] = []
         self.own: set[Key] = set()
         """Keys of entries that the worker sent itself."""
-        self.emitted: list[str] = []
-        """Keys of output records that the worker waits for."""
-        self.noted: list[str] = []
-        """Keys of metadata that the worker waits for."""
+        self.emitted, self.noted = list[str](), list[str]()
+        """Keys of output records, and of metadata, that the worker waits for."""
         self.trouble: Exception | None = None
         """Why nothing on this sheet may land: what had to be durable before it is not."""
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
-        self.own_end = self.looked = self.has_survey = self.reread = False
-        """If the worker itself ends its hold, is told what others have written; if ends are new.
-
-        `reread`: the run alone was read anew, since another process has written it.
-        """
+        self.own_end = self.looked = self.reread = self.has_survey = False
+        """If the worker itself ends its hold; is told what others wrote, or all are; ends are new."""
         self.grown: dict[StreamId, Backlog] = {}
         """Where streams end in which another process has written, but for drafts."""
         self.is_hasty = self.checks = False
