@@ -119,7 +119,7 @@ class Sheet:
         self.pushes: list[Push] = []
         """Triggers that put the run off."""
         self.own_end = self.looked = self.reread = self.has_survey = False
-        """If the worker itself ends its hold; is told what others wrote, or all are; ends are new."""
+        """If the worker ends its hold; is told what others wrote, or all are; if ends are new."""
         self.grown: dict[StreamId, Backlog] = {}
         """Where streams end in which another process has written, but for drafts."""
         self.is_hasty = self.checks = False
