@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from tests.history import events as e
 from tests.history.story import Story
 from tests.history.times import lateness
+
+NOBODY: Final = ("ConnectionRefusedError", "nothing listens there")
+"""How a sender says that it could not even connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Evidence:
     acknowledged: int
     duplicates: int
     unknown: int
+    unheard: int
+    """Calls for which nobody listened: how many depends on how soon who was killed is back."""
     refused: int
     taken: int
     replayed: int
@@ -54,6 +60,7 @@ def show(story: Story) -> Evidence:
         acknowledged=len(acknowledged),
         duplicates=sum(end.duplicate for _, end in acknowledged),
         unknown=ends[e.SendInfo] + ends[type(None)],
+        unheard=sum(_is_unheard(call.end) for call in calls),
         refused=ends[e.SendFail],
         taken=len(places),
         replayed=len(values) - len(places),
@@ -63,6 +70,10 @@ def show(story: Story) -> Evidence:
         faults=Counter(fault.kind for fault in story.faults),
         faults_while_sending=_while_sending(story),
     )
+
+
+def _is_unheard(end: object) -> bool:
+    return isinstance(end, e.SendInfo) and any(word in end.why for word in NOBODY)
 
 
 def _while_sending(story: Story) -> Mapping[str, int]:
@@ -94,7 +105,8 @@ def _too_few(evidence: Evidence, demand: Demand) -> Iterator[str]:
         count = evidence.faults_while_sending.get(kind, 0)
         if count < least:
             yield f"{kind} while a send was under way: {count} of at least {least}"
-    share = evidence.acknowledged / evidence.calls if evidence.calls else 0
+    heard = evidence.calls - evidence.unheard
+    share = evidence.acknowledged / heard if heard else 0
     if share < demand.success:
         yield f"success: {share:.0%} of at least {demand.success:.0%}"
 

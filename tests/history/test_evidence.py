@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.history import clean, events as e
 from tests.history.evidence import Demand, missing, show
@@ -46,6 +47,18 @@ def test_what_is_there_is_counted() -> None:
 )
 def test_what_is_missing_is_said(demand: Demand, complaint: str) -> None:
     assert missing(show(tell(clean.history())), demand) == [complaint]
+
+
+@pytest.mark.parametrize("why", ["ConnectionRefusedError(111)", "no answer: nothing listens there"])
+def test_a_call_that_nobody_listened_to_is_no_failure(why: str) -> None:
+    """How many there are depends on how soon a server is back, and says nothing of it."""
+    history = [
+        structs.replace(event, why=why) if isinstance(event, e.SendInfo) else event
+        for event in clean.history()
+    ]
+    evidence = show(tell(history))
+    assert (evidence.unknown, evidence.unheard) == (3, 2)
+    assert missing(evidence, replace(ALL, success=0.7)) == []
 
 
 def test_an_empty_history_proves_nothing() -> None:
