@@ -20,7 +20,7 @@ from headrace.ports import Draft
 from headrace.wire.channel import Fenced, Stopping, Unread
 from headrace.wire.views import Receipt
 from tests.engine.house import DECLARED, Ground, House, opened
-from tests.engine.worker import attached
+from tests.engine.worker import Job, attached
 from tests.s2.rooms import HASTE, Chance
 from tests.s2.standin import StandIn
 
@@ -38,6 +38,13 @@ async def two_on(ground: Ground, fake: StandIn) -> AsyncGenerator[tuple[House, H
     ):
         await one.api.register(DECLARED)
         yield one, other
+
+
+@asynccontextmanager
+async def at_work(ground: Ground, fake: StandIn) -> AsyncGenerator[tuple[House, House, Job]]:
+    """Run them with a worker at the first, which has taken a run up."""
+    async with two_on(ground, fake) as (one, other), attached(one) as worker:
+        yield one, other, await worker.job(await one.start())
 
 
 async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_end(
@@ -58,9 +65,8 @@ async def test_of_a_stream_that_has_grown_elsewhere_no_more_is_asked_than_its_en
 async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
     ground: Ground, fake: StandIn
 ) -> None:
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         for number in range(4):
             job.stand(key=f"/q#{number}")
             await one.rest()
@@ -78,9 +84,8 @@ async def test_who_hears_that_a_stream_has_grown_asks_of_that_stream_alone(
 async def test_what_another_has_written_is_read_and_no_stream_that_has_not_grown(
     ground: Ground, fake: StandIn
 ) -> None:
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         await other.api.send(run, "orders", b"1")
         job.stand("orders", "/o#0")
         await job.told()
@@ -108,9 +113,8 @@ async def test_what_another_has_written_tells_of_each_stream_that_has_grown(
     ground: Ground, fake: StandIn
 ) -> None:
     """One commit: a wait has its answer, and another stream a record that nobody waits for."""
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         job.stand("notes", "/n#0", held=True)
         await one.rest()
         streams = ("notes", "orders")
@@ -127,9 +131,8 @@ async def test_of_what_is_sent_again_the_waiting_are_told(
     ground: Ground, fake: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who let it in first died before he told; the wait lives in memory: no commit shows it."""
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         job.stand()
         await one.rest()
         with monkeypatch.context() as dead:
@@ -148,9 +151,8 @@ async def test_a_run_that_another_has_put_back_is_taken_up_at_once(
     ground: Ground, fake: StandIn
 ) -> None:
     """No stream has grown, and still it is due to somebody here."""
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = RunId(await one.start())
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run, worker = RunId(job.run), job.worker
         await one.rest()
         lost = machine.decide(await one.run(run), Lose(one.worker(worker.name)), one.clock.now())
         await other.stores.runs.commit(lost)
@@ -161,9 +163,8 @@ async def test_a_run_that_another_has_put_back_is_taken_up_at_once(
 
 async def test_a_look_asks_once_about_each_stream(ground: Ground, fake: StandIn) -> None:
     """Which streams there are, and where they end: that tells of every wait, and of the rest."""
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         for stream in ("notes", "orders"):
             await other.api.send(run, stream, b"1")
             job.stand(stream, f"/{stream}#0")
@@ -197,9 +198,8 @@ async def test_a_look_forgets_nothing_that_is_about_to_be_appended(
 
 
 async def test_at_a_deadline_only_what_is_due_is_asked_for(ground: Ground, fake: StandIn) -> None:
-    async with two_on(ground, fake) as (one, other), attached(one) as worker:
-        run = await one.start()
-        job = await worker.job(run)
+    async with at_work(ground, fake) as (one, other, job):
+        run = job.run
         await other.api.send(run, "notes", b"1")
         job.stand("notes", "/a#0")
         await job.told()
