@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import structlog
@@ -18,6 +19,7 @@ from headrace.sdk.execution_life import Life, Manner
 from headrace.wire import channel
 from headrace.wire.channel import Assigned, Holding, Operation, Push, Released
 from headrace.worker.shelf import Shelf
+from headrace.worker.turns import Turns
 
 AGAIN_S: Final = 1.0
 """How long after a reconnect a run asks again to leave."""
@@ -36,6 +38,7 @@ class Holdings:
         self.unwinds = True
         """Whether the code of a run that was given back is ended here."""
         self._put_away: list[Life] = []
+        self._turns = Turns()
 
     def __len__(self) -> int:
         return len(self._lives)
@@ -60,6 +63,8 @@ class Holdings:
             case channel.Ended() | channel.Fenced():
                 del self._lives[push.run]
                 self._let_go(life, push)
+            case _ if self._turns.keep(life, push):
+                pass
             case _:
                 life.receive(push)
 
@@ -75,9 +80,7 @@ class Holdings:
             return
         life = Life(assigned, runnable, self._outbox, self._manner, self._shelf)
         self._lives[assigned.run] = life
-        context = contextvars.copy_context()
-        context.run(make_current, Execution(life))
-        life.begin(context)
+        self._turns.begin(life, len(assigned.entries), partial(_begin, life))
 
     def _let_go(self, life: Life, push: Push) -> None:
         way_out = life.way_out
@@ -112,7 +115,9 @@ class Holdings:
     def release(self, *, parked_only: bool) -> None:
         """Give runs back: all, or those that wait."""
         for life in self._lives.values():
-            if life.parking.is_parked or not parked_only:
+            if self._turns.holds(life):
+                life.release()
+            elif life.parking.is_parked or not parked_only:
                 self._give_back(life, parked_only=parked_only)
 
     def _give_back(self, life: Life, *, parked_only: bool) -> None:
@@ -131,3 +136,9 @@ class Holdings:
             else:
                 self._put_away.append(life)
         self._lives.clear()
+
+
+def _begin(life: Life) -> None:
+    context = contextvars.copy_context()
+    context.run(make_current, Execution(life))
+    life.begin(context)
