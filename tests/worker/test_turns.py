@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from itertools import groupby
 import pytest
 
 from headrace.sdk.execution import require
+from headrace.sdk.execution_life import Life
 from headrace.worker import Outcome, turns
 from tests.sdk.played import once, step, wait
 from tests.worker.scene import PLAIN, Job, Scene, employed, setting
@@ -136,3 +138,25 @@ async def test_who_has_yet_to_begin_is_given_back_at_once() -> None:
                 work.goes_on.set()
                 await answered(scene, runs[0])
             assert await working is Outcome.DRAINED
+
+
+async def test_who_cannot_begin_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = Life.begin
+
+    def fails(life: Life, context: contextvars.Context) -> None:
+        if life.payload == b"1":
+            raise RuntimeError("a bug")
+        begin(life, context)
+
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, about: told.append(str(about["exception"])))
+    work = Work()
+    async with left_behind(work) as (scene, runs):
+        monkeypatch.setattr(Life, "begin", fails)
+        async with employed(scene.worker("next")):
+            for run in (runs[0], *runs[2:]):
+                await answered(scene, run)
+    loop.set_exception_handler(before)
+    assert told == ["a bug"]

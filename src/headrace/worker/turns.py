@@ -57,12 +57,14 @@ class Turns:
         return turn is not None
 
     def _next(self) -> None:
-        if not self._is_taken():
-            self._replaying = None
-            while self._waiting and self._replaying is None:
-                self._give(next(iter(self._waiting)))
-        if self._replaying is not None:
-            asyncio.get_running_loop().call_later(LOOK_S, self._next)
+        try:
+            if not self._is_taken():
+                self._replaying = None
+                while self._waiting and self._replaying is None:
+                    self._give(next(iter(self._waiting)))
+        finally:  # whatever one brings about, the others have their turn
+            if self._replaying is not None:
+                asyncio.get_running_loop().call_later(LOOK_S, self._next)
 
     def _is_taken(self) -> bool:
         life = self._replaying
