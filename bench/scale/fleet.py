@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from bench.scale import parameters as p
 from bench.scale.chance import STEPS, arrivals, draws, spread
+from bench.scale.model import RENEWALS
 from bench.scale.plan import Disaster, Plan
 from bench.scale.stations import Database, Loop
 from bench.scale.tally import NEVER, Tally
@@ -345,7 +346,7 @@ class Fleet:
         plan = self.plan
         if plan.disaster is not Disaster.REDIS or now < plan.begins:
             return True
-        return now >= plan.ends + self._draw() * p.LEASE.value / 3
+        return now >= plan.ends + self._draw() * p.LEASE.value / RENEWALS
 
     def _was_live(self, who: int) -> bool:
         return self.plan.answered <= who < self.plan.answered + self.plan.chat

@@ -18,7 +18,7 @@ ROWS_OF_MESSAGE: Final = 1
 """Changes of a live run that takes a message."""
 LOOK_STATEMENTS: Final = 2
 """A server's look: whose lease has lapsed, and what is queued."""
-RENEWALS: Final = 3
+RENEWALS: Final = 5
 """In the time of a lease."""
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 24 * HOUR_S

@@ -86,6 +86,13 @@ def test_what_is_held_up_for_too_long_is_told() -> None:
     )
 
 
+def test_what_two_troubles_held_up_was_held_up_once() -> None:
+    other = e.Healed(at=2_000 * 1_000_000_000, kind=HALTED, since=1)
+    alone, both = fought(*late(7)), fought(*late(7), other)
+    assert both.held_up() == alone.held_up() == [7.0]
+    assert [one.sends for one in both.chosen(KIND) + both.chosen(HALTED)] == [[7.0], [7.0]]
+
+
 def test_a_campaign_that_proves_too_little_is_told() -> None:
     sent = fought(*late(1)).count("acknowledged")
     assert not told(fought(*late(1), sends=sent))

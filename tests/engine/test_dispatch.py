@@ -57,6 +57,22 @@ async def test_a_fresh_run_goes_to_the_worker_with_most_room(house: House) -> No
         assert len(_given(small)) == 1
 
 
+async def test_workers_share_what_is_queued(house: House) -> None:
+    async with (
+        attached(house, name="one", slots=20) as one,
+        attached(house, name="other", slots=20) as other,
+    ):
+        for worker in (one, other):
+            worker.post(Renewed(slots=0))
+        runs = [await house.start() for _ in range(20)]
+        for worker in (one, other):
+            worker.post(Renewed(slots=20))
+        await house.rest()
+        first, second = _given(one), _given(other)
+        assert sorted(first + second) == sorted(runs)
+        assert abs(len(first) - len(second)) <= dispatch.SHARE
+
+
 async def test_a_worker_is_given_only_its_own_tasks(house: House) -> None:
     async with attached(house, tasks=["short"]) as worker:
         await house.start("work")

@@ -31,8 +31,9 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What one healing showed."""
+    """What one healing showed; two troubles may heal `at` one moment."""
 
+    at: int
     kind: str
     sends: Sequence[float]
     values: Sequence[float]
@@ -97,7 +98,7 @@ def _recovery(
             values.append((min(way.given, again) - whole) / _MS)
         elif whole < way.acknowledged < until and way.given < again:
             news.append(max(0.0, (way.given - way.acknowledged) / _MS))
-    return Recovery(healed.kind, sends, values, news)
+    return Recovery(healed.at, healed.kind, sends, values, news)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

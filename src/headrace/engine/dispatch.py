@@ -27,6 +27,8 @@ from headrace.ports import NEVER, Unseated
 LEASE_MS = 5_000
 BATCH = 500
 FEW = 16
+SHARE = 4
+"""So many queued runs one of several workers is given at once."""
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
@@ -50,26 +52,31 @@ class Dispatch:
         while True:
             await core.wanted.wait()
             core.wanted.clear()
-            for seat in core.seats.all():
-                await self._fill(seat)
+            while hungry := self._hungry():
+                # They share: each has a core of its own, and takes only its own runs along.
+                seat = max(hungry, key=lambda seat: seat.free)
+                await self._fill(seat, seat.free if len(hungry) == 1 else min(SHARE, seat.free))
 
-    async def _fill(self, seat: Seat) -> None:
-        core = self._core
-        while seat.free and (tasks := core.seats.backlog_of(seat)):
-            limit = seat.free
-            # Cleared first: a run that is queued while the store is asked sets it again.
-            core.seats.catch_up(seat.env, tasks)
-            claimed = await self._claim(seat, tasks, limit)
-            for run in claimed:
-                seat.running.add(run.id)
-                core.desk(run.id).renew(run)
-                core.post(run.id, nothing)
-                core.ring(run.id)
-                core.onlookers.gather(run.id)
-            if len(claimed) == limit:
-                for task in tasks:
-                    core.seats.fall_behind(seat.env, task)
-                    core.herald.leave(seat.env, task)
+    def _hungry(self) -> Sequence[Seat]:
+        """List the workers with room for what may be queued."""
+        seats = self._core.seats
+        return [seat for seat in seats.all() if seat.free and seats.backlog_of(seat)]
+
+    async def _fill(self, seat: Seat, limit: int) -> None:
+        core, tasks = self._core, self._core.seats.backlog_of(seat)
+        # Cleared first: a run that is queued while the store is asked sets it again.
+        core.seats.catch_up(seat.env, tasks)
+        claimed = await self._claim(seat, tasks, limit)
+        for run in claimed:
+            seat.running.add(run.id)
+            core.desk(run.id).renew(run)
+            core.post(run.id, nothing)
+            core.ring(run.id)
+            core.onlookers.gather(run.id)
+        if len(claimed) == limit:
+            for task in tasks:
+                core.seats.fall_behind(seat.env, task)
+                core.herald.leave(seat.env, task)
 
     async def _claim(self, seat: Seat, tasks: Sequence[TaskId], limit: int) -> Sequence[Run]:
         """Claim queued runs; meanwhile nobody else is given the slots."""

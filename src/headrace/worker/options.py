@@ -15,6 +15,7 @@ from headrace.sdk.execution_life import KEEP_WARM_S, Snapshots
 from headrace.sdk.sealing import Sealer
 
 LEASE_S = 5.0
+"""Renewed each second, runs outlive four seconds without a server: to be taken up costs more."""
 
 
 def resident() -> int:
@@ -52,5 +53,5 @@ class Options:
     rss: Callable[[], int] = resident
     tired: Callable[[], None] | None = None
     unwinds: bool = True
-    renew_s: float = LEASE_S / 3
+    renew_s: float = LEASE_S / 5
     weigh_s: float = 1.0

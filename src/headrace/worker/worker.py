@@ -26,7 +26,7 @@ from headrace.worker.options import Options
 from headrace.worker.shelf import Shelf
 
 FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 0.75
+LONGEST_PAUSE_S: Final = 0.5
 """A server that is back should have its workers within two seconds."""
 LAST_WORDS_S: Final = 5.0
 """How long the end waits for the server's word that the runs given back are nobody's now."""
