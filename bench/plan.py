@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Ite
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -232,11 +233,10 @@ class Plan:
 
     def _turns(self, stands: Sequence[Stand]) -> Iterator[tuple[InRounds, Stand]]:
         """Say who does what when. Who was first is last the next time: turns mean nothing."""
-        for number in range(self._rounds):
-            for one in self._in_rounds:
-                for again in range(one.turns):
-                    for at in stands[:: -1 if (number + again) % 2 else 1]:
-                        yield one, at
+        for number, one in product(range(self._rounds), self._in_rounds):
+            for again in range(one.turns):
+                order = -1 if (number + again) % 2 else 1
+                yield from ((one, at) for at in stands[::order])
 
 
 async def _stand(stack: AsyncExitStack, folder: Path, floor: Floor, corner: Corner) -> Stand:
