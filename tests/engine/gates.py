@@ -52,6 +52,7 @@ class Gates(Faults):
         """Writes that stand before the closed gate."""
         self.may_claim = _open()
         self.claiming = self.claims = self.dues = 0
+        self.limits = list[int]()
         self.may_list = _open()
         self.listing = 0
         """Questions what a worker holds that stand before the closed gate."""
@@ -140,6 +141,7 @@ class GatedRuns(FailingRuns):
         self._gates.claiming -= 1
         claimed = await super().claim(command, env, tasks, now, limit)
         self._gates.claims += len(claimed)
+        self._gates.limits.append(limit)
         return claimed
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
@@ -57,20 +59,33 @@ async def test_a_fresh_run_goes_to_the_worker_with_most_room(house: House) -> No
         assert len(_given(small)) == 1
 
 
-async def test_workers_share_what_is_queued(house: House) -> None:
+@asynccontextmanager
+async def shared(house: House, count: int) -> AsyncGenerator[tuple[list[str], list[str]]]:
+    """Queue runs before two workers; yield what each was given."""
     async with (
-        attached(house, name="one", slots=20) as one,
-        attached(house, name="other", slots=20) as other,
+        attached(house, name="one", slots=count) as one,
+        attached(house, name="other", slots=count) as other,
     ):
         for worker in (one, other):
             worker.post(Renewed(slots=0))
-        runs = [await house.start() for _ in range(20)]
+        runs = [await house.start() for _ in range(count)]
         for worker in (one, other):
-            worker.post(Renewed(slots=20))
+            worker.post(Renewed(slots=count))
         await house.rest()
         first, second = _given(one), _given(other)
         assert sorted(first + second) == sorted(runs)
+        yield first, second
+
+
+async def test_workers_share_what_is_queued(house: House) -> None:
+    async with shared(house, 20) as (first, second):
         assert abs(len(first) - len(second)) <= dispatch.SHARE
+
+
+async def test_the_longer_the_queue_the_larger_the_shares(troubled: tuple[House, Gates]) -> None:
+    house, gates = troubled
+    async with shared(house, 60):
+        assert gates.limits[-6:] == [dispatch.SHARE * n for n in range(1, 7)]
 
 
 async def test_a_worker_is_given_only_its_own_tasks(house: House) -> None:

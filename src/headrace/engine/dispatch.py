@@ -28,7 +28,8 @@ LEASE_MS = 5_000
 BATCH = 500
 FEW = 16
 SHARE = 4
-"""So many queued runs one of several workers is given at once."""
+"""So many queued runs one of several workers is given first; each time so many more: the longer
+the queue, the fewer statements for each run."""
 ROUNDS_TO_RECHECK = 4
 ROUND_MS = round(RECHECK_S * 1_000) // ROUNDS_TO_RECHECK
 """How often leases and queues are looked at without a reason."""
@@ -52,10 +53,12 @@ class Dispatch:
         while True:
             await core.wanted.wait()
             core.wanted.clear()
+            share = SHARE
             while hungry := self._hungry():
                 # They share: each has a core of its own, and takes only its own runs along.
                 seat = max(hungry, key=lambda seat: seat.free)
-                await self._fill(seat, seat.free if len(hungry) == 1 else min(SHARE, seat.free))
+                await self._fill(seat, seat.free if len(hungry) == 1 else min(share, seat.free))
+                share += SHARE
 
     def _hungry(self) -> Sequence[Seat]:
         """List the workers with room for what may be queued."""
